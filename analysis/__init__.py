@@ -1,0 +1,1 @@
+"""Numbers, figures and the report, from Parquet alone. Needs neither Ray nor PyTorch."""

@@ -1,0 +1,1 @@
+"""Multimodal encoders Q(Z_y | X), one file each."""

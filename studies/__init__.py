@@ -1,0 +1,1 @@
+"""Scientific questions: one file, one study."""
