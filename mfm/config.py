@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 Knob = bool | int | float | str
 # knob -> ((parent, values), ...): the knob has a meaning while every parent has one and takes one of the values.
@@ -119,6 +120,8 @@ class Config:
 
     def _check_ranges(self) -> None:
         for name, value in self.knobs().items():
+            if isinstance(value, str | bool):
+                continue
             kind = name.split("_")[0]
             if name.startswith("dropout") or name.endswith("dropout"):
                 if not 0.0 <= value < 1.0:
@@ -170,11 +173,21 @@ class Config:
         if set(knobs) != set(known):
             missing, extra = sorted(set(known) - set(knobs)), sorted(set(knobs) - set(known))
             raise ValueError(f"knobs must be exactly those of base; missing {missing}, unknown {extra}")
+        knobs = {name: _as_kind_of(known[name], value, name=name) for name, value in knobs.items()}
         shared = {f.name: knobs[f.name] for f in fields(cls) if f.name != "modalities"}
         own = {
             m: ModalityConfig(**{f.name: knobs[f"{f.name}_{m}"] for f in fields(ModalityConfig)}) for m in modalities
         }
         return cls(modalities=own, **shared)
+
+
+def _as_kind_of(default: Knob, value: Knob, *, name: str) -> Any:
+    """`value` as the type of the knob's default; a whole number will do for a float."""
+    if isinstance(default, float) and type(value) is int:
+        return float(value)
+    if type(value) is not type(default):
+        raise ValueError(f"knob {name!r} must be a {type(default).__name__}; got {value!r}")
+    return value
 
 
 def base(modalities: Sequence[str], **overrides: Knob) -> dict[str, Knob]:

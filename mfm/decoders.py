@@ -1,0 +1,59 @@
+"""Decoders: modality i from its condition g_i = [f_y; f_i] (MFM.md 1.5), whichever of the two factors exist.
+
+Shapes: K members, T steps, B items, D features, P the condition's width.
+
+A sequence: an LSTM as wide as its condition that reads the condition at its first step and its own state after:
+s_1 = LSTM(g, 0), s_t = LSTM(s_{t-1}, s_{t-1}), x_t = W s_t + b (official); or the condition at every step. A vector:
+two layers.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from mfm.layers import Linear, Lstm, Mlp
+from mfm.recurrence import lstm
+from mfm.streams import Quiet
+
+
+class FirstStepDecoder(nn.Module):
+    """Free running from the condition. Its input is its own state, so that gates = (W_input + W_recurrent) s + b."""
+
+    def __init__(self, num_members: int, condition: int, num_features: int) -> None:
+        super().__init__()
+        self.lstm = Lstm(num_members, condition, condition)
+        self.out = Linear(num_members, condition, num_features)
+
+    def forward(self, g_KBP: Tensor, num_steps: int) -> Tensor:
+        """x_KTBD of `num_steps` steps."""
+        first = self.lstm.project(g_KBP).unsqueeze(1)
+        later = self.lstm.bias_K1G.unsqueeze(1).expand(-1, num_steps - 1, g_KBP.shape[1], -1)
+        states, _ = lstm(torch.cat((first, later), dim=1), self.lstm.input_KIG + self.lstm.recurrent_KHG)
+        return self.out(states)
+
+
+class EveryStepDecoder(nn.Module):
+    """An LSTM that reads the condition at every step."""
+
+    def __init__(self, num_members: int, condition: int, num_features: int) -> None:
+        super().__init__()
+        self.lstm = Lstm(num_members, condition, condition)
+        self.out = Linear(num_members, condition, num_features)
+
+    def forward(self, g_KBP: Tensor, num_steps: int) -> Tensor:
+        """x_KTBD of `num_steps` steps."""
+        gates = self.lstm.project(g_KBP).unsqueeze(1).expand(-1, num_steps, -1, -1)
+        return self.out(lstm(gates, self.lstm.recurrent_KHG)[0])
+
+
+class VectorDecoder(nn.Module):
+    """Two layers, as wide as the condition."""
+
+    def __init__(self, num_members: int, condition: int, num_features: int) -> None:
+        super().__init__()
+        self.layers = Mlp(num_members, condition, condition, num_features)
+
+    def forward(self, g_KBP: Tensor, num_steps: int) -> Tensor:  # noqa: ARG002 - a vector has no steps
+        """x_KBD."""
+        return self.layers(g_KBP, Quiet())

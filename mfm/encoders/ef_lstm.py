@@ -1,0 +1,36 @@
+"""Early fusion: one LSTM over the modalities' features side by side, as Q(Z_y | X)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from mfm.batch import Batch
+from mfm.config import Config
+from mfm.layers import Lstm
+from mfm.streams import Noise
+
+
+class EfLstm(nn.Module):
+    """EF-LSTM: the encoding is the last hidden state.
+
+    Args:
+        features: D of every modality in use.
+    """
+
+    def __init__(self, num_members: int, config: Config, features: Mapping[str, int]) -> None:
+        super().__init__()
+        self.lstm = Lstm(num_members, sum(features.values()), config.ef_hidden)
+        self.width = config.ef_hidden
+
+    def forward(self, batch: Batch, noise: Noise) -> Tensor:  # noqa: ARG002 - every encoder takes the noise
+        """The encoding (K, B, width)."""
+        return fused_state(self.lstm, batch)
+
+
+def fused_state(lstm: Lstm, batch: Batch) -> Tensor:
+    """The last hidden state of an LSTM that reads all modalities side by side: (K, B, H)."""
+    x = torch.cat([x for x, _ in batch.aligned().values()], dim=-1)
+    return lstm(x, batch.any_step())[0][:, -1]

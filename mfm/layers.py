@@ -1,0 +1,91 @@
+"""Layers over the member axis: every parameter carries a leading axis of K members, K = 1 is the ordinary case.
+
+Shapes: K members, T steps, B items, I inputs, O outputs, H hidden units, G = 4H gates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from mfm.recurrence import lstm
+from mfm.streams import Noise, derive
+
+
+class Layer(nn.Module):
+    """A module whose parameters start uniform in +-1/sqrt(fan), as PyTorch's Linear and LSTM do."""
+
+    def __init__(self, fan: int) -> None:
+        super().__init__()
+        self.fan = fan
+
+
+def initialise(model: nn.Module, seeds: Sequence[int]) -> None:
+    """Fills every parameter of every `Layer`; member k depends on seeds[k] and the parameter's name alone."""
+    for prefix, module in model.named_modules():
+        if isinstance(module, Layer):
+            for name, parameter in module.named_parameters(recurse=False):
+                _fill(parameter.data, seeds, f"{prefix}.{name}", module.fan**-0.5)
+
+
+def _fill(value: Tensor, seeds: Sequence[int], name: str, bound: float) -> None:
+    generator = torch.Generator()
+    for member, seed in zip(value, seeds, strict=True):
+        generator.manual_seed(derive(seed, "init", name))
+        member.copy_(torch.empty(member.shape).uniform_(-bound, bound, generator=generator))
+
+
+class Linear(Layer):
+    """y = x W + b."""
+
+    def __init__(self, num_members: int, num_inputs: int, num_outputs: int) -> None:
+        super().__init__(num_inputs)
+        self.weight_KIO = nn.Parameter(torch.empty(num_members, num_inputs, num_outputs))
+        self.bias_K1O = nn.Parameter(torch.empty(num_members, 1, num_outputs))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(K, ..., I) -> (K, ..., O)."""
+        y_KNO = torch.baddbmm(self.bias_K1O, x.flatten(1, -2), self.weight_KIO)
+        return y_KNO.unflatten(1, x.shape[1:-1]) if x.ndim > 3 else y_KNO
+
+
+class Mlp(nn.Module):
+    """W2 Drop(ReLU(W1 x)): the two-layer form that MFN, the factor maps and the label decoder share.
+
+    Args:
+        knob: the dropout rate's name; None: no dropout.
+    """
+
+    def __init__(
+        self, num_members: int, num_inputs: int, hidden: int, num_outputs: int, *, knob: str | None = None
+    ) -> None:
+        super().__init__()
+        self.first = Linear(num_members, num_inputs, hidden)
+        self.second = Linear(num_members, hidden, num_outputs)
+        self.knob = knob
+
+    def forward(self, x: Tensor, noise: Noise) -> Tensor:
+        """(K, ..., I) -> (K, ..., O)."""
+        hidden = torch.relu(self.first(x))
+        mask = None if self.knob is None else noise.mask(self.knob, hidden)
+        return self.second(hidden if mask is None else hidden * mask)
+
+
+class Lstm(Layer):
+    """One unidirectional LSTM layer from a zero state (see mfm.recurrence for the equations)."""
+
+    def __init__(self, num_members: int, num_inputs: int, hidden: int) -> None:
+        super().__init__(hidden)
+        self.input_KIG = nn.Parameter(torch.empty(num_members, num_inputs, 4 * hidden))
+        self.recurrent_KHG = nn.Parameter(torch.empty(num_members, hidden, 4 * hidden))
+        self.bias_K1G = nn.Parameter(torch.empty(num_members, 1, 4 * hidden))
+
+    def project(self, x: Tensor) -> Tensor:
+        """The part of the gates that comes from the inputs: (K, ..., I) -> (K, ..., G)."""
+        return torch.baddbmm(self.bias_K1G, x.flatten(1, -2), self.input_KIG).unflatten(1, x.shape[1:-1])
+
+    def forward(self, x_KTBI: Tensor, mask_KTB: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """All hidden states and cells, each (K, T, B, H)."""
+        return lstm(self.project(x_KTBI), self.recurrent_KHG, mask_KTB)

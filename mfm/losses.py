@@ -1,0 +1,83 @@
+"""The joint generative-discriminative objective (paper section 2.2; its code: MFM.md 1.5), per member.
+
+L = weight_label c_Y(Y, D(F_y)) + sum_i weight_i c_Xi(X_i, G_i(F_y, F_ai)) + weight_prior sum_k MMD_k(Q(Z_k), N(0, I))
+
+c_Y is the mean absolute error (regression) or the cross-entropy (classes); c_X the mean squared error over the
+steps that hold data. Shapes: K members, T steps, B items, D features, C outputs, Z the width of a code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from mfm.batch import Batch
+from mfm.model import Output
+from mfm.streams import Noise
+
+
+def label_loss(prediction_KBC: Tensor, target: Tensor, weight_KB: Tensor | None) -> Tensor:
+    """c_Y (K,): mean absolute error over items and targets, or cross-entropy for integer targets."""
+    if target.is_floating_point():
+        return _mean((prediction_KBC - target).abs().mean(dim=-1), weight_KB)
+    losses = cross_entropy(prediction_KBC.flatten(0, 1), target.flatten(), reduction="none")
+    return _mean(losses.view_as(target), weight_KB)
+
+
+def reconstruction_losses(output: Output, batch: Batch) -> dict[str, Tensor]:
+    """c_X (K,) by modality: squared error, mean over features, and over the steps (or items) that hold data."""
+    result = {}
+    for name, x_hat in output.reconstructions.items():
+        errors = (x_hat - batch.x[name]).square().mean(dim=-1)
+        result[name] = _mean(errors, batch.weight(name))
+    return result
+
+
+def mmd_losses(
+    latents: Mapping[str, Tensor], *, kernel: str, noise: Noise, weight_KB: Tensor | None
+) -> dict[str, Tensor]:
+    """Squared MMD (K,) of every code with N(0, I)."""
+    return {
+        name: mmd(z, noise.normal(f"prior_{name}", z), kernel=kernel, weight_KB=weight_KB)
+        for name, z in latents.items()
+    }
+
+
+def mmd(z_KBZ: Tensor, sample_KBZ: Tensor, *, kernel: str, weight_KB: Tensor | None = None) -> Tensor:
+    """Squared maximum mean discrepancy (K,), the V-statistic of the official code (diagonal included).
+
+    Kernels of the squared distance s at width d: "mmd_official" exp(-s / d^2), nearly flat for wide codes;
+    "mmd_2d" exp(-s / 2d); "mmd_imq" 2d / (2d + s) (Tolstikhin et al. 2018).
+    """
+    k = _KERNELS[kernel]
+    width = z_KBZ.shape[-1]
+    pairs = k(_squared_distances(z_KBZ, z_KBZ), width)
+    cross = k(_squared_distances(sample_KBZ, z_KBZ), width)
+    samples = k(_squared_distances(sample_KBZ, sample_KBZ), width)
+    if weight_KB is None:
+        return pairs.mean(dim=(1, 2)) + samples.mean(dim=(1, 2)) - 2 * cross.mean(dim=(1, 2))
+    share_KB = weight_KB / weight_KB.sum(dim=1, keepdim=True).clamp_min(1.0)
+    both = share_KB.unsqueeze(1) * share_KB.unsqueeze(2)
+    return ((pairs + samples - 2 * cross) * both).sum(dim=(1, 2))
+
+
+_KERNELS: dict[str, Callable[[Tensor, int], Tensor]] = {
+    "mmd_official": lambda s, d: torch.exp(-s / d**2),
+    "mmd_2d": lambda s, d: torch.exp(-s / (2 * d)),
+    "mmd_imq": lambda s, d: 2 * d / (2 * d + s),
+}
+
+
+def _squared_distances(a_KBZ: Tensor, b_KBZ: Tensor) -> Tensor:
+    norms = a_KBZ.square().sum(dim=-1).unsqueeze(2) + b_KBZ.square().sum(dim=-1).unsqueeze(1)
+    return torch.baddbmm(norms, a_KBZ, b_KBZ.transpose(1, 2), alpha=-2).clamp_min(0.0)
+
+
+def _mean(values: Tensor, weight: Tensor | None) -> Tensor:
+    """Mean over all axes but the members', weighted; 0 where all weights are 0."""
+    if weight is None:
+        return values.flatten(1).mean(dim=1)
+    return (values * weight).flatten(1).sum(dim=1) / weight.flatten(1).sum(dim=1).clamp_min(1.0)

@@ -1,0 +1,100 @@
+"""MFM as what a study trains: it meets the orchestrator's `Objective` by its shape and imports nothing of it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Generator, Mapping, Sequence
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from mfm.config import Config, Knob
+from mfm.data.dataset import Dataset
+from mfm.data.folds import Folds
+from mfm.fingerprint import code_sha256, data_sha256
+from mfm.train import Epoch, Member, Outcome, State, Task, train
+
+
+class Run(Protocol):
+    """What of a run is read here."""
+
+    @property
+    def run_id(self) -> str: ...  # noqa: D102
+
+    @property
+    def knobs(self) -> Mapping[str, Knob]: ...  # noqa: D102
+
+    @property
+    def seed(self) -> int: ...  # noqa: D102
+
+    @property
+    def split(self) -> int: ...  # noqa: D102
+
+
+class Pack(Protocol):
+    """What of a pack is read here."""
+
+    @property
+    def runs(self) -> Sequence[Run]: ...  # noqa: D102
+
+    @property
+    def epochs(self) -> int: ...  # noqa: D102
+
+    @property
+    def phase(self) -> str: ...  # noqa: D102
+
+
+class MFMObjective:
+    """Trains packs of MFM runs on one data set.
+
+    Args:
+        folds: which items are train, valid and test in each split.
+        metric: the validation metric whose best epoch is kept, e.g. "valid_mae"; `mode` says which side is better.
+        device: "auto" takes a GPU where there is one.
+    """
+
+    def __init__(self, dataset: Dataset, *, folds: Folds, metric: str, mode: str, device: str = "auto") -> None:
+        self._dataset, self._folds = dataset, folds
+        self._metric, self._mode, self._device_name = metric, mode, device
+
+    @cached_property
+    def data_sha256(self) -> str:
+        """A hash of the data and of how it is split."""
+        return data_sha256(self._dataset, self._folds)
+
+    @cached_property
+    def code_sha256(self) -> str:
+        """A hash of this package's code."""
+        return code_sha256()
+
+    def describe(self) -> dict[str, str]:
+        """The device, and what the numbers depend on beside the code."""
+        device = _device(self._device_name)
+        name = (
+            torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu, {torch.get_num_threads()} threads"
+        )
+        return {"device": name, "torch": torch.__version__, "numpy": np.__version__}
+
+    def train(
+        self, pack: Pack, state: State | None = None
+    ) -> Generator[Epoch, Collection[str] | None, dict[str, Outcome]]:
+        """Trains a pack; test items are looked at in confirm runs only. See `mfm.train.train`."""
+        names = self._dataset.modality_names
+        members = [
+            Member(
+                name=run.run_id,
+                config=Config.from_knobs(run.knobs, names),
+                seed=run.seed,
+                fold=self._folds.of(self._dataset, run.split),
+            )
+            for run in pack.runs
+        ]
+        task = Task(epochs=pack.epochs, metric=self._metric, mode=self._mode, test=pack.phase == "confirm")
+        return train(self._dataset, members, task=task, device=_device(self._device_name), state=state)
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device(name)

@@ -1,0 +1,125 @@
+"""Parameters as one row per member, and what moves and remembers those rows.
+
+Shapes: K members, P parameters of one member, M metrics. Everything that changes while training is a tensor with
+the members' axis in front, so that a pack is saved, restored and made smaller row by row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
+PLATEAU_PATIENCE, PLATEAU_FACTOR, PLATEAU_THRESHOLD = 10, 0.1, 1e-4
+
+
+def bind(model: nn.Module, theta_KP: Tensor) -> list[nn.Parameter]:
+    """Makes every parameter of `model` a view of `theta_KP`, in the order of `named_parameters`."""
+    parameters = []
+    offset = 0
+    for path, old in list(model.named_parameters()):
+        size = old[0].numel()
+        view = theta_KP[:, offset : offset + size].view(len(theta_KP), *old.shape[1:])
+        owner, _, name = path.rpartition(".")
+        parameters.append(nn.Parameter(view))
+        setattr(model.get_submodule(owner), name, parameters[-1])
+        offset += size
+    assert offset == theta_KP.shape[1], "theta has one column per parameter"
+    return parameters
+
+
+def flat_gradient(losses_K: Tensor, parameters: Sequence[nn.Parameter]) -> Tensor:
+    """grad_KP. Members share nothing, so that the gradient of the sum holds each one's own."""
+    gradients = torch.autograd.grad(losses_K.sum(), parameters, allow_unused=True)
+    pairs = zip(parameters, gradients, strict=True)
+    return torch.cat([(torch.zeros_like(p) if g is None else g).flatten(1) for p, g in pairs], dim=1)
+
+
+class Adam:
+    """Adam (Kingma and Ba 2015) with L2 weight decay and clipping by norm, each at the member's own setting.
+
+    Args:
+        hyper: (K,) tensors "lr", "weight_decay" and "clip" (0: not clipped).
+    """
+
+    def __init__(self, theta_KP: Tensor, hyper: Mapping[str, Tensor]) -> None:
+        self.rows = {
+            "theta": theta_KP,
+            "adam_mean": torch.zeros_like(theta_KP),
+            "adam_square": torch.zeros_like(theta_KP),
+            "adam_steps": theta_KP.new_zeros(len(theta_KP), 1),
+        }
+        self._lr_K1, self._decay_K1, self._clip_K1 = (hyper[n].unsqueeze(1) for n in ("lr", "weight_decay", "clip"))
+
+    def step(self, grad_KP: Tensor, *, lr_scale_K: Tensor, active_K: Tensor | None = None) -> None:
+        """One update in place; members that are not active (they had no items) stay as they are."""
+        theta, mean, square, count = self.rows.values()
+        grad = self._clipped(grad_KP)
+        if self._decay_K1.any():
+            grad = grad + self._decay_K1 * theta
+        on_K1 = torch.ones_like(count) if active_K is None else active_K.to(grad.dtype).unsqueeze(1)
+        count += on_K1
+        mean.lerp_(grad, (1 - BETA_1) * on_K1)
+        square.lerp_(grad.square(), (1 - BETA_2) * on_K1)
+        steps_K1 = count.clamp_min(1)
+        correction_K1 = torch.sqrt(1 - BETA_2**steps_K1)
+        rate_K1 = on_K1 * lr_scale_K.unsqueeze(1) * self._lr_K1 * correction_K1 / (1 - BETA_1**steps_K1)
+        theta -= rate_K1 * (mean / square.sqrt().add_(EPSILON * correction_K1))
+
+    def _clipped(self, grad_KP: Tensor) -> Tensor:
+        if not self._clip_K1.any():
+            return grad_KP
+        norm_K1 = grad_KP.norm(dim=1, keepdim=True)
+        limit_K1 = torch.where(self._clip_K1 > 0, self._clip_K1, torch.inf)
+        return grad_KP * (limit_K1 / norm_K1.clamp_min(1e-12)).clamp_max(1.0)
+
+
+class Plateau:
+    """ReduceLROnPlateau with PyTorch's defaults, per member; `enabled` False leaves the rate alone."""
+
+    def __init__(self, like_KP: Tensor, *, enabled: bool) -> None:
+        self._enabled = enabled
+        zeros_K = like_KP.new_zeros(len(like_KP))
+        self.rows = {"lr_scale": zeros_K + 1, "plateau_best": zeros_K + torch.inf, "plateau_epochs": zeros_K.clone()}
+
+    @property
+    def lr_scale_K(self) -> Tensor:
+        """What to multiply the learning rate with."""
+        return self.rows["lr_scale"]
+
+    def step(self, loss_K: Tensor) -> None:
+        """Takes note of an epoch's validation loss."""
+        if not self._enabled:
+            return
+        scale, best, epochs = self.rows.values()
+        better = loss_K < best * (1 - PLATEAU_THRESHOLD)
+        best.copy_(torch.where(better, loss_K, best))
+        epochs.copy_(torch.where(better, 0.0, epochs + 1))
+        tired = epochs > PLATEAU_PATIENCE
+        scale.mul_(torch.where(tired, PLATEAU_FACTOR, 1.0))
+        epochs.mul_(~tired)
+
+
+class Best:
+    """The parameters and metrics of every member's best epoch; ties go to the earlier one."""
+
+    def __init__(self, theta_KP: Tensor, *, num_metrics: int) -> None:
+        num_members = len(theta_KP)
+        self.rows = {
+            "best_theta": theta_KP.clone(),
+            "best_epoch": torch.zeros(num_members, dtype=torch.int64),
+            "best_value": torch.full((num_members,), torch.inf, dtype=torch.float64),
+            "best_metrics": torch.full((num_members, num_metrics), torch.nan, dtype=torch.float64),
+        }
+
+    def step(self, epoch: int, theta_KP: Tensor, *, value_K: Tensor, metrics_KM: Tensor) -> None:
+        """Takes note of an epoch; smaller values are better, and the first epoch is better than none."""
+        theta, best_epoch, best_value, best_metrics = self.rows.values()
+        better = (value_K < best_value) | (best_epoch == 0)
+        best_epoch[better] = epoch
+        best_value[better] = value_K[better]
+        best_metrics[better] = metrics_KM[better]
+        here = better.to(theta.device)
+        theta[here] = theta_KP[here]

@@ -1,0 +1,85 @@
+"""Randomness without state: every draw is a function of a seed and of what it is for.
+
+Initialisation, order of items, dropout and prior samples are separate streams, so that an arm which draws more
+of one never shifts another; a parameter that two arms share starts from the same values in both. There is no
+generator state to checkpoint.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def derive(seed: int, *purpose: object) -> int:
+    """A seed of 63 bits for one purpose."""
+    digest = hashlib.blake2b(repr((seed, *purpose)).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> 1
+
+
+def permutation(seed: int, epoch: int, num_items: int) -> np.ndarray:
+    """The order of the training items in an epoch."""
+    return np.random.default_rng(derive(seed, "order", epoch)).permutation(num_items)
+
+
+class Noise(Protocol):
+    """What a model draws while it computes: dropout masks and samples of the prior."""
+
+    def mask(self, knob: str, like: Tensor) -> Tensor | None:
+        """What to multiply with (K, ...) for dropout at the rates of `knob`; None for nothing to do."""
+        ...
+
+    def normal(self, site: str, like: Tensor) -> Tensor:
+        """A standard normal sample (K, ...) of the shape of `like`."""
+        ...
+
+
+class Fresh:
+    """The draws of one training batch, for K members.
+
+    Args:
+        seeds: one seed per member.
+        rates: dropout rates (K,) by knob, of the knobs that drop anything.
+        step: (epoch, batch), for which the draws are unique.
+    """
+
+    def __init__(self, seeds: Sequence[int], *, rates: Mapping[str, Tensor], step: tuple[int, int]) -> None:
+        self._seeds = seeds
+        self._rates = rates
+        self._step = step
+
+    def mask(self, knob: str, like: Tensor) -> Tensor | None:
+        """Inverted dropout: what is kept is scaled by 1 / (1 - rate)."""
+        if knob not in self._rates:
+            return None
+        keep_K = (1 - self._rates[knob]).view(-1, *[1] * (like.ndim - 1))
+        return (self._draw(torch.rand, knob, like) < keep_K) / keep_K
+
+    def normal(self, site: str, like: Tensor) -> Tensor:
+        """A standard normal sample (K, ...) of the shape of `like`."""
+        return self._draw(torch.randn, site, like)
+
+    def _draw(self, sample: Callable[..., Tensor], site: str, like: Tensor) -> Tensor:
+        out = torch.empty(like.shape, dtype=like.dtype, device=like.device)
+        generator = torch.Generator(device=like.device)
+        for member, seed in zip(out, self._seeds, strict=True):
+            generator.manual_seed(derive(seed, site, *self._step))
+            sample(like.shape[1:], generator=generator, out=member)
+        return out
+
+
+class Quiet:
+    """No dropout, and one fixed sample of the prior: how a model is evaluated."""
+
+    def mask(self, knob: str, like: Tensor) -> None:
+        """Nothing is dropped."""
+
+    def normal(self, site: str, like: Tensor) -> Tensor:
+        """The same sample at every call and for every member, so that values are comparable."""
+        generator = torch.Generator(device=like.device).manual_seed(derive(0, "evaluation", site))
+        return torch.randn(like.shape[1:], generator=generator, device=like.device, dtype=like.dtype).expand_as(like)

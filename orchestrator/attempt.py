@@ -1,0 +1,163 @@
+"""One attempt at a pack, where it is trained: the loop that both runners share.
+
+It turns the objective's generator into steps with plain messages, keeps checkpoints, and turns exceptions into
+messages. It decides nothing: who goes on is said from outside.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+import traceback
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from orchestrator.checkpoint import Checkpoint, Checkpoints
+from orchestrator.folder import Folder
+from orchestrator.objective import Epoch, Objective, Outcome, Training
+from orchestrator.study import Pack
+
+CHECKPOINT_SECONDS = 60.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where an attempt runs."""
+
+    host: str
+    device: str
+    versions: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpochDone:
+    """An epoch is over; after a resumption, the first message brings all epochs since the start."""
+
+    epoch: int
+    metrics: Mapping[str, Mapping[str, float]]  # by run
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """News of a pack."""
+
+    place: Place
+    started_at: str
+    epochs: tuple[EpochDone, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finished:
+    """The pack is over, with the outcomes of the runs that went on to the end."""
+
+    report: Report  # epochs that no message has brought yet
+    outcomes: Mapping[str, Outcome]
+    seconds: float  # since the last epoch
+
+
+@dataclass(frozen=True, kw_only=True)
+class Broken:
+    """The attempt failed, with a kind of error and its text."""
+
+    kind: str
+    error: str
+
+
+Message = Report | Finished | Broken
+
+
+class Attempt:
+    """An attempt at a pack, to be stepped through."""
+
+    def __init__(
+        self,
+        objective: Objective,
+        pack: Pack,
+        folder: Folder,
+        *,
+        checkpoint_seconds: float = CHECKPOINT_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._objective, self._pack = objective, pack
+        self._checkpoints = Checkpoints(folder, pack.pack_id, pack.attempt)
+        self._checkpoint_seconds, self._clock = checkpoint_seconds, clock
+        self._history: list[EpochDone] = []
+        self._unsent: list[EpochDone] = []
+        self._epoch: Epoch | None = None
+        self._place: Place | None = None
+        self._started_at = datetime.now(UTC).isoformat()
+        self._saved_at = clock()
+        self._training: Training | None = None
+
+    def step(self, survivors: Collection[str] | None) -> Message:
+        """Trains for one epoch, or to the end.
+
+        Args:
+            survivors: the runs that go on; None: all.
+        """
+        began = self._clock()
+        try:
+            epoch = next(self._begin()) if self._training is None else self._training.send(survivors)
+            self._note(epoch, self._clock() - began)
+            return self._report()
+        except StopIteration as stop:
+            return Finished(report=self._report(), outcomes=stop.value or {}, seconds=self._clock() - began)
+        except Exception as error:
+            return Broken(kind=_kind(error), error=traceback.format_exc())
+
+    def save(self) -> None:
+        """Writes a checkpoint of the last finished epoch."""
+        if self._epoch is None:
+            return
+        state = self._epoch.state()
+        arrays = {name: value for name, value in state.items() if isinstance(value, np.ndarray)}
+        plain = {name: value for name, value in state.items() if name not in arrays}
+        history = [[e.epoch, e.seconds, e.metrics] for e in self._history]
+        self._checkpoints.save(
+            Checkpoint(
+                epoch=self._history[-1].epoch,
+                plain={"state": plain, "history": history, "started_at": self._started_at},
+                arrays=arrays,
+            )
+        )
+        self._saved_at = self._clock()
+
+    def _begin(self) -> Training:
+        described = dict(self._objective.describe())
+        self._place = Place(host=socket.gethostname(), device=described.pop("device", ""), versions=described)
+        checkpoint = self._checkpoints.latest()
+        state: dict[str, Any] | None = None
+        if checkpoint is not None:
+            state = {**checkpoint.plain["state"], **checkpoint.arrays}
+            self._started_at = checkpoint.plain["started_at"]
+            self._history = [
+                EpochDone(epoch=epoch, seconds=seconds, metrics=metrics)
+                for epoch, seconds, metrics in checkpoint.plain["history"]
+            ]
+            self._unsent = list(self._history)
+        self._training = self._objective.train(self._pack, state)
+        return self._training
+
+    def _note(self, epoch: Epoch, seconds: float) -> None:
+        done = EpochDone(epoch=len(self._history) + 1, metrics=epoch.metrics, seconds=seconds)
+        self._epoch = epoch
+        self._history.append(done)
+        self._unsent.append(done)
+        if self._clock() - self._saved_at >= self._checkpoint_seconds:
+            self.save()
+
+    def _report(self) -> Report:
+        assert self._place is not None
+        sent, self._unsent = tuple(self._unsent), []
+        return Report(place=self._place, started_at=self._started_at, epochs=sent)
+
+
+def _kind(error: Exception) -> str:
+    """The kind of an exception, by its name: this package does not import the model's libraries."""
+    names = {cls.__name__ for cls in type(error).__mro__}
+    return "oom" if names & {"OutOfMemoryError", "MemoryError"} else "bug"

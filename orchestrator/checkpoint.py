@@ -1,0 +1,72 @@
+"""States of packs in training, as files without pickle: arrays in safetensors, plain values as JSON beside them.
+
+A file's name holds its epoch and the start of its hash, so that a torn one is known. Each attempt writes into a
+folder of its own: an attempt that was cut off and still writes disturbs no other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from orchestrator.folder import Folder
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """What a pack needs to go on after an epoch."""
+
+    epoch: int
+    plain: Mapping[str, Any]  # JSON
+    arrays: Mapping[str, np.ndarray]
+
+
+class Checkpoints:
+    """The checkpoints of one attempt of a pack."""
+
+    def __init__(self, folder: Folder, pack_id: str, attempt: int) -> None:
+        self._folder = folder
+        self._pack = folder.checkpoints(pack_id)
+        self._mine = self._pack / f"{attempt:04d}"
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        """Writes a checkpoint; the attempt's earlier ones are then removed."""
+        arrays = {name: np.ascontiguousarray(value) for name, value in checkpoint.arrays.items()}
+        data = safetensors.numpy.save(arrays, metadata={"plain": json.dumps(checkpoint.plain)})
+        name = f"{checkpoint.epoch:06d}-{hashlib.sha256(data).hexdigest()[:16]}.safetensors"
+        self._folder.write(self._mine / name, data)
+        for path in self._mine.glob("*.safetensors"):
+            if path.name != name:
+                path.unlink(missing_ok=True)
+
+    def latest(self) -> Checkpoint | None:
+        """The one that reaches farthest among all attempts so far; damaged ones are passed over."""
+        for path in sorted(self._pack.glob("*/*.safetensors"), key=lambda p: (p.name[:6], p.parent.name), reverse=True):
+            data = path.read_bytes()
+            if hashlib.sha256(data).hexdigest()[:16] == path.stem.partition("-")[2]:
+                return _load(int(path.name[:6]), path, data)
+            logger.warning("%s is damaged (its hash does not fit); an earlier state is used", path)
+        return None
+
+
+def remove(folder: Folder, pack_id: str) -> None:
+    """Removes all checkpoints of a pack."""
+    shutil.rmtree(folder.checkpoints(pack_id), ignore_errors=True)
+
+
+def _load(epoch: int, path: Path, data: bytes) -> Checkpoint:
+    with safetensors.safe_open(path, framework="numpy") as file:
+        metadata = file.metadata() or {}
+    return Checkpoint(epoch=epoch, plain=json.loads(metadata["plain"]), arrays=safetensors.numpy.load(data))

@@ -1,0 +1,73 @@
+"""Connecting to Ray: the cluster that runs, or a local one that ends with the study."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import ray
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Connection:
+    """The Ray that a study runs on."""
+
+    address: str  # "local" for one of our own
+    resources: Mapping[str, float]  # of one pack
+    num_workers: int  # packs at a time
+    dashboard: str
+
+
+@contextmanager
+def connect(address: str | None, *, workers: int | None) -> Iterator[Connection]:
+    """Joins a cluster, or starts Ray on this machine and ends it afterwards. A cluster that ran before is left running.
+
+    Args:
+        address: of a running cluster, "auto" for the one on this machine, or "local"; None: RAY_ADDRESS, else the
+            running one, else local.
+        workers: most packs at a time; None: as many as fit.
+
+    Raises:
+        ValueError: the address is of Ray's client, or nothing answers there.
+    """
+    if address is not None and address.startswith("ray://"):
+        raise ValueError(
+            f"--address must be a cluster's own address (host:port) or 'auto', from a machine of the cluster; got "
+            f"{address!r}. From a laptop, submit the study with --cluster cluster.yaml"
+        )
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    name = _join(address, workers)
+    try:
+        yield _describe(name, workers)
+    finally:
+        ray.shutdown()
+
+
+def _join(address: str | None, workers: int | None) -> str:
+    """Connects, and says to what."""
+    wanted = address or os.environ.get("RAY_ADDRESS") or "auto"
+    options = {"logging_level": logging.WARNING, "log_to_driver": False}
+    if wanted != "local":
+        try:
+            ray.init(address=wanted, **options)
+            return str(ray.get_runtime_context().gcs_address)
+        except ConnectionError as error:
+            if address is not None:
+                raise ValueError(
+                    f"--address {address}: no Ray cluster answers there ({error}). Start one with 'ray up "
+                    "cluster.yaml' or 'ray start --head', or leave --address out to run on this machine alone"
+                ) from error
+    ray.init(address="local", num_cpus=workers, include_dashboard=False, **options)
+    return "local"
+
+
+def _describe(address: str, workers: int | None) -> Connection:
+    total = ray.cluster_resources()
+    one = {"CPU": 1.0, "GPU": 1.0} if total.get("GPU") else {"CPU": 1.0}
+    fit = int(min(total.get(name, 0.0) // share for name, share in one.items()))
+    return Connection(address=address, resources=one, num_workers=max(1, min(workers or fit, fit)), dashboard="")

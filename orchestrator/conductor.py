@@ -1,0 +1,250 @@
+"""Where plan, ledger and progress meet: a runner asks it for packs and passes on what the workers say.
+
+Both runners go through it, so that nothing of what becomes of a run depends on where it ran.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+import numpy as np
+
+from orchestrator import checkpoint, events
+from orchestrator.attempt import Broken, EpochDone, Finished, Message, Report
+from orchestrator.events import Event
+from orchestrator.folder import Folder
+from orchestrator.ledger import Bundle, Ledger
+from orchestrator.plan import Done, Plan, Wait
+from orchestrator.provenance import Commit
+from orchestrator.rows import Course, Ending, Maker, now
+from orchestrator.study import Fingerprint, Pack, Run, Study
+
+logger = logging.getLogger(__name__)
+
+# Attempts that fail in a row with the same error before the study stops: the code is broken, not a run.
+SAME_ERRORS = 10
+
+
+class StudyError(RuntimeError):
+    """The study cannot go on as it is; what is finished is safe."""
+
+
+class Observer(Protocol):
+    """What the conductor tells the progress display."""
+
+    def began(self, pack: Pack) -> None:
+        """A pack was handed to a worker."""
+        ...
+
+    def reported(self, pack: Pack, epoch: int) -> None:
+        """A pack finished an epoch."""
+        ...
+
+    def told(self, run: Run, status: str, value: float | None, error: str) -> None:
+        """A run is over; `value` is the search metric's best."""
+        ...
+
+    def ended(self, pack: Pack, kind: str) -> None:
+        """An attempt at a pack is over."""
+        ...
+
+
+class Conductor:
+    """Conducts a study.
+
+    Args:
+        commit: of the code that is studied, for the rows.
+        hours: after which no pack is started and running ones are drained; None: never.
+    """
+
+    def __init__(
+        self,
+        study: Study,
+        fingerprint: Fingerprint,
+        ledger: Ledger,
+        *,
+        commit: Commit,
+        hours: float | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.study = study
+        self.observer: Observer = _Nobody()
+        self.on_chosen: Callable[[], None] = _nothing  # after an arm's search is over
+        self.plan = Plan(study, fingerprint, record=self._record, events=ledger.events)
+        self.fatal: StudyError | None = None  # why the study was stopped for good
+        self._ledger, self._clock = ledger, clock
+        self._maker = Maker(study=study, fingerprint=fingerprint, commit=commit)
+        self._courses: dict[str, Course] = {}
+        self._bundles: dict[str, Bundle] = {}
+        self._errors: list[str] = []
+        self._drain_reason = ""
+        self._has_chosen = False
+        self._ends_at = None if hours is None else clock() + 3600 * hours
+
+    # For runners
+
+    @property
+    def folder(self) -> Folder:
+        """The results folder."""
+        return self._ledger.folder
+
+    @property
+    def draining(self) -> str:
+        """Why no more packs are started and running ones are to be checkpointed; empty: all goes on."""
+        if not self._drain_reason and self._ends_at is not None and self._clock() >= self._ends_at:
+            self._drain_reason = "the hours are spent"
+        return self._drain_reason
+
+    def drain(self, reason: str) -> None:
+        """Ends the study in good order after the running epochs."""
+        self._drain_reason = self._drain_reason or reason
+
+    @property
+    def num_running(self) -> int:
+        """Packs that workers hold."""
+        return len(self._courses)
+
+    def ask(self) -> Pack | Wait | Done:
+        """The next pack to train."""
+        if self.draining:
+            return Wait() if self._courses else Done()
+        pack = self.plan.ask(at=now())
+        if self._has_chosen:
+            self._has_chosen = False
+            self.on_chosen()
+        if isinstance(pack, Pack):
+            self._courses[pack.pack_id] = Course(pack=pack, survivors={run.run_id for run in pack})
+            self.observer.began(pack)
+        return pack
+
+    def receive(self, pack: Pack, message: Message) -> set[str]:
+        """Takes note of news of a pack, and says which of its runs go on; none: its worker is free."""
+        course = self._courses.get(pack.pack_id)
+        if course is None or course.pack.attempt != pack.attempt:
+            logger.warning("%s: attempt %d is not the current one; what it says is dropped", pack.pack_id, pack.attempt)
+            return set()
+        match message:
+            case Report():
+                self._receive_epochs(course, message)
+            case Finished():
+                self._receive_outcomes(course, message)
+                self.end(pack, kind="done")
+            case Broken():
+                self.end(pack, kind=message.kind, error=message.error)
+        self._ledger.publish_if_due()
+        return set(course.survivors) if pack.pack_id in self._courses else set()
+
+    def end(self, pack: Pack, *, kind: str, error: str = "") -> None:
+        """An attempt is over: it is done, it was drained, or something else ended it."""
+        course = self._courses.get(pack.pack_id)
+        if course is None or course.pack.attempt != pack.attempt:
+            return
+        del self._courses[pack.pack_id]
+        if kind not in ("done", "drained"):
+            logger.warning("%s: attempt %d ended by %s\n%s", pack.pack_id, pack.attempt, kind, error)
+        for run in self.plan.end(pack.pack_id, attempt=pack.attempt, kind=kind, error=error):
+            self._tell(course, run, Ending(status="failed", error_kind=kind, error=error))
+        if not self.plan.history.open_runs(pack.pack_id):
+            checkpoint.remove(self.folder, pack.pack_id)
+        self.observer.ended(pack, kind)
+        self._count_errors(kind, error)
+
+    # What becomes of runs
+
+    def _receive_epochs(self, course: Course, report: Report) -> None:
+        course.place, course.started_at = report.place, report.started_at
+        for done in report.epochs:
+            self._check_declared(done)
+            course.epochs.append(done)
+            self._fail_diverged(course, done)
+            self._prune(course, done)
+            self.observer.reported(course.pack, done.epoch)
+
+    def _check_declared(self, done: EpochDone) -> None:
+        """An objective that reports what the study does not declare would lose it without a word."""
+        for metrics in done.metrics.values():
+            if unknown := set(metrics) - set(self.study.epoch_metrics):
+                raise StudyError(f"the objective reports metrics that the study does not declare: {sorted(unknown)}")
+
+    def _fail_diverged(self, course: Course, done: EpochDone) -> None:
+        for run in course.surviving():
+            if bad := _not_finite(done.metrics[run.run_id]):
+                error = f"not finite in epoch {done.epoch}: {bad}"
+                self._tell(course, run, Ending(status="failed", error_kind="nan", error=error))
+
+    def _prune(self, course: Course, done: EpochDone) -> None:
+        pack = course.pack
+        values = {run.run_id: done.metrics[run.run_id][self.study.search_metric] for run in course.surviving()}
+        go_on = self.plan.report(pack.pack_id, attempt=pack.attempt, epoch=done.epoch, values=values)
+        for run in course.surviving():
+            if run.run_id not in go_on:
+                self._tell(course, run, Ending(status="pruned"))
+
+    def _receive_outcomes(self, course: Course, finished: Finished) -> None:
+        self._receive_epochs(course, finished.report)
+        share = finished.seconds / max(1, len(finished.outcomes))
+        for run in course.surviving():
+            self._tell(course, run, self._ending(finished, run, share))
+
+    def _ending(self, finished: Finished, run: Run, seconds: float) -> Ending:
+        outcome = finished.outcomes.get(run.run_id)
+        if outcome is None:
+            return Ending(status="failed", error_kind="bug", error="the objective gave no outcome for this run")
+        if bad := _not_finite(outcome.metrics):
+            return Ending(status="failed", error_kind="nan", error=f"not finite in the outcome: {bad}")
+        if unknown := set(outcome.metrics) - set(self.study.modes):
+            raise StudyError(f"the objective reports metrics that the study does not declare: {sorted(unknown)}")
+        return Ending(status="completed", outcome=outcome, seconds=seconds)
+
+    def _tell(self, course: Course, run: Run, ending: Ending) -> None:
+        """Writes a run's row; from here on it is over for good."""
+        if ending.outcome is not None and ending.outcome.weights is not None:
+            self._ledger.save_weights(run.run_id, ending.outcome.weights)
+        bundle = self._maker.bundle(course, run, ending)
+        self._bundles[run.run_id] = bundle
+        self.plan.tell(run.run_id, ending.status)
+        course.survivors.discard(run.run_id)
+        value = bundle.run.get(f"metric:{self.study.search_metric}")
+        self.observer.told(run, ending.status, value, ending.error or "")
+
+    def _record(self, event: Event) -> None:
+        if isinstance(event, events.Told):
+            self._ledger.tell(event, self._bundles.pop(event.run_id))
+            return
+        self._ledger.record(event)
+        if isinstance(event, events.Chosen):
+            self._has_chosen = True
+
+    def _count_errors(self, kind: str, error: str) -> None:
+        """Ten attempts in a row that end in the same exception stop the study: its code is broken."""
+        if kind != "bug":
+            self._errors.clear()
+            return
+        signature = error.strip().rpartition("\n")[2]
+        self._errors = [*(e for e in self._errors if e == signature), signature]
+        if len(self._errors) >= SAME_ERRORS and self.fatal is None:
+            self.fatal = StudyError(f"{SAME_ERRORS} attempts in a row ended in the same error; the last:\n{error}")
+            self.drain("the same error came again and again")
+
+
+class _Nobody:
+    """An observer that is not there."""
+
+    def began(self, pack: Pack) -> None: ...
+
+    def reported(self, pack: Pack, epoch: int) -> None: ...
+
+    def told(self, run: Run, status: str, value: float | None, error: str) -> None: ...
+
+    def ended(self, pack: Pack, kind: str) -> None: ...
+
+
+def _nothing() -> None: ...
+
+
+def _not_finite(metrics: Mapping[str, float]) -> str:
+    """Names of the metrics that are NaN or infinite; empty: none is."""
+    return ", ".join(sorted(name for name, value in metrics.items() if not np.isfinite(value)))

@@ -1,0 +1,160 @@
+"""What a study knows of itself: the fold over its events. Nothing is decided here."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from orchestrator.events import Asked, AskedRun, Began, Chosen, Ended, Event, Reported, Told
+from orchestrator.search import Suggestion
+from orchestrator.study import Knob, Run, Study
+
+Key = tuple[str, int]  # an arm and one of its searches
+
+
+@dataclass(kw_only=True)
+class RunRecord:
+    """What is known of a run."""
+
+    run: Run
+    suggested: Mapping[str, Knob]
+    number: int | None  # of its suggestion; None: a confirm run
+    pack_id: str
+    status: str = "running"  # until it is told
+    given_up: int | None = None  # the epoch after which the pruner ended it
+
+
+@dataclass(kw_only=True)
+class PackRecord:
+    """What is known of a pack."""
+
+    attempt: int = 0
+    running: bool = False
+    failures: dict[str, int] = field(default_factory=dict)  # ended attempts by kind
+
+
+class History:
+    """Runs, packs, suggestions and choices of a study. Nothing in it is searched: an event costs the same for ever."""
+
+    def __init__(self, study: Study, events: Iterable[Event] = ()) -> None:
+        self.runs: dict[str, RunRecord] = {}
+        self.packs: dict[str, PackRecord] = {}
+        self.chosen: dict[Key, Chosen] = {}
+        self.num_running: Counter[Key] = Counter()  # suggestions that are not told
+        self._study = study
+        self._suggestions: dict[Key, list[Suggestion]] = {}
+        self._told_by: dict[str, list[Suggestion]] = {}
+        self._open: dict[str, dict[str, None]] = {}  # packs with runs to finish, in order
+        for event in events:
+            self.apply(event)
+        for pack in self.packs.values():
+            pack.running = False  # whoever ran it is gone
+
+    def open_packs(self) -> Iterator[str]:
+        """Packs that have something to finish, the oldest first."""
+        return iter(self._open)
+
+    def open_runs(self, pack_id: str) -> list[str]:
+        """Runs that the pack has still to finish: neither over nor moved to another pack, and of this study's plan."""
+        return list(self._open.get(pack_id, ()))
+
+    def suggestions(self, key: Key) -> list[Suggestion]:
+        """What a search has suggested so far, in order."""
+        return self._suggestions.setdefault(key, [])
+
+    def told_by(self, run_id: str) -> list[Suggestion]:
+        """The suggestions that a run tells: its own, and those that repeated it."""
+        return self._told_by.get(run_id, [])
+
+    def apply(self, event: Event) -> None:
+        """Takes note of an event."""
+        match event:
+            case Asked():
+                self._apply_asked(event)
+            case Began():
+                self.packs[event.pack_id].attempt = event.attempt
+                self.packs[event.pack_id].running = True
+            case Reported():
+                self._apply_reported(event)
+            case Ended():
+                record = self.packs[event.pack_id]
+                record.running = False
+                record.failures[event.kind] = record.failures.get(event.kind, 0) + 1
+            case Told():
+                self._apply_told(event)
+            case Chosen():
+                self.chosen[event.arm, event.search] = event
+
+    def _apply_asked(self, event: Asked) -> None:
+        self.packs[event.pack_id] = PackRecord()
+        for asked in event.runs:
+            if not self._is_repeat(asked):
+                self._close(asked.run_id)
+                self.runs[asked.run_id] = self._record_of(asked, event.pack_id)
+                if self._is_wanted(asked):
+                    self._open.setdefault(event.pack_id, {})[asked.run_id] = None
+            if asked.number is not None and asked.epochs == self._study.epochs:
+                self._note_suggestion(asked, asked.number)
+
+    def _is_wanted(self, asked: AskedRun) -> bool:
+        """Whether the study, as it is now, asks for this run: another number of epochs is another run."""
+        return asked.epochs == self._study.epochs and self._study.runs_arm(asked.arm)
+
+    def _close(self, run_id: str) -> None:
+        if run_id in self.runs and (runs := self._open.get(self.runs[run_id].pack_id)) is not None:
+            runs.pop(run_id, None)
+            if not runs:
+                del self._open[self.runs[run_id].pack_id]
+
+    def _is_repeat(self, asked: AskedRun) -> bool:
+        """Whether a search has suggested what it had suggested before."""
+        known = self.suggestions((asked.arm, asked.search))
+        return asked.run_id in self.runs and asked.number is not None and asked.number >= len(known)
+
+    def _record_of(self, asked: AskedRun, pack_id: str) -> RunRecord:
+        if asked.run_id in self.runs:  # it moves from another pack
+            return replace(self.runs[asked.run_id], pack_id=pack_id)
+        run = Run(
+            run_id=asked.run_id,
+            arm=asked.arm,
+            phase="search" if asked.phase == "search" else "confirm",
+            search=asked.search,
+            config_id=asked.config_id,
+            knobs=self._study.configuration(asked.arm, asked.suggested),
+            seed=asked.seed,
+            split=asked.split,
+            epochs=asked.epochs,
+            retry=asked.retry,
+        )
+        return RunRecord(run=run, suggested=asked.suggested, number=asked.number, pack_id=pack_id)
+
+    def _note_suggestion(self, asked: AskedRun, number: int) -> None:
+        known = self.suggestions((asked.arm, asked.search))
+        if number < len(known) and known[number].run_id == asked.run_id:
+            return  # its run has moved to another pack
+        twins = self.told_by(asked.run_id)
+        new = Suggestion(number=number, run_id=asked.run_id, suggested=dict(asked.suggested))
+        if twins:  # a repeat is told what its twin was told; the pruner counts only the twin
+            new = replace(twins[0], number=number, reports=dict(twins[0].reports), attrs={})
+        known[number : number + 1] = [new]  # a retry takes the failed run's place
+        self._told_by.setdefault(asked.run_id, []).append(new)
+        self.num_running[asked.arm, asked.search] += new.status == "running"
+
+    def _apply_reported(self, event: Reported) -> None:
+        for run_id, value in event.values.items():
+            for suggestion in self.told_by(run_id):
+                suggestion.reports[event.epoch] = value
+        for run_id, rungs in event.attrs.items():
+            for suggestion in self.told_by(run_id)[:1]:
+                suggestion.attrs.update(rungs)
+        for run_id in event.pruned:
+            self.runs[run_id].given_up = event.epoch
+
+    def _apply_told(self, event: Told) -> None:
+        record = self.runs[event.run_id]
+        self._close(event.run_id)
+        record.status = event.status
+        for suggestion in self.told_by(event.run_id):
+            suggestion.status = event.status
+            self.num_running[record.run.arm, record.run.search] -= 1

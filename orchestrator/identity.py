@@ -1,0 +1,150 @@
+"""`study.json`: what a study is, and what must not change while it goes on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from optuna.distributions import distribution_to_json
+
+from orchestrator.folder import Folder
+from orchestrator.history import History
+from orchestrator.schema import SCHEMA_VERSION
+from orchestrator.study import Fingerprint, Study
+
+# Facts that two calls of one study must share, with what they are called in a message.
+FIXED = {
+    "study": "the study",
+    "base": "the defaults of the knobs",
+    "space": "the search space",
+    "conditions": "the conditions of the knobs",
+    "arms": "what the arms pin",
+    "reference_arm": "the reference arm",
+    "search_metric": "the metric of the search",
+    "primary_metric": "the primary metric",
+    "smallest_effect": "the smallest effect of interest",
+    "searches": "the number of searches per arm",
+    "splits": "the number of splits",
+    "seed": "the study's seed",
+    "data_sha256": "the data",
+    "code_sha256": "the model's code",
+}
+
+
+def describe(study: Study, fingerprint: Fingerprint, *, program: Mapping[str, Any]) -> dict[str, Any]:
+    """The contents of `study.json`, with nothing chosen yet."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "study": study.name,
+        "title": study.title,
+        "reference_arm": study.reference,
+        "primary_metric": study.primary_metric,
+        "search_metric": study.search_metric,
+        "modes": dict(study.modes),
+        "smallest_effect": study.smallest_effect,
+        "arms": {arm.name: dict(arm.pins) for arm in study.arms},
+        "selected": [arm.name for arm in study.running],
+        "space": {knob: distribution_to_json(d) for knob, d in study.searched.items()},
+        "conditions": {knob: [[p, list(values)] for p, values in c] for knob, c in study.conditions.items()},
+        "base": dict(study.base),
+        "trials": study.trials,
+        "seeds": study.seeds,
+        "epochs": study.epochs,
+        "searches": study.searches,
+        "splits": study.splits,
+        "seed": study.seed,
+        "notes": list(study.notes),
+        "about": dict(study.about),
+        "data_sha256": fingerprint.data_sha256,
+        "code_sha256": fingerprint.code_sha256,
+        "program": dict(program),
+        "chosen": {},
+        "changes": [],
+    }
+
+
+def load(folder: Folder) -> dict[str, Any] | None:
+    """What an earlier call wrote; None for a new folder.
+
+    Raises:
+        ValueError: the file is not of a study, or of a newer version.
+    """
+    try:
+        text = folder.study.read_text()
+    except FileNotFoundError:
+        return None
+    try:
+        known = json.loads(text)
+        version = known["schema_version"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{folder.study} must describe a study; it cannot be read ({error}). Give another folder with --results"
+        ) from error
+    if version > SCHEMA_VERSION:
+        raise ValueError(
+            f"{folder.study} has schema version {version}; this code reads up to {SCHEMA_VERSION}. Update the project"
+        )
+    return known
+
+
+def save(folder: Folder, description: Mapping[str, Any]) -> None:
+    """Writes `study.json`."""
+    folder.write(folder.study, json.dumps(description, indent=1).encode())
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """What must not have changed but has, in words."""
+    return [words for key, words in FIXED.items() if _comparable(old, new, key)[0] != _comparable(old, new, key)[1]]
+
+
+def _comparable(old: Mapping[str, Any], new: Mapping[str, Any], key: str) -> tuple[Any, Any]:
+    """The two values as JSON has them; an arm that only one of them has is an extension, not a change."""
+    one, other = (json.loads(json.dumps(d.get(key))) for d in (old, new))
+    if key == "arms":
+        shared = set(one) & set(other)
+        one, other = ({name: arms[name] for name in shared} for arms in (one, other))
+    return one, other
+
+
+def reconcile(
+    folder: Folder, study: Study, fingerprint: Fingerprint, *, program: Mapping[str, Any], accept_change: bool
+) -> tuple[dict[str, Any], Fingerprint]:
+    """The description to go on with, and the fingerprint under which runs are equal.
+
+    With `accept_change`, what changed is noted and the old rows count on: new runs keep the old fingerprint's ids.
+
+    Raises:
+        ValueError: the folder is of another study, other data or other code.
+    """
+    new, old = describe(study, fingerprint, program=program), load(folder)
+    if old is None:
+        return new, fingerprint
+    changed = differences(old, new)
+    if old["study"] != new["study"]:
+        raise ValueError(
+            f"{folder.root} holds the study {old['study']!r}, not {new['study']!r}. Give another folder with --results"
+        )
+    if changed and not accept_change:
+        raise ValueError(
+            f"{folder.root} was begun with something else: {', '.join(changed)} changed. Rows of both are never mixed "
+            "in silence: begin anew with --fresh (the old results are kept aside), or say with --accept-change that "
+            "the change does not matter"
+        )
+    new["changes"] = old["changes"]
+    if changed:
+        new["changes"] = [*old["changes"], {"at": datetime.now(UTC).isoformat(timespec="seconds"), "what": changed}]
+        new["data_sha256"], new["code_sha256"] = old["data_sha256"], old["code_sha256"]
+        fingerprint = Fingerprint(data_sha256=old["data_sha256"], code_sha256=old["code_sha256"])
+    return new, fingerprint
+
+
+def chosen(study: Study, history: History) -> dict[str, Any]:
+    """The configuration that counts of every arm whose search is over: its id, or a list of ids, one per search."""
+    result: dict[str, Any] = {}
+    for arm in study.arms:
+        ids = [c.config_id for search in range(study.searches) if (c := history.chosen.get((arm.name, search)))]
+        if ids:
+            result[arm.name] = ids[0] if study.searches == 1 else ids
+    return result

@@ -1,0 +1,221 @@
+"""The ledger of a study: its journal and its published Parquet parts.
+
+A finished run is durable in the journal at once. It is published with others in a part: one file per table, each
+written once under a fresh name; `runs` comes last, so that a run that can be seen has its epochs and items. What a
+part holds, and the hash of each of its files, are in the journal before the files are written, so that a kill at any
+moment leaves neither a gap nor a double.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import safetensors.numpy
+
+from orchestrator import events
+from orchestrator.events import Event
+from orchestrator.folder import Folder
+from orchestrator.journal import Journal, Line, read, unpack
+from orchestrator.lock import Lock
+from orchestrator.schema import TABLES, schemas, table
+from orchestrator.study import Study
+
+logger = logging.getLogger(__name__)
+
+PART_ROWS = 250
+# A part is published once the study has gone on for this share of its age, and for at least this long.
+PART_AGE, PART_SECONDS = 0.1, 30.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bundle:
+    """Everything that is stored of one finished run, as plain values."""
+
+    run: Mapping[str, Any]
+    epochs: Sequence[Mapping[str, Any]]
+    items: Mapping[str, Sequence[Any]]  # columns
+
+
+@dataclass(kw_only=True)
+class Part:
+    """A published part, as the journal has it."""
+
+    files: dict[str, str]  # table -> sha256 of its file
+    runs: dict[str, str]  # run -> status
+
+
+@dataclass(kw_only=True)
+class Contents:
+    """What a journal says."""
+
+    events: list[Event] = field(default_factory=list)
+    parts: dict[str, Part] = field(default_factory=dict)
+    unpublished: dict[str, bytes] = field(default_factory=dict)  # run -> packed bundle
+
+
+class Ledger:
+    """The one writer of a results folder. Opening it takes the folder's lock.
+
+    Raises:
+        BusyError: another driver writes here.
+        OSError: the folder cannot be written.
+    """
+
+    def __init__(self, folder: Folder, study: Study, *, clock: Callable[[], float] = time.time) -> None:
+        self.folder = folder
+        self._lock = Lock(folder)
+        self._schemas = schemas(study)
+        self._clock = clock
+        contents = contents_of(read(folder))
+        self.events = contents.events
+        self._unpublished = {run_id: _bundle(packed) for run_id, packed in contents.unpublished.items()}
+        self._journal = Journal(folder)
+        self._next_part = 1 + max((int(name) for name in contents.parts), default=-1)
+        self._began = self._published_at = clock()
+        self._repair(contents.parts)
+        if not contents.parts:
+            self._write_part([], TABLES)
+
+    def record(self, event: Event) -> None:
+        """Notes a fact. Reports alone may be lost with the machine's power: those epochs are trained again."""
+        durable = not isinstance(event, events.Reported)
+        self._journal.append(events.kind_of(event), events.to_json(event), durable=durable)
+
+    def tell(self, event: events.Told, bundle: Bundle) -> None:
+        """Notes that a run is over, with all that is stored of it; it is durable when this returns."""
+        payload = {"run": bundle.run, "epochs": bundle.epochs, "items": bundle.items}
+        self._journal.append(events.kind_of(event), events.to_json(event), payload=payload)
+        self._unpublished[event.run_id] = bundle
+
+    def publish_if_due(self) -> None:
+        """Publishes a part when enough runs or enough time have come together."""
+        now = self._clock()
+        due = self._published_at + max(PART_SECONDS, PART_AGE * (now - self._began))
+        if len(self._unpublished) >= PART_ROWS or (self._unpublished and now >= due):
+            self.publish()
+
+    def publish(self) -> None:
+        """Publishes what is not published yet."""
+        while self._unpublished:
+            bundles = list(self._unpublished.values())[:PART_ROWS]
+            self._write_part(bundles, TABLES)
+            for bundle in bundles:
+                del self._unpublished[bundle.run["run_id"]]
+        self._published_at = self._clock()
+
+    def save_weights(self, run_id: str, weights: Mapping[str, np.ndarray]) -> None:
+        """Keeps a run's parameters."""
+        contiguous = {name: np.ascontiguousarray(value) for name, value in weights.items()}
+        self.folder.write(self.folder.model(run_id), safetensors.numpy.save(contiguous))
+
+    def close(self) -> None:
+        """Publishes the rest and gives the folder back."""
+        self.publish()
+        self._journal.close()
+        self._lock.release()
+
+    def _repair(self, parts: Mapping[str, Part]) -> None:
+        """Writes again, under a fresh name, what a kill left unwritten or what was damaged since."""
+        for name, part in parts.items():
+            broken = [t for t in TABLES if t in part.files and not self._is_intact(t, name, part.files[t])]
+            if broken:
+                bundles = self._recover(part.runs)
+                self._write_part(bundles, broken, replaces=name)
+
+    def _is_intact(self, table_name: str, part: str, sha256: str) -> bool:
+        path = self.folder.part(table_name, part)
+        if not path.exists():
+            logger.info("%s was not written before its writer died; it is written now from the journal", path)
+            return False
+        if hashlib.sha256(path.read_bytes()).hexdigest() == sha256:
+            return True
+        aside = self.folder.move_aside(path)
+        logger.warning(
+            "%s is damaged (its hash does not fit); set aside as %s, and restored from the journal", path, aside
+        )
+        return False
+
+    def _recover(self, runs: Mapping[str, str]) -> list[Bundle]:
+        packed = {
+            line.values["run_id"]: line.payload
+            for line in read(self.folder)
+            if line.kind == "told" and line.values["run_id"] in runs and line.payload is not None
+        }
+        for run_id in runs.keys() - packed.keys():
+            logger.error("run %s: its row is damaged, and the journal does not have it either", run_id)
+        return [_bundle(payload) for payload in packed.values()]
+
+    def _write_part(self, bundles: Sequence[Bundle], names: Iterable[str], *, replaces: str | None = None) -> None:
+        part = f"{self._next_part:06d}"
+        self._next_part += 1
+        files = {name: self._parquet(name, bundles) for name in names}
+        intent = {
+            "part": part,
+            "files": {name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
+            "runs": {bundle.run["run_id"]: bundle.run["status"] for bundle in bundles},
+            "replaces": replaces,
+        }
+        self._journal.append("part", intent)
+        for name, data in files.items():
+            self.folder.write(self.folder.part(name, part), data)
+
+    def _parquet(self, name: str, bundles: Sequence[Bundle]) -> bytes:
+        buffer = io.BytesIO()
+        pq.write_table(_rows(self._schemas[name], name, bundles), buffer, compression="zstd", write_page_checksum=True)
+        return buffer.getvalue()
+
+
+def contents_of(lines: Iterable[Line]) -> Contents:
+    """Sorts a journal's lines."""
+    contents = Contents()
+    told: set[str] = set()
+    for line in lines:
+        if line.kind != "part":
+            event = events.from_json(line.kind, line.values)
+            contents.events.append(event)
+            if isinstance(event, events.Told) and line.payload is not None:
+                told.add(event.run_id)
+                contents.unpublished[event.run_id] = line.payload
+            continue
+        _note_part(contents, line.values, told)
+    return contents
+
+
+def _note_part(contents: Contents, values: Mapping[str, Any], told: set[str]) -> None:
+    contents.parts[values["part"]] = Part(files=dict(values["files"]), runs=dict(values["runs"]))
+    if values["replaces"] is not None:
+        for name in values["files"]:
+            contents.parts[values["replaces"]].files.pop(name, None)
+    for run_id, status in values["runs"].items():
+        contents.unpublished.pop(run_id, None)
+        if run_id not in told:  # the line that told it was damaged since; its row is published
+            told.add(run_id)
+            contents.events.append(events.Told(run_id=run_id, status=status))
+
+
+def _bundle(packed: bytes) -> Bundle:
+    return Bundle(**unpack(packed))
+
+
+def _rows(schema: pa.Schema, name: str, bundles: Sequence[Bundle]) -> pa.Table:
+    if name == "runs":
+        return table(schema, [bundle.run for bundle in bundles])
+    if name == "epochs":
+        return table(schema, [{"run_id": b.run["run_id"], **epoch} for b in bundles for epoch in b.epochs])
+    if name == "items":
+        return pa.concat_tables([schema.empty_table(), *(_item_rows(schema, b) for b in bundles if b.items)])
+    return schema.empty_table()
+
+
+def _item_rows(schema: pa.Schema, bundle: Bundle) -> pa.Table:
+    num_rows = len(bundle.items["item"])
+    return pa.table({"run_id": [bundle.run["run_id"]] * num_rows, **bundle.items}, schema=schema)

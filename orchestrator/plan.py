@@ -1,0 +1,322 @@
+"""What to run next: a pure state machine over the events of the ledger.
+
+No clock, no files, no Ray: time comes in as an argument, and every decision leaves as an event through `record` before
+it is applied. A plan that is built from the recorded events goes on where the other stopped.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from orchestrator.events import Asked, AskedRun, Began, Chosen, Ended, Event, Reported, Told
+from orchestrator.history import History, Key, RunRecord
+from orchestrator.search import Search, Suggestion
+from orchestrator.study import Fingerprint, Knob, Pack, Phase, Run, Study, digest, make_run
+
+# How often an attempt that ended so is tried again; kinds that are absent are not.
+RETRIES: Mapping[str, float] = {"crash": 2, "hang": 1, "preempted": math.inf, "drained": math.inf}
+# The seeds of a study lie this far from those of another study seed.
+SEED_STRIDE = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wait:
+    """Nothing to start before something that runs is over."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Done:
+    """Everything planned is over."""
+
+
+class Plan:
+    """The plan of a study.
+
+    Args:
+        record: called with every new event before it is applied.
+        events: what the ledger knows already, in order.
+    """
+
+    def __init__(
+        self,
+        study: Study,
+        fingerprint: Fingerprint,
+        *,
+        record: Callable[[Event], None] = lambda _: None,
+        events: Iterable[Event] = (),
+    ) -> None:
+        self.study = study
+        self.history = History(study, events)
+        self._fingerprint = fingerprint
+        self._record = record
+        self._searches: dict[Key, Search] = {}
+        self._confirmed: set[Key] = set()  # settled, and every confirm run asked
+
+    # What to run
+
+    def ask(self, *, at: str = "") -> Pack | Wait | Done:
+        """The next pack to run, handed out as a new attempt."""
+        pack_id = self._waiting() or self._compose()
+        if pack_id is not None:
+            self._emit(Began(pack_id=pack_id, attempt=self.history.packs[pack_id].attempt + 1, at=at))
+            return self._pack(pack_id)
+        return Wait() if any(True for _ in self.history.open_packs()) else Done()
+
+    def retry_failed(self) -> int:
+        """Asks every failed run once more, as a new row; returns how many."""
+        records = [r for r in self.history.runs.values() if r.status == "failed"]
+        again = [(r, run) for r in records if (run := self._again(r)).run_id not in self.history.runs]
+        by_pack: dict[str, list[AskedRun]] = {}
+        for record, run in again:
+            asked = _asked(run, suggested=record.suggested, number=record.number)
+            by_pack.setdefault(record.pack_id, []).append(asked)
+        for group in by_pack.values():
+            self._ask_pack(group)
+        self._searches.clear()
+        return len(again)
+
+    def _again(self, record: RunRecord) -> Run:
+        run = record.run
+        return self._make(
+            run.arm,
+            record.suggested,
+            phase=run.phase,
+            search=run.search,
+            seed=run.seed,
+            split=run.split,
+            retry=run.retry + 1,
+        )
+
+    def _waiting(self) -> str | None:
+        return next((i for i in self.history.open_packs() if not self.history.packs[i].running), None)
+
+    def _pack(self, pack_id: str) -> Pack:
+        """A pack in its current attempt, with the runs that are not over."""
+        return Pack(
+            pack_id=pack_id,
+            runs=tuple(self.history.runs[i].run for i in self.history.open_runs(pack_id)),
+            attempt=self.history.packs[pack_id].attempt,
+        )
+
+    def _compose(self) -> str | None:
+        """A new pack: confirm runs first, so that no long pack is left for the end; else the least searched arm."""
+        for key in self._keys():
+            if pack_id := self._compose_confirm(key):
+                return pack_id
+        while searching := [key for key in self._keys() if self._num_missing(key) > 0]:
+            key = min(searching, key=lambda k: len(self.history.suggestions(k)))
+            if pack_id := self._compose_search(key):
+                return pack_id
+        return None
+
+    def _keys(self) -> list[Key]:
+        return [(arm.name, search) for search in range(self.study.searches) for arm in self.study.running]
+
+    # Search
+
+    def _num_missing(self, key: Key) -> int:
+        planned = self.study.trials_of(key[1]) if self.study.searched else 0
+        return planned - len(self.history.suggestions(key))
+
+    def _search(self, key: Key) -> Search:
+        if key not in self._searches:
+            self._searches[key] = Search(self.study, *key, self.history.suggestions(key))
+        return self._searches[key]
+
+    def _compose_search(self, key: Key) -> str | None:
+        """A pack of suggestions that share their structure; None if every one repeats a known run."""
+        (arm, search), asked = key, list[AskedRun]()
+        first: Mapping[str, Knob] | None = None
+        next_number = len(self.history.suggestions(key))
+        for number in range(next_number, next_number + self._num_completions(key)):
+            suggested = self._search(key).suggest(like=first)
+            first = first or suggested
+            run = self._make(arm, suggested, phase="search", search=search, seed=self._seed(0), split=search)
+            asked.append(_asked(run, suggested=suggested, number=number))
+        pack_id = self._ask_pack(asked)
+        for suggestion in self.history.suggestions(key)[next_number:]:
+            self._finish(key, suggestion)  # those that repeat a run that is over
+        return pack_id
+
+    def _num_completions(self, key: Key) -> int:
+        return min(self.study.completions, self.study.pack_size, self._num_missing(key))
+
+    # Confirm
+
+    def settle(self, key: Key) -> Chosen | None:
+        """The configuration that one of an arm's searches has ended with; None while it searches."""
+        if self._num_missing(key) > 0 or self.history.num_running[key] > 0:
+            return None
+        basis = digest([(s.number, s.run_id, s.status) for s in self.history.suggestions(key)])[:16]
+        settled = self.history.chosen.get(key)
+        if settled is None or settled.basis != basis:
+            self._choose(key, basis)
+        return self.history.chosen[key]
+
+    def _choose(self, key: Key, basis: str) -> None:
+        suggested = self._best_suggested(self.history.suggestions(key))
+        config_id = "" if suggested is None else self._confirm_run(key, suggested, index=0).config_id
+        self._emit(Chosen(arm=key[0], search=key[1], basis=basis, config_id=config_id, suggested=suggested))
+
+    def _best_suggested(self, known: Sequence[Suggestion]) -> Mapping[str, Knob] | None:
+        """The best completed suggestion's; none, if none completed; the arm as it is, if nothing was searched."""
+        if not known:
+            return {}
+        sign = 1 if self.study.modes[self.study.search_metric] == "min" else -1
+        completed = [s for s in known if s.status == "completed"]
+        best = min(completed, key=lambda s: sign * s.value, default=None)
+        return None if best is None else best.suggested
+
+    def _compose_confirm(self, key: Key) -> str | None:
+        choice = None if key in self._confirmed else self.settle(key)
+        if choice is None:
+            return None
+        suggested = choice.suggested
+        indices = [] if suggested is None else self.study.confirm_seeds(key[1])
+        runs = [self._confirm_run(key, suggested or {}, index=index) for index in indices]
+        missing = [run for run in runs if run.run_id not in self.history.runs][: self.study.pack_size]
+        if not missing:
+            self._confirmed.add(key)
+            return None
+        return self._ask_pack([_asked(run, suggested=suggested or {}, number=None) for run in missing])
+
+    def _confirm_run(self, key: Key, suggested: Mapping[str, Knob], *, index: int) -> Run:
+        arm, search = key
+        return self._make(arm, suggested, phase="confirm", search=search, seed=self._seed(1 + index), split=index)
+
+    # Runs and packs
+
+    def _seed(self, index: int) -> int:
+        """0 for search, from 1 on for confirm: claims rest on seeds that nothing was chosen by."""
+        return self.study.seed * SEED_STRIDE + index
+
+    def _make(
+        self,
+        arm: str,
+        suggested: Mapping[str, Knob],
+        *,
+        phase: Phase,
+        search: int,
+        seed: int,
+        split: int,
+        retry: int = 0,
+    ) -> Run:
+        return make_run(
+            self.study,
+            self._fingerprint,
+            self.study.configuration(arm, suggested),
+            arm=arm,
+            phase=phase,
+            search=search,
+            seed=seed,
+            split=split % self.study.splits,
+            retry=retry,
+        )
+
+    def _ask_pack(self, asked: Sequence[AskedRun]) -> str | None:
+        pack_id = f"p{len(self.history.packs):06d}"
+        self._emit(Asked(pack_id=pack_id, runs=tuple(asked)))
+        return pack_id if self.history.open_runs(pack_id) else None
+
+    # What came of it
+
+    def report(self, pack_id: str, *, attempt: int, epoch: int, values: Mapping[str, float]) -> set[str]:
+        """Takes note of an epoch, and says which runs of the pack go on; none, for an attempt that is not current.
+
+        Args:
+            values: the search metric by run.
+        """
+        if self._is_stale(pack_id, attempt):
+            return set()
+        open_runs = self.history.open_runs(pack_id)
+        new = {i: values[i] for i in open_runs if i in values and self._is_news(i, epoch)}
+        if new:
+            self._decide(pack_id, attempt, epoch, new)
+        records = {i: self.history.runs[i] for i in open_runs}
+        return {i for i, r in records.items() if r.given_up is None or epoch < r.given_up}
+
+    def tell(self, run_id: str, status: str) -> None:
+        """A run is over."""
+        record = self.history.runs[run_id]
+        if record.status == "running":
+            self._emit(Told(run_id=run_id, status=status))
+            for suggestion in self.history.told_by(run_id):
+                self._finish((record.run.arm, record.run.search), suggestion)
+
+    def end(self, pack_id: str, *, attempt: int, kind: str, error: str = "") -> list[Run]:
+        """An attempt is over; returns the runs that are given up because of it, for the caller to tell."""
+        if self._is_stale(pack_id, attempt):
+            return []
+        self._emit(Ended(pack_id=pack_id, attempt=attempt, kind=kind, error=error))
+        open_runs = self.history.open_runs(pack_id)
+        if kind == "oom" and len(open_runs) > 1:
+            self._divide(open_runs)
+        elif self.history.packs[pack_id].failures[kind] > RETRIES.get(kind, 0):
+            return [self.history.runs[i].run for i in open_runs]
+        return []
+
+    def _is_stale(self, pack_id: str, attempt: int) -> bool:
+        record = self.history.packs[pack_id]
+        return attempt != record.attempt or not record.running
+
+    def _is_news(self, run_id: str, epoch: int) -> bool:
+        """Whether this is a search run's first report of this epoch: after a resumption, epochs come again."""
+        return self.history.runs[run_id].number is not None and epoch not in self._suggestion(run_id).reports
+
+    def _suggestion(self, run_id: str) -> Suggestion:
+        record = self.history.runs[run_id]
+        assert record.number is not None
+        return self.history.suggestions((record.run.arm, record.run.search))[record.number]
+
+    def _decide(self, pack_id: str, attempt: int, epoch: int, values: Mapping[str, float]) -> None:
+        best, pruned, rungs = {}, [], {}
+        for run_id, value in values.items():
+            run, suggestion = self.history.runs[run_id].run, self._suggestion(run_id)
+            best[run_id] = self._better(suggestion, value)
+            go_on, attrs = self._search((run.arm, run.search)).report(suggestion.number, epoch, best[run_id])
+            if attrs != suggestion.attrs:
+                rungs[run_id] = attrs
+            if not go_on and epoch < run.epochs:
+                pruned.append(run_id)
+        self._emit(
+            Reported(pack_id=pack_id, attempt=attempt, epoch=epoch, values=best, pruned=tuple(pruned), attrs=rungs)
+        )
+
+    def _better(self, suggestion: Suggestion, value: float) -> float:
+        """The best of what the suggestion has reported, and of this."""
+        values = [value, suggestion.value] if suggestion.reports else [value]
+        return (min if self.study.modes[self.study.search_metric] == "min" else max)(values)
+
+    def _divide(self, open_runs: Sequence[str]) -> None:
+        middle = len(open_runs) // 2
+        for half in (open_runs[:middle], open_runs[middle:]):
+            records = [self.history.runs[i] for i in half]
+            self._ask_pack([_asked(r.run, suggested=r.suggested, number=r.number) for r in records])
+
+    def _finish(self, key: Key, suggestion: Suggestion) -> None:
+        """Tells the Optuna study, where it lives."""
+        if suggestion.status != "running" and key in self._searches:
+            value = suggestion.value if suggestion.status == "completed" else None
+            self._searches[key].finish(suggestion.number, status=suggestion.status, value=value)
+
+    def _emit(self, event: Event) -> None:
+        self._record(event)
+        self.history.apply(event)
+
+
+def _asked(run: Run, *, suggested: Mapping[str, Knob], number: int | None) -> AskedRun:
+    return AskedRun(
+        run_id=run.run_id,
+        arm=run.arm,
+        phase=run.phase,
+        search=run.search,
+        config_id=run.config_id,
+        suggested=suggested,
+        seed=run.seed,
+        split=run.split,
+        epochs=run.epochs,
+        retry=run.retry,
+        number=number,
+    )

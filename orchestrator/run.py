@@ -1,0 +1,165 @@
+"""Running a study from its beginning to its end: the ledger is opened, the plan folded, the runner chosen."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from orchestrator import identity, serial
+from orchestrator.attempt import CHECKPOINT_SECONDS
+from orchestrator.conductor import Conductor
+from orchestrator.folder import Folder
+from orchestrator.ledger import Ledger
+from orchestrator.lock import Lock
+from orchestrator.objective import Objective
+from orchestrator.progress import Progress
+from orchestrator.provenance import commit
+from orchestrator.signals import Interruption, draining
+from orchestrator.study import Fingerprint, Study
+
+logger = logging.getLogger("orchestrator")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How a study is run, as opposed to what it asks."""
+
+    results: str | Path
+    serial: bool = False  # train in this process, without Ray
+    address: str | None = None  # of a Ray cluster; see cluster.connect
+    workers: int | None = None  # most packs at a time
+    hours: float | None = None
+    fresh: bool = False
+    retry_failed: bool = False
+    accept_change: bool = False
+    checkpoint_seconds: float = CHECKPOINT_SECONDS
+    program: Mapping[str, Any] = field(default_factory=dict)  # how to make the study and its objective again
+    checkout: Path = field(default_factory=Path.cwd)  # of the code that is studied
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """How a call ended."""
+
+    folder: Folder
+    complete: bool
+    interruption: Interruption
+    reason: str  # why it ended before it was complete
+
+
+def run(study: Study, objective: Objective, options: Options, *, console: Console | None = None) -> Ended:
+    """Runs a study, or what is left of it.
+
+    Raises:
+        ValueError: the results folder is of something else, or another driver writes to it.
+        OSError: the results folder cannot be written.
+        StudyError: the study cannot go on; what is finished is safe.
+    """
+    console = console or Console()
+    folder = Folder.at(options.results)
+    if options.fresh:
+        archive(folder, console)
+    fingerprint = Fingerprint(data_sha256=objective.data_sha256, code_sha256=objective.code_sha256)
+    description, fingerprint = identity.reconcile(
+        folder, study, fingerprint, program=options.program, accept_change=options.accept_change
+    )
+    with _logging_to(folder), _opened(folder, study) as ledger:
+        conductor = Conductor(study, fingerprint, ledger, commit=commit(options.checkout), hours=options.hours)
+        if options.retry_failed:
+            console.print(f"{conductor.plan.retry_failed()} failed runs are tried again")
+        history = conductor.plan.history
+
+        def note_chosen() -> None:
+            identity.save(folder, description | {"chosen": identity.chosen(study, history)})
+
+        note_chosen()
+        conductor.on_chosen = note_chosen
+        _say_what_is_there(conductor, console)
+        with Progress(study, history, console) as conductor.observer:
+            interruption = _conduct(conductor, objective, options)
+        if conductor.fatal is not None:
+            raise conductor.fatal
+        complete = not conductor.draining
+    return Ended(folder=folder, complete=complete, interruption=interruption, reason=conductor.draining)
+
+
+def archive(folder: Folder, console: Console) -> None:
+    """Moves old results aside, under a name with the time.
+
+    Raises:
+        BusyError: a driver writes there.
+    """
+    if not folder.root.exists():
+        return
+    Lock(folder).release()
+    aside = folder.root.with_name(f"{folder.root.name}-{datetime.now(UTC):%Y%m%dT%H%M%S}")
+    folder.root.rename(aside)
+    console.print(f"The old results are kept in {aside}", soft_wrap=True, highlight=False)
+
+
+@contextmanager
+def _opened(folder: Folder, study: Study) -> Iterator[Ledger]:
+    """The ledger, closed in good order whatever happens: what is finished is published."""
+    ledger = Ledger(folder, study)
+    try:
+        yield ledger
+    finally:
+        ledger.close()
+
+
+@contextmanager
+def _logging_to(folder: Folder) -> Iterator[None]:
+    """Everything this package logs goes to the study's log; warnings stay on the terminal too."""
+    folder.root.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(folder.log)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        handler.close()
+
+
+def _say_what_is_there(conductor: Conductor, console: Console) -> None:
+    history, root = conductor.plan.history, conductor.folder.root
+    logger.info("study %s opened by a driver", conductor.study.name)
+    if not history.runs:
+        console.print(f"A new study; results go to {root}", soft_wrap=True, highlight=False)
+        return
+    over = sum(record.status != "running" for record in history.runs.values())
+    waiting = len(list(history.open_packs()))
+    console.print(
+        f"Going on in {root}: {over} runs are over and stay as they are, {waiting} packs were under way",
+        soft_wrap=True,
+        highlight=False,
+    )
+
+
+def _conduct(conductor: Conductor, objective: Objective, options: Options) -> Interruption:
+    with ExitStack() as stack:
+        if options.serial:
+            interruption = stack.enter_context(draining(conductor.drain))
+            serial.run(conductor, objective, checkpoint_seconds=options.checkpoint_seconds)
+            return interruption
+        from orchestrator import tune  # noqa: PLC0415 - Ray is imported where it is used
+        from orchestrator.cluster import connect  # noqa: PLC0415
+
+        connection = stack.enter_context(connect(options.address, workers=options.workers))
+        interruption = stack.enter_context(draining(conductor.drain))  # after Ray has installed its own handlers
+        tune.run(
+            conductor,
+            objective,
+            resources=connection.resources,
+            num_workers=connection.num_workers,
+            checkpoint_seconds=options.checkpoint_seconds,
+        )
+        return interruption

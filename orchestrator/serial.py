@@ -1,0 +1,26 @@
+"""The runner that trains in this process: for tests, debuggers and laptops. It needs no Ray."""
+
+from __future__ import annotations
+
+from orchestrator.attempt import CHECKPOINT_SECONDS, Attempt
+from orchestrator.conductor import Conductor
+from orchestrator.objective import Objective
+from orchestrator.study import Pack
+
+
+def run(conductor: Conductor, objective: Objective, *, checkpoint_seconds: float = CHECKPOINT_SECONDS) -> None:
+    """Trains pack after pack until nothing is left, or the conductor drains."""
+    while isinstance(pack := conductor.ask(), Pack):
+        _train(conductor, objective, pack, checkpoint_seconds)
+
+
+def _train(conductor: Conductor, objective: Objective, pack: Pack, checkpoint_seconds: float) -> None:
+    attempt = Attempt(objective, pack, conductor.folder, checkpoint_seconds=checkpoint_seconds)
+    survivors = conductor.receive(pack, attempt.step(None))
+    while survivors:
+        if conductor.draining:
+            attempt.save()
+            conductor.end(pack, kind="drained")
+            return
+        survivors = conductor.receive(pack, attempt.step(survivors))
+    conductor.end(pack, kind="done")

@@ -1,0 +1,37 @@
+"""Interruptions: the first asks the study to end in good order, the second ends it at once."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+# Ctrl-C, what schedulers send, and what a dropped connection sends.
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Interruption:
+    """Whether, and by what, the study was interrupted."""
+
+    def __init__(self) -> None:
+        self.signal: signal.Signals | None = None
+
+
+@contextmanager
+def draining(drain: Callable[[str], None]) -> Iterator[Interruption]:
+    """While it lasts, a first signal calls `drain` with its name; a second raises KeyboardInterrupt."""
+    state = Interruption()
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        if state.signal is not None:
+            raise KeyboardInterrupt
+        state.signal = signal.Signals(number)
+        drain(state.signal.name)
+
+    before = {number: signal.signal(number, handle) for number in SIGNALS}
+    try:
+        yield state
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

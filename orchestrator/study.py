@@ -1,0 +1,275 @@
+"""The values of a study: knobs, arms, the space, runs and packs.
+
+A study asks what each part of a model is worth. It knows the model only through its knobs (a flat mapping of names
+to plain values) and the metrics that its objective reports.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+from optuna.distributions import BaseDistribution
+
+Knob = bool | int | float | str
+Knobs = Mapping[str, Knob]
+# knob -> ((parent, values), ...): the knob has a meaning while every parent has one and takes one of the values.
+Conditions = Mapping[str, Sequence[tuple[str, Sequence[Knob]]]]
+Phase = Literal["search", "confirm"]
+Mode = Literal["min", "max"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arm:
+    """A named variant of the model: the knobs it holds fixed. The reference arm holds none."""
+
+    name: str
+    pins: Knobs = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """What is asked, of what, and with which budget.
+
+    Raises:
+        ValueError: a knob, arm or metric is unknown, or a number is out of its range.
+    """
+
+    name: str
+    title: str
+    base: Knobs  # every knob of the model with its default
+    arms: tuple[Arm, ...]
+    reference: str  # name of the arm that all others are compared with
+    space: Mapping[str, BaseDistribution]  # what may be searched; see `searched`
+    conditions: Conditions = field(default_factory=dict)
+    # Knobs in which runs of one pack may differ: they change no tensor's shape.
+    fusable: frozenset[str] = frozenset()
+    modes: Mapping[str, Mode]  # every metric, valid_* and test_*, with the side that is better
+    epoch_metrics: tuple[str, ...]  # those reported at every epoch
+    search_metric: str  # what the search looks at
+    primary_metric: str  # what the claims are about; declared before the run
+    smallest_effect: float  # in units of the primary metric: smaller differences do not matter
+    trials: int  # search runs per arm; 0: every arm is confirmed as it is
+    seeds: int  # confirm runs per arm
+    epochs: int
+    searches: int = 1  # independent searches per arm, which share its trials
+    splits: int = 1  # splits of the data; confirm seed i and search i use split i modulo this
+    seed: int = 0
+    pack_size: int = 8  # most runs that train together
+    completions: int = 1  # search runs that share one suggestion's structure and differ in fusable knobs
+    selected: tuple[str, ...] = ()  # arms to run; empty: all. The space does not depend on it
+    notes: tuple[str, ...] = ()  # sentences for the report
+    about: Mapping[str, Any] = field(default_factory=dict)  # facts for the report: data, preset, splits
+
+    def __post_init__(self) -> None:
+        self._check_arms()
+        self._check_knobs()
+        self._check_metrics()
+        self._check_numbers()
+
+    def _check_arms(self) -> None:
+        names = [arm.name for arm in self.arms]
+        if len(set(names)) != len(names):
+            raise ValueError(f"arms need distinct names; got {names}")
+        for name in (self.reference, *self.selected):
+            require_known("arm", name, names)
+        if self.arm(self.reference).pins:
+            raise ValueError(
+                f"the reference arm {self.reference!r} must pin nothing; it pins {self.arm(self.reference).pins}"
+            )
+
+    def _check_knobs(self) -> None:
+        for arm in self.arms:
+            for knob in arm.pins:
+                require_known("knob", knob, self.base, where=f" (pinned by arm {arm.name!r})")
+        for knob, distribution in self.space.items():
+            require_known("knob", knob, self.base, where=" (in the space)")
+            if not _contains(distribution, self.base[knob]):
+                raise ValueError(
+                    f"the default of knob {knob!r} must lie in its range, for the first configuration of a search is "
+                    f"the default; got {self.base[knob]!r} and {distribution}"
+                )
+        for knob, parents in self.conditions.items():
+            for name in (knob, *(parent for parent, _ in parents)):
+                require_known("knob", name, self.base, where=" (in the conditions)")
+        for knob in self.fusable:
+            require_known("knob", knob, self.base, where=" (fusable)")
+
+    def _check_metrics(self) -> None:
+        for metric in (self.search_metric, self.primary_metric, *self.epoch_metrics):
+            require_known("metric", metric, self.modes)
+        if not self.primary_metric.startswith("test_"):
+            raise ValueError(f"the primary metric must be of the test items (test_...); got {self.primary_metric!r}")
+        if self.search_metric not in self.epoch_metrics or self.search_metric.startswith("test_"):
+            raise ValueError(
+                f"the search looks at a metric of every epoch that is not of the test items; got {self.search_metric!r}"
+            )
+
+    def _check_numbers(self) -> None:
+        least = {"trials": 0, "seeds": 0, "epochs": 1, "searches": 1, "splits": 1, "pack_size": 1, "completions": 1}
+        for name, low in least.items():
+            if getattr(self, name) < low:
+                raise ValueError(f"{name} must be at least {low}; got {getattr(self, name)}")
+        if self.trials and self.trials < self.searches:
+            raise ValueError(f"{self.searches} searches need at least as many trials; got {self.trials}")
+        if self.smallest_effect <= 0:
+            raise ValueError(f"the smallest effect of interest must be positive; got {self.smallest_effect}")
+
+    def arm(self, name: str) -> Arm:
+        """The arm of that name."""
+        return next(arm for arm in self.arms if arm.name == name)
+
+    @cached_property
+    def running(self) -> tuple[Arm, ...]:
+        """The arms to run: the selected ones and the reference, in the study's order."""
+        return tuple(a for a in self.arms if not self.selected or a.name in (*self.selected, self.reference))
+
+    def runs_arm(self, name: str) -> bool:
+        """Whether an arm is among those to run."""
+        return any(arm.name == name for arm in self.running)
+
+    @cached_property
+    def searched(self) -> dict[str, BaseDistribution]:
+        """The space without the knobs that some arm pins: else the reference could choose to be its own ablation."""
+        pinned = {knob for arm in self.arms for knob in arm.pins}
+        return {knob: d for knob, d in self.space.items() if knob not in pinned}
+
+    def trials_of(self, search: int) -> int:
+        """Search runs of one of an arm's searches."""
+        return len(range(search, self.trials, self.searches))
+
+    def confirm_seeds(self, search: int) -> list[int]:
+        """Indices of the confirm seeds that belong to one of an arm's searches."""
+        return list(range(search, self.seeds, self.searches))
+
+    def is_active(self, knob: str, knobs: Knobs) -> bool:
+        """Whether `knob` has a meaning in this configuration."""
+        return all(
+            knobs[parent] in values and self.is_active(parent, knobs)
+            for parent, values in self.conditions.get(knob, ())
+        )
+
+    def active(self, knobs: Knobs) -> dict[str, Knob]:
+        """The knobs that have a meaning in this configuration."""
+        return {knob: value for knob, value in knobs.items() if self.is_active(knob, knobs)}
+
+    def configuration(self, arm: str, suggested: Knobs) -> dict[str, Knob]:
+        """Every knob of an arm's configuration: base, its pins, and what a search suggested."""
+        return {**self.base, **self.arm(arm).pins, **suggested}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fingerprint:
+    """What makes two runs of one configuration comparable: the data and the code, as hashes."""
+
+    data_sha256: str
+    code_sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One configuration trained with one seed on one split: one row of the ledger."""
+
+    run_id: str
+    arm: str
+    phase: Phase
+    search: int  # which of the arm's searches it belongs to
+    config_id: str
+    knobs: Knobs  # every knob of base
+    seed: int
+    split: int
+    epochs: int
+    retry: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pack:
+    """Runs that train together, because their tensors have the same shapes."""
+
+    pack_id: str
+    runs: tuple[Run, ...]
+    attempt: int = 1  # counts from 1; the fence against an earlier attempt that still writes
+
+    @property
+    def phase(self) -> Phase:
+        """The phase of all its runs."""
+        return self.runs[0].phase
+
+    @property
+    def epochs(self) -> int:
+        """The number of epochs of all its runs."""
+        return self.runs[0].epochs
+
+    def __iter__(self) -> Iterator[Run]:
+        """Its runs."""
+        return iter(self.runs)
+
+
+def make_run(
+    study: Study,
+    fingerprint: Fingerprint,
+    knobs: Knobs,
+    *,
+    arm: str,
+    phase: Phase,
+    search: int,
+    seed: int,
+    split: int,
+    retry: int = 0,
+) -> Run:
+    """A run with its identity: equal runs have equal ids."""
+    config_id = digest(study.active(knobs))[:12]
+    identity = (
+        arm,
+        phase,
+        config_id,
+        seed,
+        split,
+        study.epochs,
+        retry,
+        fingerprint.data_sha256,
+        fingerprint.code_sha256,
+    )
+    return Run(
+        run_id=digest(identity)[:16],
+        arm=arm,
+        phase=phase,
+        search=search,
+        config_id=config_id,
+        knobs=knobs,
+        seed=seed,
+        split=split,
+        epochs=study.epochs,
+        retry=retry,
+    )
+
+
+def digest(value: Any) -> str:
+    """A hash of a plain value, the same on every machine."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def derive(seed: int, *purpose: str | int) -> int:
+    """A seed of 32 bits for one purpose."""
+    return int(digest([seed, *purpose])[:8], 16)
+
+
+def require_known(kind: str, name: str, known: Collection[str], *, where: str = "") -> None:
+    """Raises a ValueError that names the nearest known name, unless `name` is known."""
+    if name in known:
+        return
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    raise ValueError(f"{kind} {name!r}{where} is not known{hint} Known: {', '.join(sorted(known))}")
+
+
+def _contains(distribution: BaseDistribution, value: Knob) -> bool:
+    try:
+        return distribution._contains(distribution.to_internal_repr(value))
+    except (ValueError, TypeError):
+        return False

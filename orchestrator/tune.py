@@ -1,0 +1,284 @@
+"""The runner on Ray Tune. One pack is one trial; all cleverness is in the plan, these adaptors only translate.
+
+A `Searcher` whose suggestion is what the conductor asks, a `TrialScheduler` whose decision is what the conductor
+answers, and a class `Trainable` that steps through an attempt and is reused from pack to pack. Tune places packs on
+resources and keeps actors alive. It saves, retries and resumes nothing: that is the ledger's.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+from collections.abc import Collection, Mapping
+from typing import Any, cast
+
+import ray
+from ray import exceptions, tune
+from ray.tune import Callback, CheckpointConfig, RunConfig, Stopper, TuneConfig
+from ray.tune.experiment import Trial
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+from ray.tune.search import Searcher
+
+from orchestrator.attempt import CHECKPOINT_SECONDS, Attempt, Message, Report
+from orchestrator.conductor import Conductor
+from orchestrator.folder import Folder
+from orchestrator.objective import Objective
+from orchestrator.plan import Done
+from orchestrator.study import Pack
+
+logger = logging.getLogger(__name__)
+
+# Seconds that a worker may take to write a checkpoint when the study is drained.
+DRAIN_SECONDS = 120.0
+SWITCHES = {
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the ledger is the record
+    "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",  # and the only memory
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # interruptions are the conductor's
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",  # they are in the log and in the rows
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+}
+
+
+def run(
+    conductor: Conductor,
+    objective: Objective,
+    *,
+    resources: Mapping[str, float],
+    num_workers: int,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
+) -> None:
+    """Trains pack after pack on the connected Ray until nothing is left, or the conductor drains.
+
+    Args:
+        resources: of one pack, e.g. {"CPU": 1}.
+        num_workers: most packs at a time; as many again are asked ahead, so that no worker waits for a sampler.
+    """
+    os.environ.update(SWITCHES, TUNE_MAX_PENDING_TRIALS_PG=str(num_workers))
+    bridge = _Bridge(conductor, num_workers)
+    with tempfile.TemporaryDirectory(prefix="packs-") as scratch:
+        fixed = {
+            "objective": ray.put(objective),
+            "root": str(conductor.folder.root),
+            "checkpoint_seconds": checkpoint_seconds,
+        }
+        tuner = tune.Tuner(
+            tune.with_resources(PackTrainable, dict(resources)),
+            tune_config=TuneConfig(
+                search_alg=_Asking(bridge, fixed),
+                scheduler=_Deciding(bridge),
+                num_samples=-1,
+                reuse_actors=True,
+                trial_name_creator=lambda trial: trial.trial_id,
+                trial_dirname_creator=lambda trial: trial.trial_id,
+            ),
+            run_config=RunConfig(
+                name="packs",
+                storage_path=scratch,
+                stop=_Draining(bridge),
+                callbacks=[_Listening(bridge)],
+                checkpoint_config=CheckpointConfig(checkpoint_at_end=False),
+                verbose=0,
+            ),
+        )
+        tuner.fit()
+    bridge.raise_error()
+
+
+class PackTrainable(tune.Trainable):
+    """An actor that trains one pack after the other."""
+
+    def setup(self, config: dict[str, Any]) -> None:
+        """Begins the first pack."""
+        self._objective = cast(Objective, ray.get(config["objective"]))
+        self._begin(config)
+
+    def step(self) -> dict[str, Any]:
+        """Trains for one epoch."""
+        message = self._attempt.step(self._survivors)
+        return {"message": message, "done": not isinstance(message, Report)}
+
+    def survive(self, run_ids: Collection[str]) -> None:
+        """Says which runs go on."""
+        self._survivors = run_ids
+
+    def checkpoint(self) -> None:
+        """Writes a checkpoint of the last finished epoch."""
+        self._attempt.save()
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Begins another pack."""
+        self._begin(new_config)
+        return True
+
+    def get_auto_filled_metrics(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """What Tune adds to a result, without the pack itself: it would travel with every epoch."""
+        return {k: v for k, v in super().get_auto_filled_metrics(*args, **kwargs).items() if k != "config"}
+
+    def _begin(self, config: Mapping[str, Any]) -> None:
+        self._survivors: Collection[str] | None = None
+        self._attempt = Attempt(
+            self._objective,
+            config["pack"],
+            Folder.at(config["root"]),
+            checkpoint_seconds=config["checkpoint_seconds"],
+        )
+
+
+class _Bridge:
+    """What the adaptors share: the conductor, and which trial is which pack.
+
+    An exception of ours inside Tune's loop would turn a good trial into a failed one: it is kept, the study is
+    drained, and the exception is raised once Tune has returned.
+    """
+
+    def __init__(self, conductor: Conductor, num_workers: int) -> None:
+        self.conductor = conductor
+        self.most_packs = 2 * num_workers
+        self._packs: dict[str, Pack] = {}
+        self._started: set[str] = set()
+        self._error: Exception | None = None
+
+    def __reduce__(self) -> tuple[type, tuple[()]]:
+        """Tune pickles its parts to be able to restore them; nothing of ours is restored from there."""
+        return object, ()
+
+    def ask(self, trial_id: str) -> Pack | Done | None:
+        """The next pack; None: not now."""
+        if self.conductor.num_running >= self.most_packs:
+            return None
+        pack = self._guarded(self.conductor.ask)
+        if isinstance(pack, Pack):
+            self._packs[trial_id] = pack
+        return pack if isinstance(pack, Pack | Done) else None
+
+    def start(self, trial_id: str) -> None:
+        """A worker has taken a pack."""
+        self._started.add(trial_id)
+
+    def receive(self, trial: Trial, message: Message) -> bool:
+        """Passes on news of a pack, and says whether it goes on."""
+        pack = self._packs[trial.trial_id]
+        survivors = self._guarded(lambda: self.conductor.receive(pack, message)) or set()
+        actor: Any = trial.temporary_state.ray_actor
+        if isinstance(message, Report) and survivors and self.conductor.draining:
+            self._checkpoint(actor, pack)
+            survivors = set()
+        if isinstance(message, Report) and 0 < len(survivors) < len(pack.runs):
+            actor.survive.remote(survivors)
+        if not survivors:
+            self.end(trial.trial_id, "drained" if self.conductor.draining else "done")
+        return bool(survivors)
+
+    def fail(self, trial: Trial) -> None:
+        """The worker of a pack has died, or could not begin."""
+        error = trial.get_pickled_error()
+        self.end(trial.trial_id, _kind(error), "".join(str(error)))
+
+    def end(self, trial_id: str, kind: str, error: str = "") -> None:
+        """An attempt is over."""
+        pack = self._packs.pop(trial_id, None)
+        self._started.discard(trial_id)
+        if pack is not None:
+            self._guarded(lambda: self.conductor.end(pack, kind=kind, error=error))
+
+    def give_back_waiting(self) -> None:
+        """When the study drains, packs that no worker has taken are nobody's."""
+        if self.conductor.draining:
+            for trial_id in [i for i in self._packs if i not in self._started]:
+                self.end(trial_id, "drained")
+
+    def raise_error(self) -> None:
+        """Raises what went wrong inside Tune's loop."""
+        if self._error is not None:
+            raise self._error
+
+    def _checkpoint(self, actor: Any, pack: Pack) -> None:
+        try:
+            ray.get(actor.checkpoint.remote(), timeout=DRAIN_SECONDS)
+        except (exceptions.RayError, TimeoutError) as error:
+            logger.warning("%s: no checkpoint at the end: %s", pack.pack_id, error)
+
+    def _guarded(self, call: Any) -> Any:
+        try:
+            return call()
+        except Exception as error:
+            self._error = self._error or error
+            self.conductor.drain("an error of the study")
+            return None
+
+
+class _Asking(Searcher):
+    def __init__(self, bridge: _Bridge, fixed: Mapping[str, Any]) -> None:
+        super().__init__()
+        self._bridge, self._fixed = bridge, fixed
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | None:
+        pack = self._bridge.ask(trial_id)
+        if isinstance(pack, Done):
+            return cast(dict[str, Any], Searcher.FINISHED)  # a string that Tune knows
+        return None if pack is None else {"pack": pack, **self._fixed}
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        """The callback hears of every end, once."""
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing: the ledger is the memory."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing: the ledger is the memory."""
+
+
+class _Deciding(FIFOScheduler):
+    def __init__(self, bridge: _Bridge) -> None:
+        super().__init__()
+        self._bridge = bridge
+
+    def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
+        go_on = self._bridge.receive(trial, result["message"])
+        return TrialScheduler.CONTINUE if go_on else TrialScheduler.STOP
+
+
+class _Listening(Callback):
+    """Hears what a scheduler does not: starts, last results and errors."""
+
+    def __init__(self, bridge: _Bridge) -> None:
+        self._bridge = bridge
+
+    def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        self._bridge.start(trial.trial_id)
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
+    ) -> None:
+        message = result.pop("message")  # else Tune would keep it for ever
+        if not isinstance(message, Report):
+            self._bridge.receive(trial, message)
+
+    def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        self._bridge.fail(trial)
+
+    def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
+        self._bridge.give_back_waiting()
+
+
+class _Draining(Stopper):
+    """Ends Tune's loop once the study drains and no worker holds a pack."""
+
+    def __init__(self, bridge: _Bridge) -> None:
+        self._bridge = bridge
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        return False
+
+    def stop_all(self) -> bool:
+        return bool(self._bridge.conductor.draining) and self._bridge.conductor.num_running == 0
+
+
+def _kind(error: Exception | None) -> str:
+    """What a failed trial's exception means for its runs."""
+    if isinstance(error, exceptions.OutOfMemoryError):
+        return "oom"
+    if isinstance(error, exceptions.RayActorError):
+        return "preempted" if getattr(error, "preempted", False) else "crash"
+    return "bug"

@@ -1,0 +1,219 @@
+"""The package against the plain transcription of the equations, in float64: forward, losses, gradients."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import replace
+
+import plain
+import pytest
+import torch
+from torch import Tensor
+
+from mfm.batch import Batch
+from mfm.config import Config, base
+from mfm.losses import label_loss, mmd_losses, reconstruction_losses
+from mfm.model import MFM, Shape
+
+K, T, B = 2, 5, 4
+FEATURES = {"language": 6, "acoustic": 3, "visual": 4}
+KINDS = {"language": "sequence", "acoustic": "vector", "visual": "sequence"}
+WIDTHS = {
+    "z_y": 5, "f_y": 4, "z_shared": 3, "f_shared": 4, "memory": 6, "attention_width": 7, "candidate_width": 5,
+    "gamma1_width": 4, "gamma2_width": 3, "ef_hidden": 5,
+    **{f"{what}_{m}": width for m, width in zip(FEATURES, (3, 2, 4)) for what in ("z", "f", "hidden")},
+}  # fmt: skip
+ARMS = {
+    "full": {},
+    "ef_lstm": {"encoder": "ef_lstm"},
+    "no_generative_factors": {"generative_factors": "none"},
+    "shared_generative_factor": {"generative_factors": "shared"},
+    "no_multimodal_factor": {"multimodal_factor": "none"},
+    "late_fusion": {"multimodal_factor": "none", "decoders": "none", "prior": "none", "label_decoder": "linear"},
+    "encoder_only": {
+        "multimodal_factor": "encoding", "generative_factors": "none", "decoders": "none", "prior": "none",
+    },
+    "every_step": {"decoders": "every_step"},
+    "linear_maps": {"factor_map": "linear"},
+    "no_maps": {"factor_map": "identity"},
+    "official_kernel": {"prior": "mmd_official"},
+    "imq_kernel": {"prior": "mmd_imq"},
+    "no_prior": {"prior": "none"},
+    "without_language": {"use_language": False},
+    "only_acoustic": {"use_language": False, "use_visual": False},
+}  # fmt: skip
+LABELS = {"one target": 1, "three targets": 3, "four classes": 4}
+
+
+class Drawn:
+    """A noise that draws nothing but the prior samples it was given."""
+
+    def __init__(self, samples: dict[str, Tensor]) -> None:
+        self.samples = samples
+
+    def mask(self, knob: str, like: Tensor) -> None:
+        return None
+
+    def normal(self, site: str, like: Tensor) -> Tensor:
+        return self.samples.setdefault(site, torch.randn(like.shape, dtype=torch.float64))
+
+
+def config_of(pins: dict) -> Config:
+    return Config.from_knobs(base(list(FEATURES), **WIDTHS) | pins, list(FEATURES))
+
+
+def make_batch(config: Config, *, labels: str, masked: bool) -> Batch:
+    x, mask = {}, {}
+    for m in config.used:
+        shape = (K, T, B) if KINDS[m] == "sequence" else (K, B)
+        data = torch.rand(shape) > 0.3 if masked else torch.ones(shape, dtype=torch.bool)
+        if masked:
+            data[..., 0] = m == "acoustic"  # an item without any sequence
+        x[m] = torch.randn(*shape, FEATURES[m], dtype=torch.float64) * data.unsqueeze(-1)
+        mask[m] = data if masked else None
+    target = torch.randn(K, B, LABELS[labels], dtype=torch.float64)
+    return Batch(x=x, mask=mask, target=target.argmax(-1) if labels == "four classes" else target)
+
+
+def make_model(config: Config, *, num_outputs: int) -> MFM:
+    shape = Shape(num_features={m: FEATURES[m] for m in config.used}, kinds=KINDS, num_outputs=num_outputs)
+    model = MFM(K, config, shape).double()
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.5)
+    return model
+
+
+def package_terms(model: MFM, config: Config, batch: Batch, noise: Drawn) -> dict[str, Tensor]:
+    output = model(batch, noise)
+    terms = {"label": label_loss(output.prediction, batch.target, None)}
+    terms |= {f"reconstruction {m}": v for m, v in reconstruction_losses(output, batch).items()}
+    if config.prior != "none":
+        values = mmd_losses(output.latents, kernel=config.prior, noise=noise, weight_KB=None)
+        terms |= {f"mmd {name}": v for name, v in values.items()}
+    return terms
+
+
+def plain_terms(model: MFM, config: Config, batch: Batch, noise: Drawn, k: int) -> dict[str, Tensor]:
+    """Every loss term of member k from the transcription."""
+    p = {name: value[k] for name, value in model.named_parameters()}
+    items = [plain_item(batch, k, b) for b in range(B)]
+    inferred = [plain_forward(p, config, item) for item in items]
+    terms = {"label": plain_label(torch.stack([i["prediction"] for i in inferred]), batch.target[k])}
+    for m in config.used if config.decoders != "none" else ():
+        errors = [e for i, item in zip(inferred, items) for e in plain_errors(i["generated"][m], item[m])]
+        terms[f"reconstruction {m}"] = torch.stack(errors).mean() if errors else torch.zeros((), dtype=torch.float64)
+    for name in inferred[0]["z"] if config.prior != "none" else ():
+        sample = list(noise.samples[f"prior_{name}"][k])
+        terms[f"mmd {name}"] = plain.mmd(config.prior, [i["z"][name] for i in inferred], sample)
+    return terms
+
+
+def plain_item(batch: Batch, k: int, b: int) -> dict[str, list[Tensor | None]]:
+    """One item: by modality, its steps (a vector: one step), None where there is no data."""
+    item = {}
+    for m, x in batch.x.items():
+        values = x[k, :, b] if x.ndim == 4 else x[k, b][None]
+        mask = batch.mask[m]
+        data = [True] * len(values) if mask is None else (mask[k, :, b] if x.ndim == 4 else mask[k, b][None]).tolist()
+        item[m] = [value if there else None for value, there in zip(values, data)]
+    return item
+
+
+def held(item: dict[str, list[Tensor | None]]) -> dict[str, list[Tensor | None]]:
+    """A vector is read at every step at which a sequence has data, and at the first of an item without any."""
+    sequences = [m for m in item if KINDS[m] == "sequence"]
+    if not sequences:
+        return item
+    anywhere = [any(item[m][t] is not None for m in sequences) for t in range(T)]
+    anywhere[0] = anywhere[0] or not any(anywhere)
+    return {m: steps if m in sequences else [steps[0] if a else None for a in anywhere] for m, steps in item.items()}
+
+
+def plain_forward(p: dict[str, Tensor], config: Config, item: dict) -> dict:
+    z, f = {}, {}
+    if config.generative_factors == "modality":
+        for m in config.used:
+            z[m] = plain_code(p, m, item[m], width=config.modalities[m].z)
+    if config.generative_factors == "shared":
+        steps = plain.side_by_side(held(item), FEATURES)
+        h = plain.lstm_states(p, "encoders.shared.lstm", steps)[-1][0]
+        z["shared"] = plain.affine(p, "encoders.shared.affine", h)
+    f = {name: plain.factor(p, f"maps.{name}", code, config.factor_map) for name, code in z.items()}
+    encoding = plain_encoding(p, config, item)
+    if config.multimodal_factor == "factor":
+        z["y"] = plain.affine(p, "code_y", encoding)
+        f["y"] = plain.factor(p, "map_y", z["y"], config.factor_map)
+    read = f["y"] if "y" in f else encoding if encoding is not None else torch.cat([f[name] for name in f])
+    linear = config.label_decoder == "linear"
+    prediction = plain.affine(p, "label", read) if linear else plain.two_layers(p, "label", read)
+    return {"z": z, "prediction": prediction, "generated": plain_generate(p, config, f)}
+
+
+def plain_code(p: dict[str, Tensor], m: str, steps: list, *, width: int) -> Tensor:
+    if KINDS[m] == "vector":
+        x = torch.zeros(FEATURES[m], dtype=torch.float64) if steps[0] is None else steps[0]
+        return plain.two_layers(p, f"encoders.{m}.layers", x)
+    return plain.affine(p, f"encoders.{m}.affine", plain.lstm_states(p, f"encoders.{m}.lstm", steps)[-1][0])
+
+
+def plain_encoding(p: dict[str, Tensor], config: Config, item: dict) -> Tensor | None:
+    if config.multimodal_factor == "none":
+        return None
+    if config.encoder == "mfn":
+        return plain.mfn(p, held(item))
+    return plain.lstm_states(p, "encoder.lstm", plain.side_by_side(held(item), FEATURES))[-1][0]
+
+
+def plain_generate(p: dict[str, Tensor], config: Config, f: dict[str, Tensor]) -> dict[str, list[Tensor]]:
+    generated = {}
+    for m in config.used if config.decoders != "none" else ():
+        g = torch.cat([f[name] for name in ("y", m, "shared") if name in f])
+        if KINDS[m] == "vector":
+            generated[m] = [plain.two_layers(p, f"decoders.{m}.layers", g)]
+        else:
+            generated[m] = plain.decode(p, f"decoders.{m}", g, T, config.decoders)
+    return generated
+
+
+def plain_errors(generated: list[Tensor], actual: list[Tensor | None]) -> list[Tensor]:
+    return [((x_hat - x) ** 2).mean() for x_hat, x in zip(generated, actual) if x is not None]
+
+
+def plain_label(prediction_BC: Tensor, target: Tensor) -> Tensor:
+    if target.is_floating_point():
+        return (prediction_BC - target).abs().mean()
+    return torch.stack([torch.logsumexp(row, 0) - row[y] for row, y in zip(prediction_BC, target)]).mean()
+
+
+@pytest.mark.parametrize("masked", [True, False], ids=["with gaps", "complete"])
+@pytest.mark.parametrize("labels", list(LABELS))
+@pytest.mark.parametrize("arm", list(ARMS))
+def test_every_loss_term_and_its_gradient_equal_the_plain_transcription(arm: str, labels: str, masked: bool) -> None:
+    torch.manual_seed(zlib.crc32(repr((arm, labels, masked)).encode()))
+    config = config_of(ARMS[arm])
+    batch, noise = make_batch(config, labels=labels, masked=masked), Drawn({})
+    model = make_model(config, num_outputs=LABELS[labels])
+    terms = package_terms(model, config, batch, noise)
+    parameters = list(model.parameters())
+    gradient = torch.autograd.grad(sum(t.sum() for t in terms.values()), parameters, allow_unused=True)
+    total = torch.zeros((), dtype=torch.float64)
+    for k in range(K):
+        expected = plain_terms(model, config, batch, noise, k)
+        assert set(terms) == set(expected)
+        for name, value in expected.items():
+            torch.testing.assert_close(terms[name][k], value, rtol=1e-10, atol=1e-12, msg=f"{name} of member {k}")
+            total = total + value
+    plain_gradient = torch.autograd.grad(total, parameters, allow_unused=True)
+    for (name, _), ours, theirs in zip(model.named_parameters(), gradient, plain_gradient):
+        zero = torch.zeros(1, dtype=torch.float64)
+        torch.testing.assert_close(
+            zero if ours is None else ours, zero if theirs is None else theirs, rtol=1e-8, atol=1e-11, msg=name
+        )
+
+
+def test_the_arms_cover_every_value_of_every_component() -> None:
+    configs = [config_of(pins) for pins in ARMS.values()]
+    assert {c.encoder for c in configs} == {"mfn", "ef_lstm"}
+    assert {c.decoders for c in configs} == {"first_step", "every_step", "none"}
+    assert {c.prior for c in configs} == {"none", "mmd_official", "mmd_2d", "mmd_imq"}
+    assert replace(configs[0]) == configs[0]
