@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Generator, Mapping, Sequence
-from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -58,12 +57,12 @@ class MFMObjective:
         self._dataset, self._folds = dataset, folds
         self._metric, self._mode, self._device_name = metric, mode, device
 
-    @cached_property
+    @property
     def data_sha256(self) -> str:
         """A hash of the data and of how it is split."""
         return data_sha256(self._dataset, self._folds)
 
-    @cached_property
+    @property
     def code_sha256(self) -> str:
         """A hash of this package's code."""
         return code_sha256()

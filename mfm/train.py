@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,7 +27,7 @@ from mfm.optimiser import Adam, Best, Plateau, bind, flat_gradient
 from mfm.streams import Fresh, permutation
 
 # Arrays with the members' axis in front, the epoch, and the members' names.
-State = dict[str, np.ndarray | int | list[str]]
+State = Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

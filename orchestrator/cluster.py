@@ -51,7 +51,7 @@ def connect(address: str | None, *, workers: int | None) -> Iterator[Connection]
 def _join(address: str | None, workers: int | None) -> str:
     """Connects, and says to what."""
     wanted = address or os.environ.get("RAY_ADDRESS") or "auto"
-    options = {"logging_level": logging.WARNING, "log_to_driver": False}
+    options = {"logging_level": logging.ERROR, "log_to_driver": False}
     if wanted != "local":
         try:
             ray.init(address=wanted, **options)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,15 +78,15 @@ class Folder:
         """Writes a whole file: aside, to the disk, then under its name. A reader never sees half of it."""
         path.parent.mkdir(parents=True, exist_ok=True)
         self.journal.mkdir(parents=True, exist_ok=True)
-        handle, aside = tempfile.mkstemp(dir=self.journal, prefix="aside-")
+        aside = self.journal / f"aside-{uuid.uuid4().hex}"
         try:
-            with os.fdopen(handle, "wb") as file:
+            with aside.open("xb") as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-            Path(aside).replace(path)
+            aside.replace(path)
         except BaseException:
-            Path(aside).unlink(missing_ok=True)
+            aside.unlink(missing_ok=True)
             raise
         sync_folder(path.parent)
 

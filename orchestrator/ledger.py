@@ -157,7 +157,8 @@ class Ledger:
     def _write_part(self, bundles: Sequence[Bundle], names: Iterable[str], *, replaces: str | None = None) -> None:
         part = f"{self._next_part:06d}"
         self._next_part += 1
-        files = {name: self._parquet(name, bundles) for name in names}
+        tables = {name: _rows(self._schemas[name], name, bundles) for name in names}
+        files = {name: _parquet(rows) for name, rows in tables.items() if rows.num_rows or not bundles}
         intent = {
             "part": part,
             "files": {name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
@@ -167,11 +168,6 @@ class Ledger:
         self._journal.append("part", intent)
         for name, data in files.items():
             self.folder.write(self.folder.part(name, part), data)
-
-    def _parquet(self, name: str, bundles: Sequence[Bundle]) -> bytes:
-        buffer = io.BytesIO()
-        pq.write_table(_rows(self._schemas[name], name, bundles), buffer, compression="zstd", write_page_checksum=True)
-        return buffer.getvalue()
 
 
 def contents_of(lines: Iterable[Line]) -> Contents:
@@ -204,6 +200,12 @@ def _note_part(contents: Contents, values: Mapping[str, Any], told: set[str]) ->
 
 def _bundle(packed: bytes) -> Bundle:
     return Bundle(**unpack(packed))
+
+
+def _parquet(rows: pa.Table) -> bytes:
+    buffer = io.BytesIO()
+    pq.write_table(rows, buffer, compression="zstd", write_page_checksum=True)
+    return buffer.getvalue()
 
 
 def _rows(schema: pa.Schema, name: str, bundles: Sequence[Bundle]) -> pa.Table:

@@ -12,7 +12,7 @@ from typing import Any
 
 from rich.console import Console
 
-from orchestrator import identity, serial
+from orchestrator import identity, serial, token
 from orchestrator.attempt import CHECKPOINT_SECONDS
 from orchestrator.conductor import Conductor
 from orchestrator.folder import Folder
@@ -150,6 +150,7 @@ def _conduct(conductor: Conductor, objective: Objective, options: Options) -> In
             interruption = stack.enter_context(draining(conductor.drain))
             serial.run(conductor, objective, checkpoint_seconds=options.checkpoint_seconds)
             return interruption
+        token.use_if_there()
         from orchestrator import tune  # noqa: PLC0415 - Ray is imported where it is used
         from orchestrator.cluster import connect  # noqa: PLC0415
 

@@ -139,8 +139,11 @@ class Search:
 
 
 def _pruner(epochs: int) -> SuccessiveHalvingPruner:
-    """Half of an arm's trials go on after a quarter of the epochs, half of those after a half."""
-    return SuccessiveHalvingPruner(min_resource=max(1, epochs // 4), reduction_factor=2)
+    """One rung: after half of the epochs, the better half of an arm's trials so far goes on.
+
+    More rungs save more and leave too few completed trials to say what a knob does.
+    """
+    return SuccessiveHalvingPruner(min_resource=max(1, (epochs + 1) // 2), reduction_factor=2)
 
 
 def _suggest(trial: optuna.Trial, knob: str, distribution: BaseDistribution) -> None:

@@ -37,6 +37,7 @@ SWITCHES = {
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # interruptions are the conductor's
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",  # they are in the log and in the rows
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",  # progress is ours
 }
 
 
@@ -55,6 +56,7 @@ def run(
         num_workers: most packs at a time; as many again are asked ahead, so that no worker waits for a sampler.
     """
     os.environ.update(SWITCHES, TUNE_MAX_PENDING_TRIALS_PG=str(num_workers))
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # it misses the loggers that are off
     bridge = _Bridge(conductor, num_workers)
     with tempfile.TemporaryDirectory(prefix="packs-") as scratch:
         fixed = {
@@ -136,7 +138,6 @@ class _Bridge:
         self.conductor = conductor
         self.most_packs = 2 * num_workers
         self._packs: dict[str, Pack] = {}
-        self._started: set[str] = set()
         self._error: Exception | None = None
 
     def __reduce__(self) -> tuple[type, tuple[()]]:
@@ -152,13 +153,11 @@ class _Bridge:
             self._packs[trial_id] = pack
         return pack if isinstance(pack, Pack | Done) else None
 
-    def start(self, trial_id: str) -> None:
-        """A worker has taken a pack."""
-        self._started.add(trial_id)
-
     def receive(self, trial: Trial, message: Message) -> bool:
         """Passes on news of a pack, and says whether it goes on."""
-        pack = self._packs[trial.trial_id]
+        pack = self._packs.get(trial.trial_id)
+        if pack is None:
+            return False
         survivors = self._guarded(lambda: self.conductor.receive(pack, message)) or set()
         actor: Any = trial.temporary_state.ray_actor
         if isinstance(message, Report) and survivors and self.conductor.draining:
@@ -178,15 +177,8 @@ class _Bridge:
     def end(self, trial_id: str, kind: str, error: str = "") -> None:
         """An attempt is over."""
         pack = self._packs.pop(trial_id, None)
-        self._started.discard(trial_id)
         if pack is not None:
             self._guarded(lambda: self.conductor.end(pack, kind=kind, error=error))
-
-    def give_back_waiting(self) -> None:
-        """When the study drains, packs that no worker has taken are nobody's."""
-        if self.conductor.draining:
-            for trial_id in [i for i in self._packs if i not in self._started]:
-                self.end(trial_id, "drained")
 
     def raise_error(self) -> None:
         """Raises what went wrong inside Tune's loop."""
@@ -238,15 +230,20 @@ class _Deciding(FIFOScheduler):
         go_on = self._bridge.receive(trial, result["message"])
         return TrialScheduler.CONTINUE if go_on else TrialScheduler.STOP
 
+    def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
+        """Tune asks before it starts anything: packs that no worker has taken are given back when the study drains."""
+        if self._bridge.conductor.draining:
+            for trial in [t for t in tune_controller.get_live_trials() if t.status == Trial.PENDING]:
+                self._bridge.end(trial.trial_id, "drained")
+                tune_controller.stop_trial(trial)
+        return super().choose_trial_to_run(tune_controller)
+
 
 class _Listening(Callback):
-    """Hears what a scheduler does not: starts, last results and errors."""
+    """Hears what a scheduler does not: last results and errors."""
 
     def __init__(self, bridge: _Bridge) -> None:
         self._bridge = bridge
-
-    def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        self._bridge.start(trial.trial_id)
 
     def on_trial_result(
         self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
@@ -257,9 +254,6 @@ class _Listening(Callback):
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         self._bridge.fail(trial)
-
-    def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
-        self._bridge.give_back_waiting()
 
 
 class _Draining(Stopper):

@@ -1,25 +1,69 @@
-"""An objective that has nothing to do with MFM: the distance to a point, approached epoch by epoch."""
+"""A study that has nothing to do with MFM: the distance to a point, approached epoch by epoch."""
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Collection, Generator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from orchestrator.objective import PlainEpoch, PlainOutcome
-from orchestrator.study import Pack
+from orchestrator.study import Arm, Pack, Run, Study
+
+EPOCHS = 6
+
+
+def toy_study(**changes: Any) -> Study:
+    values: dict[str, Any] = {
+        "name": "toy",
+        "title": "Which kind is nearer?",
+        "base": {"x": 0.0, "depth": 2, "kind": "round", "edge": 0.5, "trouble": "none"},
+        "arms": (Arm(name="full"), Arm(name="square", pins={"kind": "square"})),
+        "reference": "full",
+        "space": {
+            "x": FloatDistribution(-2, 2),
+            "depth": IntDistribution(0, 4),
+            "kind": CategoricalDistribution(("round", "square")),
+            "edge": FloatDistribution(0, 1),
+        },
+        "conditions": {"edge": [("kind", ("square",))]},
+        "fusable": frozenset({"x", "edge"}),
+        "modes": {"valid_loss": "min", "test_loss": "min"},
+        "epoch_metrics": ("valid_loss",),
+        "search_metric": "valid_loss",
+        "primary_metric": "test_loss",
+        "smallest_effect": 0.1,
+        "trials": 6,
+        "seeds": 4,
+        "epochs": EPOCHS,
+        "completions": 2,
+        "pack_size": 4,
+    }
+    return Study(**(values | changes))
+
+
+def loss_of(knobs: Mapping[str, Any], seed: int) -> float:
+    return (knobs["x"] - 1) ** 2 + 0.1 * knobs["depth"] + 1e-3 * seed + (0.2 if knobs["kind"] == "square" else 0.0)
 
 
 class Toy:
-    """valid_loss falls towards (x - 1)^2 + depth penalty; a seed shifts it a little."""
+    """valid_loss falls towards (x - 1)^2 + depth / 10; a seed shifts it a little.
+
+    The knob `trouble` makes a run diverge, raise, or kill its worker at its first attempt.
+
+    Args:
+        diary: a file in which every epoch that is trained leaves a line.
+    """
 
     data_sha256 = "toy data"
     code_sha256 = "toy code"
 
-    def __init__(self, *, epoch_seconds: float = 0.0) -> None:
-        self.epoch_seconds = epoch_seconds
+    def __init__(self, *, epoch_seconds: float = 0.0, diary: Path | None = None) -> None:
+        self.epoch_seconds, self.diary = epoch_seconds, diary
 
     def describe(self) -> Mapping[str, str]:
         return {"device": "toy", "numpy": np.__version__}
@@ -28,20 +72,44 @@ class Toy:
         self, pack: Pack, state: Mapping[str, Any] | None = None
     ) -> Generator[PlainEpoch, Collection[str] | None, Mapping[str, PlainOutcome]]:
         done = 0 if state is None else int(state["epoch"])
-        losses = {run.run_id: (run.knobs["x"] - 1) ** 2 + 0.1 * run.knobs["depth"] + 1e-3 * run.seed for run in pack}
         for epoch in range(done + 1, pack.epochs + 1):
             time.sleep(self.epoch_seconds)
-            metrics = {i: {"valid_loss": loss + 1 / epoch} for i, loss in losses.items()}
+            metrics = {run.run_id: {"valid_loss": self._loss(pack, run, epoch)} for run in pack}
+            self._write(pack, epoch)
             yield PlainEpoch(metrics=metrics, state=lambda epoch=epoch: {"epoch": epoch, "trace": np.arange(epoch)})
-        return {i: self._outcome(pack, loss + 1 / pack.epochs) for i, loss in losses.items()}
+        return {run.run_id: self._outcome(pack, run) for run in pack}
 
-    def _outcome(self, pack: Pack, loss: float) -> PlainOutcome:
+    def _loss(self, pack: Pack, run: Run, epoch: int) -> float:
+        trouble = run.knobs["trouble"]
+        if trouble == "diverges" and epoch == 2:
+            return float("nan")
+        if trouble == "raises" and epoch == 2:
+            raise RuntimeError("the toy is broken")
+        if trouble == "too big" and len(pack.runs) > 1:
+            raise MemoryError("too many runs at once")
+        if trouble == "dies" and epoch == 3 and pack.attempt == 1:
+            os._exit(1)
+        return loss_of(run.knobs, run.seed) + 1 / epoch
+
+    def _write(self, pack: Pack, epoch: int) -> None:
+        if self.diary is not None:
+            with self.diary.open("a") as file:
+                file.writelines(f"{run.run_id} {epoch}\n" for run in pack)
+
+    def _outcome(self, pack: Pack, run: Run) -> PlainOutcome:
+        loss = loss_of(run.knobs, run.seed) + 1 / pack.epochs
         if pack.phase == "search":
             return PlainOutcome(best_epoch=pack.epochs, metrics={"valid_loss": loss})
-        items = {"item": ["a", "b"], "group": ["g", "g"], "target": ["t", "t"], "y": [0.0, 1.0], "prediction": [loss, 1]}
+        columns = {
+            "item": ["a", "b"],
+            "group": ["g", "g"],
+            "target": ["t", "t"],
+            "y": [0.0, 1.0],
+            "prediction": [loss, 1],
+        }
         return PlainOutcome(
             best_epoch=pack.epochs,
             metrics={"valid_loss": loss, "test_loss": loss},
-            items={name: np.array(column) for name, column in items.items()},
+            items={name: np.array(column) for name, column in columns.items()},
             weights={"w": np.array([loss])},
         )

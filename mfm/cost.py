@@ -1,0 +1,67 @@
+"""A rough guess of training time from operation counts, without torch: for planning only.
+
+The counts are those of the equations (multiply-accumulates, MACs); the rate is measured here and now on a product of
+the size that a recurrence makes.
+"""
+
+from __future__ import annotations
+
+import timeit
+from collections.abc import Mapping
+
+import numpy as np
+
+from mfm.config import Config
+from mfm.data.dataset import Dataset
+
+# A training step is about three forward passes; a MAC is two operations.
+OPERATIONS_PER_MAC = 6
+# Share of the measured rate that training reaches, and seconds of overhead per step of a batch.
+EFFICIENCY, SECONDS_PER_STEP = 0.4, 1.2e-3
+
+
+def seconds_per_run(dataset: Dataset, config: Config, *, epochs: int, pack_size: int) -> float:
+    """Seconds of one run on one core, when `pack_size` of them train together."""
+    num_items = len(dataset.rows("train"))
+    num_steps = max(m.num_steps for m in dataset.modalities)
+    arithmetic = num_items * macs(dataset, config) * OPERATIONS_PER_MAC / (EFFICIENCY * _operations_per_second())
+    overhead = num_items / config.batch_size * num_steps * SECONDS_PER_STEP / pack_size
+    return epochs * (arithmetic + overhead)
+
+
+def macs(dataset: Dataset, config: Config) -> float:
+    """Multiply-accumulates of one item's forward pass, over its steps with data."""
+    steps = float(np.mean([m.mask.sum(axis=1).mean() for m in dataset.modalities if m.kind == "sequence"] or [1.0]))
+    features = {m.name: m.num_features for m in dataset.modalities if m.name in config.used}
+    total = 0.0
+    if config.multimodal_factor != "none":
+        total += steps * (
+            _mfn(config, features) if config.encoder == "mfn" else _lstm(sum(features.values()), config.ef_hidden)
+        )
+    for name, num_features in features.items():
+        own = config.modalities[name]
+        if config.generative_factors == "modality":
+            total += steps * _lstm(num_features, own.z)
+        if config.decoders != "none":
+            width = config.f_y + own.f
+            total += steps * (_lstm(0, width) + width * num_features)
+    return total
+
+
+def _lstm(num_features: int, hidden: int) -> float:
+    return 4.0 * hidden * (num_features + hidden)
+
+
+def _mfn(config: Config, features: Mapping[str, int]) -> float:
+    hidden = {name: config.modalities[name].hidden for name in features}
+    cells, memory = 2 * sum(hidden.values()), config.memory
+    attention = 2 * cells * config.attention_width + (cells + memory) * config.candidate_width
+    gates = (cells + 2 * memory) * (config.gamma1_width + config.gamma2_width)
+    return sum(_lstm(features[name], hidden[name]) for name in features) + attention + gates
+
+
+def _operations_per_second() -> float:
+    """The rate of one core on products as small as a recurrence's: the best of a few looks, as others use it too."""
+    a, b = np.ones((32, 128), np.float32), np.ones((128, 512), np.float32)
+    seconds = min(timeit.repeat(lambda: np.matmul(a, b), number=20, repeat=10)) / 20
+    return 2 * a.size * b.shape[1] / seconds

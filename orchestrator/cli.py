@@ -1,0 +1,246 @@
+"""The command line that every study shares."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from orchestrator import journal, ledger
+from orchestrator.conductor import StudyError
+from orchestrator.folder import Folder
+from orchestrator.history import History
+from orchestrator.objective import Objective
+from orchestrator.progress import Tally, duration, tallies
+from orchestrator.run import Options, run
+from orchestrator.study import Fingerprint, Study
+
+INTERRUPTED, WRONG = 130, 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arguments:
+    """What a user asked of a study script. None: what the preset says."""
+
+    preset: str
+    data: Path | None
+    results: str | None
+    trials: int | None
+    seeds: int | None
+    searches: int | None
+    epochs: int | None
+    arms: tuple[str, ...]
+    seed: int
+    hours: float | None
+    workers: int | None
+    address: str | None
+    serial: bool
+    plan: bool
+    fresh: bool
+    retry_failed: bool
+    accept_change: bool
+
+    def adjusted(self, study: Study) -> Study:
+        """The study with what the user set on the command line."""
+        given = {
+            "trials": self.trials,
+            "seeds": self.seeds,
+            "searches": self.searches,
+            "epochs": self.epochs,
+            "seed": self.seed,
+            "selected": self.arms or None,
+        }
+        return replace(study, **{name: value for name, value in given.items() if value is not None})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """A study that is ready to run."""
+
+    study: Study
+    fingerprint: Fingerprint
+    objective: Callable[[], Objective]  # made only when something is trained
+    seconds_per_run: float  # a rough guess, for a study that has no runs yet
+    foresight: Sequence[str]  # what can be said of the result before the run
+    hints: Sequence[str]  # what to do next
+
+
+def main(
+    argv: Sequence[str] | None,
+    *,
+    description: str,
+    presets: Mapping[str, str],
+    prepare: Callable[[Arguments], Prepared],
+    report: Callable[[Path], Sequence[str]],
+) -> int:
+    """Runs a study script; returns its exit code: 0 done, 2 wrong usage or bad input, 130 interrupted."""
+    console = Console(soft_wrap=True, highlight=False)
+    words = list(sys.argv[1:] if argv is None else argv)
+    arguments = parse(words, description=description, presets=presets)
+    try:
+        prepared = prepare(arguments)
+        results = arguments.results or f"results/{prepared.study.name}"
+        if arguments.plan:
+            show_plan(prepared, Folder.at(results), arguments, console)
+            return 0
+        return _run(prepared, _options(arguments, results, words), console, report)
+    except (ValueError, OSError, StudyError) as error:
+        Console(stderr=True, soft_wrap=True, highlight=False).print(f"error: {error}", markup=False)
+        return WRONG if not isinstance(error, StudyError) else 1
+    except KeyboardInterrupt:
+        console.print(f"\nStopped at once. {_how_to_go_on(words)}", markup=False)
+        return INTERRUPTED
+
+
+def parse(argv: Sequence[str], *, description: str, presets: Mapping[str, str]) -> Arguments:
+    """The arguments of a study script; wrong usage exits with 2."""
+    parser = argparse.ArgumentParser(
+        description=description, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    what = "; ".join(f"{name}: {text}" for name, text in presets.items())
+    parser.add_argument("--preset", choices=list(presets), default=next(iter(presets)), help=what.replace("%", "%%"))
+    parser.add_argument("--data", type=Path, metavar="DIR", help="real data; without it, planted synthetic data")
+    parser.add_argument("--results", metavar="DIR", help="results folder (default: results/<study>)")
+    parser.add_argument("--trials", type=_at_least(0), metavar="N", help="search runs per arm")
+    parser.add_argument("--seeds", type=_at_least(1), metavar="N", help="confirm seeds per arm")
+    parser.add_argument("--searches", type=_at_least(1), metavar="R", help="independent searches per arm, same trials")
+    parser.add_argument("--epochs", type=_at_least(1), metavar="N", help="epochs per run")
+    parser.add_argument("--arms", type=_names, default=(), metavar="A,B", help="arms to run (the reference is added)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the study (default: 0)")
+    parser.add_argument("--hours", type=_positive, metavar="H", help="stop in good order after this time")
+    parser.add_argument("--workers", type=_at_least(1), metavar="N", help="most packs at a time")
+    parser.add_argument(
+        "--address", metavar="ADDR", help="a running Ray cluster (default: the one there is, else local)"
+    )
+    parser.add_argument("--serial", action="store_true", help="train in this process, without Ray")
+    parser.add_argument("--plan", action="store_true", help="say what would run and how long it takes; run nothing")
+    parser.add_argument("--fresh", action="store_true", help="begin anew; old results are kept aside")
+    parser.add_argument("--retry-failed", action="store_true", help="try failed runs once more, as new rows")
+    parser.add_argument("--accept-change", action="store_true", help="go on although data, code or study changed")
+    return Arguments(**vars(parser.parse_args(argv)))
+
+
+def show_plan(prepared: Prepared, folder: Folder, arguments: Arguments, console: Console) -> None:
+    """Says what would run, what is there already, and how long the rest takes."""
+    study = prepared.study
+    known = ledger.contents_of(journal.read(folder)) if folder.journal.is_dir() else ledger.Contents()
+    history = History(study, known.events)
+    table = Table(title=study.title, title_justify="left", box=None, header_style="bold")
+    for name, justify in (("arm", "left"), ("pins", "left"), ("search", "right"), ("confirm", "right")):
+        table.add_column(name, justify=justify)  # type: ignore[arg-type]
+    counts = tallies(study, history)
+    for arm in study.running:
+        pins = ", ".join(f"{knob}={value}" for knob, value in arm.pins.items()) or "(reference)"
+        table.add_row(arm.name, pins, *(_planned(counts[arm.name], phase) for phase in ("search", "confirm")))
+    console.print(table)
+    for line in (*_outlook(prepared, folder, counts, arguments), *prepared.foresight):
+        console.print(line, markup=False)
+
+
+def _planned(tally: Tally, phase: str) -> str:
+    over, planned = tally.num_over(phase), tally.planned[phase]
+    return f"{planned}" if not over else f"{planned} ({over} there)"
+
+
+def _outlook(prepared: Prepared, folder: Folder, counts: Mapping[str, Tally], arguments: Arguments) -> list[str]:
+    study = prepared.study
+    missing = sum(tally.num_missing for tally in counts.values())
+    seconds, source = _seconds_per_run(prepared, folder)
+    workers = arguments.workers or (1 if arguments.serial else _num_cpus())
+    told = f"{missing} runs of {study.epochs} epochs to train; about {duration(missing * seconds / workers)}"
+    reference = f"The search looks at {study.search_metric}; claims are about {study.primary_metric}"
+    return [
+        f"{told} on {workers} worker{'s' if workers > 1 else ''} ({source})",
+        f"{reference} against arm {study.reference!r}; differences below {study.smallest_effect:g} do not matter",
+        f"Searched: {', '.join(study.searched) or 'nothing'}",
+        f"Results: {folder.root}",
+    ]
+
+
+def _seconds_per_run(prepared: Prepared, folder: Folder) -> tuple[float, str]:
+    """Mean training time of the runs there are, else the guess; and which of the two."""
+    import pyarrow.parquet as pq  # noqa: PLC0415 - only where there are results
+
+    parts = folder.table("runs")
+    if parts.is_dir():
+        seconds = pq.read_table(parts, columns=["train_seconds"])["train_seconds"].drop_null().to_pylist()
+        if seconds:
+            return sum(seconds) / len(seconds), f"from {len(seconds)} finished runs"
+    return prepared.seconds_per_run, "a rough guess from operation counts; finished runs make it better"
+
+
+def _num_cpus() -> int:
+    import os  # noqa: PLC0415
+
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _run(prepared: Prepared, options: Options, console: Console, report: Callable[[Path], Sequence[str]]) -> int:
+    for line in prepared.foresight:
+        console.print(line, markup=False)
+    ended = run(prepared.study, prepared.objective(), options, console=console)
+    go_on = _how_to_go_on(options.program["arguments"])
+    if ended.interruption.signal is not None:
+        console.print(f"Interrupted in good order by {ended.interruption.signal.name}. {go_on}", markup=False)
+        return INTERRUPTED
+    if not ended.complete:
+        console.print(f"Not complete: {ended.reason}. {go_on}", markup=False)
+    for line in (*report(ended.folder.root), *prepared.hints):
+        console.print(line, markup=False)
+    return 0
+
+
+def _options(arguments: Arguments, results: str, words: Sequence[str]) -> Options:
+    return Options(
+        results=results,
+        serial=arguments.serial,
+        address=arguments.address,
+        workers=arguments.workers,
+        hours=arguments.hours,
+        fresh=arguments.fresh,
+        retry_failed=arguments.retry_failed,
+        accept_change=arguments.accept_change,
+        program={"script": sys.argv[0], "arguments": _lasting(words)},
+    )
+
+
+def _how_to_go_on(words: Sequence[str]) -> str:
+    return f"Go on with the same command: {shlex.join(['python', sys.argv[0], *_lasting(words)])}"
+
+
+def _lasting(words: Sequence[str]) -> list[str]:
+    """The arguments without those that are meant for one call."""
+    return [word for word in words if word not in ("--fresh", "--retry-failed", "--accept-change")]
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _at_least(low: int) -> Callable[[str], int]:
+    def parse_number(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = low - 1
+        if value < low:
+            raise argparse.ArgumentTypeError(f"must be a whole number from {low} on; got {text!r}")
+        return value
+
+    return parse_number
+
+
+def _positive(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not value > 0:
+        raise argparse.ArgumentTypeError(f"must be a number greater than 0; got {text!r}")
+    return value

@@ -1,0 +1,47 @@
+"""The arms of an MFM ablation: what the paper's ablations and the field's questions remove (MFM.md 6.5 and 7.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mfm.config import Knob
+from orchestrator.study import Arm
+
+REFERENCE = "full"
+_COMPONENTS: dict[str, dict[str, Knob]] = {
+    REFERENCE: {},
+    "no_generative_factors": {"generative_factors": "none"},  # M_C: F_y alone generates
+    "shared_generative_factor": {"generative_factors": "shared"},  # M_A: one F_a for all modalities
+    "no_multimodal_factor": {"multimodal_factor": "none"},  # M_B: the label is read from the F_a
+    # M_D: a discriminative late fusion of one code per modality
+    "late_fusion": {"multimodal_factor": "none", "decoders": "none", "prior": "none", "label_decoder": "linear"},
+    # The encoder of the multimodal factor as a plain classifier
+    "encoder_only": {
+        "multimodal_factor": "encoding",
+        "generative_factors": "none",
+        "decoders": "none",
+        "prior": "none",
+    },
+    "no_generative_loss": {"generative_loss": False},
+    "no_prior": {"prior": "none"},
+    "no_generative_factors_wide": {"generative_factors": "none", "capacity": "matched"},
+}
+
+
+def ablation(modalities: Sequence[str], *, encoder: str) -> tuple[Arm, ...]:
+    """Every arm for a data set with these modalities; the other encoder is an arm too.
+
+    With three modalities and more, leaving one out and keeping only one are different arms; with two they are one.
+    """
+    other = {"mfn": "ef_lstm", "ef_lstm": "mfn"}[encoder]
+    pins = {**_COMPONENTS, other: {"encoder": other}}
+    for m in modalities if len(modalities) > 1 else ():
+        pins[f"only_{m}"] = {f"use_{n}": False for n in modalities if n != m}
+    for m in modalities if len(modalities) > 2 else ():
+        pins[f"without_{m}"] = {f"use_{m}": False}
+    return tuple(Arm(name=name, pins=own) for name, own in pins.items())
+
+
+def named(arms: Sequence[Arm], names: Sequence[str]) -> tuple[Arm, ...]:
+    """Some of the arms, in their order."""
+    return tuple(arm for arm in arms if arm.name in names)

@@ -1,0 +1,85 @@
+"""From a question to its report: what every study script does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from analysis.statistics import pairs_in_reach, reachable_p
+from mfm.config import Config
+from mfm.cost import seconds_per_run
+from mfm.fingerprint import code_sha256, data_sha256
+from orchestrator import cli
+from orchestrator.objective import Objective
+from orchestrator.study import Fingerprint, Study
+from studies.ablation import Question
+from studies.presets import Preset
+
+
+def launch(
+    ask: Callable[[cli.Arguments], Question],
+    *,
+    description: str,
+    presets: Mapping[str, Preset],
+    hints: Sequence[str],
+    argv: Sequence[str] | None = None,
+) -> int:
+    """Runs a study script from its command line; returns the exit code."""
+    return cli.main(
+        argv,
+        description=description,
+        presets={name: preset.words for name, preset in presets.items()},
+        prepare=lambda arguments: _prepare(ask(arguments), presets, arguments, hints),
+        report=_report,
+    )
+
+
+def _prepare(
+    question: Question, presets: Mapping[str, Preset], arguments: cli.Arguments, hints: Sequence[str]
+) -> cli.Prepared:
+    study = arguments.adjusted(question.study(arguments.preset, presets[arguments.preset]))
+    full = Config.from_knobs(study.base, question.dataset.modality_names)
+    return cli.Prepared(
+        study=study,
+        fingerprint=Fingerprint(data_sha256=data_sha256(question.dataset, question.folds), code_sha256=code_sha256()),
+        objective=lambda: _objective(question, study),
+        seconds_per_run=seconds_per_run(
+            question.dataset, full, epochs=study.epochs, pack_size=min(study.pack_size, study.seeds)
+        ),
+        foresight=_foresight(study),
+        hints=hints,
+    )
+
+
+def _objective(question: Question, study: Study) -> Objective:
+    from mfm.objective import MFMObjective  # noqa: PLC0415 - --help and --plan do without torch
+
+    return MFMObjective(
+        question.dataset,
+        folds=question.folds,
+        metric=study.search_metric,
+        mode=study.modes[study.search_metric],
+    )
+
+
+def _foresight(study: Study) -> list[str]:
+    """Whether a verdict is in reach, before anything is run."""
+    num_arms = len(study.arms) - 1
+    if not num_arms:
+        return []
+    least = reachable_p(study.seeds, num_arms)
+    if least <= 0.05:
+        return [
+            f"With {study.seeds} seeds the smallest p in reach after Holm's correction over {num_arms} arms is "
+            f"{least:.2g}; in reach is not yet power (docs/statistics.md)"
+        ]
+    return [
+        f"No arm can be called helps or hurts: with {study.seeds} seeds the smallest p in reach after Holm's "
+        f"correction over {num_arms} arms is {least:.2g}; --seeds {pairs_in_reach(num_arms)} is the least that can"
+    ]
+
+
+def _report(results: Path) -> list[str]:
+    from analysis.report import write  # noqa: PLC0415 - pandas and matplotlib are needed at the end only
+
+    return write(results).lines()

@@ -1,0 +1,103 @@
+"""An attempt: steps, checkpoints, and going on from them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from toy import EPOCHS, Toy, toy_study
+
+from orchestrator import checkpoint
+from orchestrator.attempt import Attempt, Broken, Finished, Report
+from orchestrator.checkpoint import Checkpoint, Checkpoints
+from orchestrator.folder import Folder
+from orchestrator.plan import Plan
+from orchestrator.study import Fingerprint, Pack, Study
+
+
+def first_pack(study: Study) -> Pack:
+    pack = Plan(study, Fingerprint(data_sha256="", code_sha256="")).ask()
+    assert isinstance(pack, Pack)
+    return pack
+
+
+def again(pack: Pack) -> Pack:
+    return Pack(pack_id=pack.pack_id, runs=pack.runs, attempt=pack.attempt + 1)
+
+
+def test_an_attempt_reports_every_epoch_and_then_the_outcomes(tmp_path: Path) -> None:
+    pack = first_pack(toy_study(trials=0))
+    attempt = Attempt(Toy(), pack, Folder.at(tmp_path))
+    messages = [attempt.step(None) for _ in range(EPOCHS + 1)]
+    reports = messages[:-1]
+    assert all(isinstance(m, Report) for m in reports)
+    assert [e.epoch for m in reports if isinstance(m, Report) for e in m.epochs] == list(range(1, EPOCHS + 1))
+    assert isinstance(messages[-1], Finished)
+    assert set(messages[-1].outcomes) == {run.run_id for run in pack}
+
+
+def test_a_resumed_attempt_brings_the_whole_history_and_trains_only_the_rest(tmp_path: Path) -> None:
+    pack, diary = first_pack(toy_study(trials=0)), tmp_path / "diary"
+    attempt = Attempt(Toy(diary=diary), pack, Folder.at(tmp_path))
+    for _ in range(4):
+        attempt.step(None)
+    attempt.save()
+    resumed = Attempt(Toy(diary=diary), again(pack), Folder.at(tmp_path))
+    message = resumed.step(None)
+    assert isinstance(message, Report)
+    assert [e.epoch for e in message.epochs] == [1, 2, 3, 4, 5]
+    assert len(diary.read_text().splitlines()) == 5 * len(pack.runs)
+
+
+def test_an_attempt_cut_after_its_last_epoch_goes_on_to_its_outcomes(tmp_path: Path) -> None:
+    pack = first_pack(toy_study(trials=0))
+    attempt = Attempt(Toy(), pack, Folder.at(tmp_path))
+    for _ in range(EPOCHS):
+        attempt.step(None)
+    attempt.save()
+    message = Attempt(Toy(), again(pack), Folder.at(tmp_path)).step(None)
+    assert isinstance(message, Finished)
+    assert len(message.report.epochs) == EPOCHS
+
+
+def test_checkpoints_are_written_by_time_and_only_the_last_is_kept(tmp_path: Path) -> None:
+    pack, now = first_pack(toy_study(trials=0)), [0.0]
+    attempt = Attempt(Toy(), pack, Folder.at(tmp_path), checkpoint_seconds=60, clock=lambda: now[0])
+    names = []
+    for _ in range(EPOCHS):
+        now[0] += 25
+        attempt.step(None)
+        names.append([p.name[:6] for p in (tmp_path / "checkpoints").glob("*/*/*")])
+    assert names == [[], [], ["000003"], ["000003"], ["000003"], ["000006"]]
+
+
+def test_an_exception_is_a_message_with_its_kind(tmp_path: Path) -> None:
+    for trouble, kind in (("raises", "bug"), ("too big", "oom")):
+        pack = first_pack(toy_study(trials=0, base=toy_study().base | {"trouble": trouble}))
+        attempt = Attempt(Toy(), pack, Folder.at(tmp_path / trouble))
+        while isinstance(message := attempt.step(None), Report):
+            pass
+        assert isinstance(message, Broken)
+        assert message.kind == kind
+        assert "Traceback" in message.error
+
+
+def test_a_damaged_checkpoint_is_passed_over(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder = Folder.at(tmp_path)
+    for attempt, epoch in ((1, 3), (2, 5)):
+        Checkpoints(folder, "p", attempt).save(
+            Checkpoint(epoch=epoch, plain={"a": [1.5, None]}, arrays={"w": np.arange(3)})
+        )
+    latest = Checkpoints(folder, "p", 3).latest()
+    assert latest is not None
+    assert (latest.epoch, latest.plain) == (5, {"a": [1.5, None]})
+    np.testing.assert_array_equal(latest.arrays["w"], np.arange(3))
+    damaged = next((tmp_path / "checkpoints/p/0002").iterdir())
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    earlier = Checkpoints(folder, "p", 3).latest()
+    assert earlier is not None
+    assert earlier.epoch == 3
+    assert "is damaged" in caplog.text
+    checkpoint.remove(folder, "p")
+    assert Checkpoints(folder, "p", 3).latest() is None

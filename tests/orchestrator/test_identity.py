@@ -1,0 +1,99 @@
+"""One results folder, one study: what changed is said, and the user chooses."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pandas as pd
+import pytest
+from optuna.distributions import FloatDistribution
+from toy import Toy, toy_study
+
+from orchestrator.study import Arm
+
+
+class OtherData(Toy):
+    data_sha256 = "other data"
+
+
+class OtherCode(Toy):
+    code_sha256 = "other code"
+
+
+@pytest.fixture
+def runner() -> dict[str, bool]:
+    return {"serial": True}
+
+
+CHANGES = {
+    "the data": ({}, OtherData()),
+    "the model's code": ({}, OtherCode()),
+    "the defaults of the knobs": ({"base": {**toy_study().base, "x": 0.5}}, Toy()),
+    "the search space": ({"space": {**toy_study().space, "x": FloatDistribution(-3, 3)}}, Toy()),
+    "what the arms pin": ({"arms": (Arm(name="full"), Arm(name="square", pins={"kind": "square", "depth": 1}))}, Toy()),
+    "the smallest effect of interest": ({"smallest_effect": 0.2}, Toy()),
+    "the study's seed": ({"seed": 1}, Toy()),
+    "the number of searches per arm": ({"searches": 2}, Toy()),
+}
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_a_change_is_named_and_refused(what: str, conduct: Callable, runs: Callable) -> None:
+    conduct(toy_study())
+    before = runs()
+    changes, objective = CHANGES[what]
+    with pytest.raises(ValueError, match=f"was begun with something else: .*{what}.* changed") as error:
+        conduct(toy_study(**changes), objective)
+    assert "--fresh" in str(error.value)
+    assert "--accept-change" in str(error.value)
+    pd.testing.assert_frame_equal(before, runs())
+
+
+def test_an_accepted_change_is_noted_and_the_old_rows_count_on(conduct: Callable, runs: Callable) -> None:
+    conduct(toy_study())
+    ended = conduct(toy_study(seeds=5), OtherData(), accept_change=True)
+    rows = runs()
+    confirm = rows[rows.phase == "confirm"]
+    assert confirm.groupby("arm").size().to_dict() == {"full": 5, "square": 5}
+    written = json.loads(ended.folder.study.read_text())
+    assert [change["what"] for change in written["changes"]] == [["the data"]]
+    assert written["data_sha256"] == "toy data"
+
+
+def test_another_study_is_refused_whatever_is_accepted(conduct: Callable) -> None:
+    conduct(toy_study())
+    with pytest.raises(ValueError, match="holds the study 'toy', not 'other'"):
+        conduct(toy_study(name="other"), accept_change=True)
+
+
+def test_fresh_keeps_the_old_results_aside(conduct: Callable, runs: Callable) -> None:
+    first = conduct(toy_study())
+    before = runs()
+    conduct(toy_study(seed=1), fresh=True)
+    assert not set(runs().run_id) & set(before.run_id)
+    (aside,) = first.folder.root.parent.glob("results-*")
+    pd.testing.assert_frame_equal(pd.read_parquet(aside / "runs"), before)
+
+
+def test_study_json_says_what_the_tables_cannot(conduct: Callable, runs: Callable) -> None:
+    written = json.loads(conduct(toy_study()).folder.study.read_text())
+    rows = runs()
+    assert written["reference_arm"] == "full"
+    assert written["primary_metric"] == "test_loss"
+    assert written["modes"] == {"valid_loss": "min", "test_loss": "min"}
+    assert written["arms"] == {"full": {}, "square": {"kind": "square"}}
+    assert set(written["space"]) == {"x", "depth", "edge"}
+    assert written["conditions"] == {"edge": [["kind", ["square"]]]}
+    confirm = rows[rows.phase == "confirm"]
+    assert written["chosen"] == confirm.groupby("arm").config_id.first().to_dict()
+
+
+def test_a_file_that_is_not_a_study_is_refused(conduct: Callable) -> None:
+    ended = conduct(toy_study())
+    ended.folder.study.write_text("{")
+    with pytest.raises(ValueError, match=r"study.json must describe a study; it cannot be read"):
+        conduct(toy_study())
+    ended.folder.study.write_text('{"schema_version": 99}')
+    with pytest.raises(ValueError, match="schema version 99; this code reads up to 1"):
+        conduct(toy_study())

@@ -1,0 +1,322 @@
+"""The plan: what it asks, what it makes of reports, and that folding its events gives the same plan."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution
+from toy import loss_of, toy_study
+
+from orchestrator import events
+from orchestrator.events import Asked, Chosen, Event, Reported, Told
+from orchestrator.plan import Done, Plan, Wait
+from orchestrator.study import Arm, Fingerprint, Pack, Study
+
+FINGERPRINT = Fingerprint(data_sha256="data", code_sha256="code")
+
+
+class World:
+    """Workers that train a plan's packs an epoch at a time, in an order drawn from a seed."""
+
+    def __init__(self, study: Study, *, num_workers: int = 3, seed: int = 0, known: list[Event] | None = None) -> None:
+        self.events: list[Event] = list(known or [])
+        self.plan = Plan(study, FINGERPRINT, record=self.events.append, events=list(self.events))
+        self.rng = np.random.default_rng(seed)
+        self.num_workers = num_workers
+        self.packs: dict[str, tuple[Pack, set[str], int]] = {}
+
+    def run(self, *, max_steps: int = 100_000) -> World:
+        for _ in range(max_steps):
+            while len(self.packs) < self.num_workers and isinstance(pack := self.plan.ask(), Pack):
+                self.packs[pack.pack_id] = (pack, {run.run_id for run in pack}, 0)
+            if not self.packs:
+                return self
+            self._advance(str(self.rng.choice(sorted(self.packs))))
+        return self
+
+    def _advance(self, pack_id: str) -> None:
+        pack, survivors, epoch = self.packs.pop(pack_id)
+        values = {r.run_id: loss_of(r.knobs, r.seed) + 1 / (epoch + 1) for r in pack if r.run_id in survivors}
+        go_on = self.plan.report(pack_id, attempt=pack.attempt, epoch=epoch + 1, values=values)
+        for run_id in survivors - go_on:
+            self.plan.tell(run_id, "pruned")
+        if go_on and epoch + 1 < pack.epochs:
+            self.packs[pack_id] = (pack, go_on, epoch + 1)
+            return
+        for run_id in go_on:
+            self.plan.tell(run_id, "completed")
+        self.plan.end(pack_id, attempt=pack.attempt, kind="done")
+
+
+def statuses(plan: Plan) -> Counter[tuple[str, str]]:
+    return Counter((r.run.arm, r.run.phase) for r in plan.history.runs.values() if r.status != "running")
+
+
+def asked(recorded: list[Event]) -> Iterator[events.AskedRun]:
+    return (run for event in recorded if isinstance(event, Asked) for run in event.runs)
+
+
+EVERYTHING = {(arm, p): n for arm in ("full", "square") for p, n in (("search", 6), ("confirm", 4))}
+
+
+def test_every_arm_gets_the_same_search_and_then_its_confirm_seeds() -> None:
+    world = World(toy_study()).run()
+    assert isinstance(world.plan.ask(), Done)
+    assert statuses(world.plan) == EVERYTHING
+
+
+def test_the_first_configuration_of_every_arm_is_its_default() -> None:
+    study = toy_study()
+    world = World(study).run()
+    for arm in study.arms:
+        first = next(run for run in asked(world.events) if run.arm == arm.name)
+        assert study.configuration(arm.name, first.suggested) == {**study.base, **arm.pins}
+
+
+def test_what_an_arm_pins_is_searched_in_no_arm() -> None:
+    world = World(toy_study()).run()
+    assert not any("kind" in run.suggested for run in asked(world.events))
+
+
+def test_a_knob_without_a_meaning_is_not_suggested_and_is_null() -> None:
+    study = toy_study()
+    world = World(study).run()
+    for record in world.plan.history.runs.values():
+        active = study.active(record.run.knobs)
+        assert ("edge" in record.suggested) == (record.run.arm == "square") == ("edge" in active)
+
+
+def test_arms_are_interleaved_and_confirmed_as_soon_as_their_search_is_over() -> None:
+    world = World(toy_study(trials=12), num_workers=1).run()
+    order = [(run.arm, run.phase) for run in asked(world.events)]
+    first_ten = [arm for arm, phase in order[:10]]
+    assert {"full", "square"} == set(first_ten), "no arm waits for another"
+    assert order.index(("full", "confirm")) < max(i for i, o in enumerate(order) if o == ("square", "search"))
+
+
+def test_the_best_completed_configuration_is_confirmed() -> None:
+    world = World(toy_study(trials=20)).run()
+    chosen = {e.arm: e for e in world.events if isinstance(e, Chosen)}
+    for arm, choice in chosen.items():
+        records = [r for r in world.plan.history.runs.values() if r.run.arm == arm and r.run.phase == "search"]
+        best = min((r for r in records if r.status == "completed"), key=lambda r: loss_of(r.run.knobs, r.run.seed))
+        assert choice.config_id == best.run.config_id
+
+
+def test_claims_rest_on_seeds_that_nothing_was_chosen_by_and_that_all_arms_share() -> None:
+    world = World(toy_study()).run()
+    seeds = {
+        (phase, arm): {r.seed for r in asked(world.events) if (r.phase, r.arm) == (phase, arm)}
+        for phase in ("search", "confirm")
+        for arm in ("full", "square")
+    }
+    assert seeds["confirm", "full"] == seeds["confirm", "square"]
+    assert not seeds["confirm", "full"] & seeds["search", "full"]
+
+
+def test_completions_of_a_suggestion_differ_in_fusable_knobs_only() -> None:
+    world = World(toy_study(completions=3)).run()
+    for event in world.events:
+        if isinstance(event, Asked) and event.runs[0].phase == "search":
+            assert len({run.suggested["depth"] for run in event.runs}) == 1
+            assert len({run.suggested["x"] for run in event.runs}) == len(event.runs)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_plan_cut_anywhere_goes_on_from_its_events_to_exactly_the_planned_runs(seed: int) -> None:
+    study = toy_study(trials=10)
+    rng = np.random.default_rng(seed)
+    known: list[Event] = []
+    for cut in range(8):
+        world = World(study, seed=seed * 100 + cut, known=known).run(max_steps=int(rng.integers(1, 12)))
+        keep = len(known) + int(rng.integers(0, len(world.events) - len(known) + 1))
+        known = [
+            events.from_json(events.kind_of(e), json.loads(json.dumps(events.to_json(e)))) for e in world.events[:keep]
+        ]
+    world = World(study, seed=seed, known=known).run()
+    assert isinstance(world.plan.ask(), Done)
+    search = {(arm, "search"): 10 for arm in ("full", "square")}
+    assert statuses(world.plan) == search | {(arm, "confirm"): 4 for arm in ("full", "square")}
+    told = Counter(e.run_id for e in world.events if isinstance(e, Told))
+    assert set(told.values()) == {1}
+
+
+def test_suggestions_after_a_cut_are_new_ones_and_equal_those_of_an_uncut_plan() -> None:
+    study = toy_study(trials=12, completions=1)
+    whole = World(study, num_workers=1).run()
+    half = World(study, num_workers=1).run(max_steps=30)
+    rest = World(study, num_workers=1, known=half.events).run()
+    assert [r.suggested for r in asked(rest.events)] == [r.suggested for r in asked(whole.events)]
+
+
+def test_rungs_after_a_cut_are_as_they_were() -> None:
+    """A bad trial that the plan prunes is pruned by the plan that is folded from its events too."""
+    study = toy_study(trials=8, completions=1, arms=(Arm(name="full"),))
+    for cut in range(1, 40):
+        whole = World(study, num_workers=2, seed=1).run(max_steps=cut)
+        folded = Plan(study, FINGERPRINT, events=list(whole.events))
+        for key in [("full", 0)]:
+            ours, theirs = (p.history.suggestions(key) for p in (whole.plan, folded))
+            assert [(s.status, s.reports, s.attrs) for s in ours] == [(s.status, s.reports, s.attrs) for s in theirs]
+            assert [rungs(whole.plan, key)] == [rungs(folded, key)]
+
+
+def rungs(plan: Plan, key: tuple[str, int]) -> list[dict]:
+    return [dict(t.system_attrs) for t in plan._search(key)._optuna.get_trials(deepcopy=False)]
+
+
+def test_a_pruned_run_stays_pruned_though_its_pack_was_cut_before_it_was_told() -> None:
+    world = World(toy_study(trials=10)).run()
+    index = next(i for i, e in enumerate(world.events) if isinstance(e, Reported) and e.pruned)
+    event = world.events[index]
+    assert isinstance(event, Reported)
+    plan = Plan(toy_study(trials=10), FINGERPRINT, events=world.events[: index + 1])
+    pack = _ask_all(plan)[event.pack_id]
+    assert pack.attempt == event.attempt + 1
+    values = {run.run_id: -100.0 for run in pack}
+    go_on = plan.report(pack.pack_id, attempt=pack.attempt, epoch=event.epoch, values=values)
+    assert not go_on & set(event.pruned)
+
+
+def _ask_all(plan: Plan) -> dict[str, Pack]:
+    packs: dict[str, Pack] = {}
+    while isinstance(pack := plan.ask(), Pack) and len(packs) < 50:
+        packs[pack.pack_id] = pack
+    return packs
+
+
+def test_reports_of_an_attempt_that_is_not_current_are_dropped() -> None:
+    plan = Plan(toy_study(), FINGERPRINT)
+    pack = plan.ask()
+    assert isinstance(pack, Pack)
+    plan.end(pack.pack_id, attempt=1, kind="crash")
+    again = plan.ask()
+    assert isinstance(again, Pack)
+    assert (again.pack_id, again.attempt) == (pack.pack_id, 2)
+    values = {run.run_id: 1.0 for run in pack}
+    assert plan.report(pack.pack_id, attempt=1, epoch=1, values=values) == set()
+    assert plan.report(pack.pack_id, attempt=2, epoch=1, values=values) == set(values)
+
+
+@pytest.mark.parametrize(("kind", "retries"), [("crash", 2), ("hang", 1), ("bug", 0), ("data", 0)])
+def test_how_often_a_pack_is_tried_again_depends_on_what_went_wrong(kind: str, retries: int) -> None:
+    plan = Plan(toy_study(), FINGERPRINT)
+    for attempt in range(1, retries + 2):
+        pack = plan.ask()
+        assert isinstance(pack, Pack)
+        assert pack.attempt == attempt
+        failed = plan.end(pack.pack_id, attempt=attempt, kind=kind)
+    assert [run.run_id for run in failed] == [run.run_id for run in pack]
+
+
+@pytest.mark.parametrize("kind", ["preempted", "drained"])
+def test_what_is_nobodys_fault_is_tried_again_for_ever(kind: str) -> None:
+    plan = Plan(toy_study(), FINGERPRINT)
+    for attempt in range(1, 30):
+        pack = plan.ask()
+        assert isinstance(pack, Pack)
+        assert plan.end(pack.pack_id, attempt=attempt, kind=kind) == []
+
+
+def test_a_pack_that_is_too_big_is_divided_until_one_run_is_left() -> None:
+    plan = Plan(toy_study(trials=0, arms=(Arm(name="full"),)), FINGERPRINT)
+    sizes = []
+    while isinstance(pack := plan.ask(), Pack):
+        sizes.append(len(pack.runs))
+        for run in plan.end(pack.pack_id, attempt=pack.attempt, kind="oom"):
+            plan.tell(run.run_id, "failed")
+    assert sorted(sizes) == [1, 1, 1, 1, 2, 2, 4]
+    assert {r.status for r in plan.history.runs.values()} == {"failed"}
+
+
+def test_a_search_that_repeats_itself_is_told_from_what_is_known() -> None:
+    space = {"kind": CategoricalDistribution(("round", "square")), "x": CategoricalDistribution((0.0, 1.0))}
+    world = World(toy_study(space=space, fusable=frozenset(), trials=12, completions=1)).run()
+    assert isinstance(world.plan.ask(), Done)
+    for arm in ("full", "square"):
+        assert len(world.plan.history.suggestions((arm, 0))) == 12
+        search = [r for r in world.plan.history.runs.values() if (r.run.arm, r.run.phase) == (arm, "search")]
+        assert len(search) == 2, "two configurations exist, and each was trained once"
+
+
+def test_another_number_of_epochs_is_another_run() -> None:
+    short = World(toy_study(epochs=3)).run()
+    longer = World(toy_study(), known=short.events).run()
+    assert isinstance(longer.plan.ask(), Done)
+    assert statuses(longer.plan) == {key: 2 * n for key, n in EVERYTHING.items()}
+
+
+def test_an_arm_of_which_no_search_run_completed_is_not_confirmed() -> None:
+    plan = Plan(toy_study(trials=2), FINGERPRINT)
+    while isinstance(pack := plan.ask(), Pack):
+        plan.report(pack.pack_id, attempt=1, epoch=1, values={run.run_id: 1.0 for run in pack})
+        for run in pack:
+            plan.tell(run.run_id, "failed" if run.arm == "square" else "completed")
+        plan.end(pack.pack_id, attempt=1, kind="done")
+    assert isinstance(pack, Done)
+    assert statuses(plan) == {("full", "search"): 2, ("full", "confirm"): 4, ("square", "search"): 2}
+
+
+def test_searches_are_independent_and_share_the_trials() -> None:
+    study = toy_study(trials=10, searches=2, seeds=6, splits=2)
+    world = World(study).run()
+    for arm in ("full", "square"):
+        for search in (0, 1):
+            runs = [r for r in asked(world.events) if (r.arm, r.search) == (arm, search)]
+            assert sum(r.phase == "search" for r in runs) == 5
+            assert [r.seed % 2 for r in runs if r.phase == "confirm"] == [1 - search] * 3
+            assert {r.split for r in runs} == {search}, "a split's test items were never chosen by"
+
+
+def test_wait_is_the_answer_while_what_runs_decides_what_is_next() -> None:
+    plan = Plan(toy_study(trials=2, arms=(Arm(name="full"),)), FINGERPRINT)
+    assert isinstance(plan.ask(), Pack)
+    assert isinstance(plan.ask(), Wait)
+
+
+def test_nothing_to_search_goes_straight_to_confirm() -> None:
+    study = toy_study(space={"kind": CategoricalDistribution(("round", "square"))})
+    world = World(study).run()
+    assert statuses(world.plan) == {(arm, "confirm"): 4 for arm in ("full", "square")}
+
+
+WRONG: dict[str, tuple[dict, str]] = {
+    "misspelt pin": ({"arms": (Arm(name="full"), Arm(name="b", pins={"kynd": "square"}))}, "did you mean 'kind'"),
+    "reference pins": ({"arms": (Arm(name="full", pins={"kind": "square"}),)}, "must pin nothing"),
+    "unknown reference": ({"reference": "ful"}, "did you mean 'full'"),
+    "two arms of a name": ({"arms": (Arm(name="full"), Arm(name="full"))}, "distinct names"),
+    "unknown arm": ({"selected": ("circle",)}, "arm 'circle' is not known"),
+    "knob not in base": ({"space": {"y": FloatDistribution(0, 1)}}, "knob 'y'"),
+    "default out of range": ({"space": {"x": FloatDistribution(1, 2)}}, "must lie in its range"),
+    "unknown metric": ({"search_metric": "valid_los"}, "did you mean 'valid_loss'"),
+    "search on test": ({"epoch_metrics": ("valid_loss", "test_loss"), "search_metric": "test_loss"}, "not of the test"),
+    "claim on validation": ({"primary_metric": "valid_loss"}, "must be of the test items"),
+    "no epochs": ({"epochs": 0}, "epochs must be at least 1"),
+    "no effect": ({"smallest_effect": 0.0}, "must be positive"),
+    "too many searches": ({"searches": 7}, "7 searches need"),
+    "unknown condition": ({"conditions": {"edge": [("form", ("square",))]}}, "knob 'form'"),
+    "unknown fusable": ({"fusable": frozenset({"y"})}, "knob 'y'"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_study_that_cannot_be_is_refused_with_what_to_do(case: str) -> None:
+    changes, words = WRONG[case]
+    with pytest.raises(ValueError, match=words):
+        toy_study(**changes)
+
+
+def test_events_survive_json() -> None:
+    world = World(toy_study(trials=10)).run()
+    for event in world.events:
+        again = events.from_json(events.kind_of(event), json.loads(json.dumps(events.to_json(event))))
+        assert json.dumps(events.to_json(again)) == json.dumps(events.to_json(event))
+
+
+def test_an_event_of_a_newer_version_is_refused_by_name() -> None:
+    with pytest.raises(ValueError, match="got 'rethought': a newer version"):
+        events.from_json("rethought", {})

@@ -1,0 +1,159 @@
+"""The contract of a runner, kept by the serial one and by Ray Tune."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import safetensors.numpy
+from toy import EPOCHS, Toy, toy_study
+
+from orchestrator.conductor import StudyError
+from orchestrator.study import Arm
+
+
+def counts(rows: pd.DataFrame) -> dict[tuple[str, str], int]:
+    return rows.groupby(["arm", "phase"]).size().to_dict()
+
+
+def test_every_planned_run_is_one_row(conduct: Callable, runs: Callable) -> None:
+    ended = conduct(toy_study())
+    assert ended.complete
+    rows = runs()
+    assert rows.run_id.is_unique
+    assert counts(rows) == {(arm, p): n for arm in ("full", "square") for p, n in (("search", 6), ("confirm", 4))}
+    assert set(rows.status) <= {"completed", "pruned"}
+    assert (rows[rows.phase == "confirm"].status == "completed").all()
+
+
+def test_a_run_leaves_its_epochs_items_and_weights(conduct: Callable, runs: Callable, tmp_path: Path) -> None:
+    conduct(toy_study())
+    rows, epochs = runs(), pd.read_parquet(tmp_path / "results" / "epochs")
+    assert (
+        epochs.groupby("run_id")
+        .epoch.apply(list)
+        .equals(rows.set_index("run_id").epochs.apply(lambda n: list(range(1, n + 1))).sort_index().rename("epoch"))
+    )
+    confirm = rows[rows.phase == "confirm"]
+    items = pd.read_parquet(tmp_path / "results" / "items")
+    assert set(items.run_id) == set(confirm.run_id), "test items belong to confirm runs only"
+    assert rows[rows.phase == "search"]["metric:test_loss"].isna().all()
+    for row in confirm.itertuples():
+        weights = safetensors.numpy.load_file(tmp_path / "results" / "models" / f"{row.run_id}.safetensors")
+        assert weights["w"][0] == pytest.approx(confirm.set_index("run_id").loc[row.run_id, "metric:test_loss"])
+
+
+def test_the_same_command_again_repeats_nothing(conduct: Callable, runs: Callable, tmp_path: Path) -> None:
+    conduct(toy_study(), Toy(diary=tmp_path / "diary"))
+    before, trained = runs(), (tmp_path / "diary").read_text()
+    assert conduct(toy_study(), Toy(diary=tmp_path / "diary")).complete
+    assert (tmp_path / "diary").read_text() == trained
+    pd.testing.assert_frame_equal(before, runs())
+
+
+def test_more_trials_seeds_and_arms_extend_a_study_in_place(conduct: Callable, runs: Callable) -> None:
+    conduct(toy_study(trials=4, seeds=2, selected=("full",)))
+    before = set(runs().run_id)
+    conduct(toy_study(trials=6, seeds=5))
+    rows = runs()
+    assert before < set(rows.run_id)
+    search = rows[rows.phase == "search"]
+    assert search.groupby("arm").size().to_dict() == {"full": 6, "square": 6}
+    chosen = json.loads((conduct(toy_study(trials=6, seeds=5)).folder.study).read_text())["chosen"]
+    confirm = rows[(rows.phase == "confirm") & (rows.config_id == rows.arm.map(chosen))]
+    assert confirm.groupby("arm").size().to_dict() == {"full": 5, "square": 5}
+
+
+def test_what_was_under_way_goes_on_from_its_checkpoint(conduct: Callable, runs: Callable, tmp_path: Path) -> None:
+    diary = tmp_path / "diary"
+    toy = Toy(epoch_seconds=0.15, diary=diary)
+    first = conduct(toy_study(), toy, hours=0.5 / 3600)
+    assert not first.complete
+    assert first.reason == "the hours are spent"
+    assert not conduct(toy_study(), toy, hours=1.5 / 3600).complete
+    assert conduct(toy_study(), toy).complete
+    trained = Counter(diary.read_text().split("\n"))
+    trained.pop("")
+    assert set(trained.values()) == {1}, "a drained study trains no epoch twice"
+    assert counts(runs()) == {(arm, p): n for arm in ("full", "square") for p, n in (("search", 6), ("confirm", 4))}
+    assert not list((tmp_path / "results" / "checkpoints").glob("*/*/*")), "checkpoints go when rows are durable"
+
+
+def test_a_run_that_diverges_fails_alone(conduct: Callable, runs: Callable) -> None:
+    study = toy_study(trials=0, arms=(Arm(name="full"), Arm(name="bad", pins={"trouble": "diverges"})))
+    conduct(study)
+    rows = runs().set_index("arm")
+    assert set(rows.loc["bad"].status) == {"failed"}
+    assert set(rows.loc["bad"].error_kind) == {"nan"}
+    assert rows.loc["bad"].error.str.contains("epoch 2: valid_loss").all()
+    assert set(rows.loc["full"].status) == {"completed"}
+
+
+def test_an_exception_becomes_rows_with_its_traceback(conduct: Callable, runs: Callable) -> None:
+    conduct(toy_study(trials=0, arms=(Arm(name="full"), Arm(name="bad", pins={"trouble": "raises"}))))
+    rows = runs().set_index("arm")
+    assert set(rows.loc["bad"].status) == {"failed"}
+    assert set(rows.loc["bad"].error_kind) == {"bug"}
+    assert rows.loc["bad"].error.str.contains("RuntimeError: the toy is broken").all()
+    assert set(rows.loc["full"].status) == {"completed"}
+
+
+def test_failed_runs_can_be_tried_again_as_new_rows(conduct: Callable, runs: Callable) -> None:
+    study = toy_study(trials=0, arms=(Arm(name="full"), Arm(name="bad", pins={"trouble": "raises"})))
+    conduct(study)
+    conduct(study, retry_failed=True)
+    bad = runs().set_index("arm").loc["bad"]
+    assert sorted(bad.retry) == [0] * 4 + [1] * 4
+    assert bad.run_id.is_unique
+
+
+def test_the_same_error_again_and_again_stops_the_study(conduct: Callable, runs: Callable) -> None:
+    base = toy_study().base | {"trouble": "raises"}
+    with pytest.raises(StudyError, match="the toy is broken"):
+        conduct(toy_study(base=base, trials=40, completions=1))
+    assert len(runs()) < 20
+
+
+def test_a_pack_too_big_for_memory_is_divided(conduct: Callable, runs: Callable) -> None:
+    conduct(toy_study(trials=0, base=toy_study().base | {"trouble": "too big"}))
+    rows = runs()
+    assert set(rows.status) == {"completed"}
+    assert rows.pack_id.value_counts().max() == 1
+
+
+def test_a_metric_that_was_not_declared_stops_the_study(conduct: Callable) -> None:
+    study = toy_study(
+        modes={"valid_loss": "min", "test_loss": "min", "valid_x": "min"},
+        epoch_metrics=("valid_x",),
+        search_metric="valid_x",
+    )
+    with pytest.raises(StudyError, match=r"does not declare: \['valid_loss'\]"):
+        conduct(study)
+
+
+@pytest.mark.ray
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning", "ignore::FutureWarning")
+@pytest.mark.parametrize("runner", ["ray"], indirect=True)
+def test_a_worker_that_dies_is_tried_again(conduct: Callable, runs: Callable) -> None:
+    conduct(toy_study(trials=2, base=toy_study().base | {"trouble": "dies"}), checkpoint_seconds=0.0)
+    rows = runs()
+    assert rows.run_id.is_unique
+    assert (rows[rows.phase == "confirm"].status == "completed").all()
+    assert (rows[rows.status == "completed"].epochs == EPOCHS).all()
+
+
+@pytest.mark.ray
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_both_runners_give_the_same_table_for_fixed_configurations(tmp_path: Path, ray_address: str) -> None:
+    from orchestrator.run import Options, run
+
+    tables = []
+    for name, options in {"serial": {"serial": True}, "ray": {"address": ray_address, "workers": 2}}.items():
+        run(toy_study(trials=0), Toy(), Options(results=tmp_path / name, **options))
+        rows = pd.read_parquet(tmp_path / name / "runs").sort_values("run_id", ignore_index=True)
+        tables.append(rows.drop(columns=["started_at", "ended_at", "train_seconds", "pack_id"]))
+    pd.testing.assert_frame_equal(*tables)
