@@ -23,8 +23,6 @@ from mfm.streams import Quiet
 BATCH_SIZE = 128
 # The kernel under which every prior is measured, whichever it was trained with: an inert prior is seen to be so.
 COMMON_KERNEL = "mmd_2d"
-# Items of which the codes are compared with the prior: the statistic needs all pairs.
-NUM_MMD_ITEMS = 512
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -101,11 +99,11 @@ class _WeightedMeans:
 
 
 def _achieved_mmd(latents: Mapping[str, list[Tensor]], rows: Rows) -> Tensor:
-    """Mean over the codes of the squared MMD with N(0, I), on the first items (K,)."""
-    weight = None if rows.weight_KN is None else torch.from_numpy(rows.weight_KN[:, :NUM_MMD_ITEMS])
+    """Mean over the codes of the squared MMD with N(0, I), on the first items (K,): the statistic needs all pairs."""
+    weight = None if rows.weight_KN is None else torch.from_numpy(rows.weight_KN[:, : Quiet.ROWS])
     values = []
     for name, parts in latents.items():
-        z = torch.cat(parts, dim=1)[:, :NUM_MMD_ITEMS]
+        z = torch.cat(parts, dim=1)[:, : Quiet.ROWS]
         own = None if weight is None else weight.to(z.device)
         values.append(mmd(z, Quiet().normal(name, z), kernel=COMMON_KERNEL, weight_KB=own))
     return torch.stack(values).mean(dim=0)

@@ -65,6 +65,7 @@ class Feed:
     ) -> None:
         modalities = [m for m in dataset.modalities if m.name in used]
         _check_aligned(modalities)
+        self.num_steps = max(m.num_steps for m in modalities)
         self._device = device
         self._target = _tensor(dataset.target, device)
         clock = _anywhere(modalities)

@@ -70,15 +70,14 @@ class MFMObjective:
     def describe(self) -> dict[str, str]:
         """The device, and what the numbers depend on beside the code."""
         device = _device(self._device_name)
-        name = (
-            torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu, {torch.get_num_threads()} threads"
-        )
+        name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
         return {"device": name, "torch": torch.__version__, "numpy": np.__version__}
 
     def train(
         self, pack: Pack, state: State | None = None
     ) -> Generator[Epoch, Collection[str] | None, dict[str, Outcome]]:
         """Trains a pack; test items are looked at in confirm runs only. See `mfm.train.train`."""
+        torch.set_num_threads(1)  # a sum that is split among threads has other bits; workers have one core each
         names = self._dataset.modality_names
         members = [
             Member(

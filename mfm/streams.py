@@ -46,12 +46,17 @@ class Fresh:
         seeds: one seed per member.
         rates: dropout rates (K,) by knob, of the knobs that drop anything.
         step: (epoch, batch), for which the draws are unique.
+        room: (steps, items) of the largest batch. Draws are made for all of it and cut to size, so that a member's
+            do not depend on how long or how many the items of its companions are.
     """
 
-    def __init__(self, seeds: Sequence[int], *, rates: Mapping[str, Tensor], step: tuple[int, int]) -> None:
+    def __init__(
+        self, seeds: Sequence[int], *, rates: Mapping[str, Tensor], step: tuple[int, int], room: tuple[int, int]
+    ) -> None:
         self._seeds = seeds
         self._rates = rates
         self._step = step
+        self._room = room
 
     def mask(self, knob: str, like: Tensor) -> Tensor | None:
         """Inverted dropout: what is kept is scaled by 1 / (1 - rate)."""
@@ -65,21 +70,25 @@ class Fresh:
         return self._draw(torch.randn, site, like)
 
     def _draw(self, sample: Callable[..., Tensor], site: str, like: Tensor) -> Tensor:
-        out = torch.empty(like.shape, dtype=like.dtype, device=like.device)
+        room = self._room[4 - like.ndim :]  # (steps, items), or items alone
+        out = torch.empty(len(like), *room, like.shape[-1], dtype=like.dtype, device=like.device)
         generator = torch.Generator(device=like.device)
         for member, seed in zip(out, self._seeds, strict=True):
             generator.manual_seed(derive(seed, site, *self._step))
-            sample(like.shape[1:], generator=generator, out=member)
-        return out
+            sample(member.shape, generator=generator, out=member)
+        return out[:, : like.shape[1], : like.shape[2]] if like.ndim == 4 else out[:, : like.shape[1]]
 
 
 class Quiet:
     """No dropout, and one fixed sample of the prior: how a model is evaluated."""
 
+    ROWS = 512
+
     def mask(self, knob: str, like: Tensor) -> None:
         """Nothing is dropped."""
 
     def normal(self, site: str, like: Tensor) -> Tensor:
-        """The same sample at every call and for every member, so that values are comparable."""
+        """The same sample at every call and for every member, so that values are comparable; at most `ROWS` rows."""
         generator = torch.Generator(device=like.device).manual_seed(derive(0, "evaluation", site))
-        return torch.randn(like.shape[1:], generator=generator, device=like.device, dtype=like.dtype).expand_as(like)
+        rows = torch.randn(self.ROWS, like.shape[-1], generator=generator, device=like.device, dtype=like.dtype)
+        return rows[: like.shape[1]].expand_as(like)

@@ -161,9 +161,7 @@ class _Pack:
         total_K, weight_K = torch.zeros(2, len(self.members), device=self._device)
         for number, part in enumerate(rows.batches(self._config.batch_size, drop_last=self._config.drop_last)):
             batch = self._feed.batch(part)
-            loss_K = self._objective(
-                batch, Fresh([m.seed for m in self.members], rates=self._rates, step=(self.epoch, number))
-            )
+            loss_K = self._objective(batch, self._noise(number))
             items_K = batch.num_items_K
             self._adam.step(
                 flat_gradient(loss_K, self._parameters),
@@ -173,6 +171,10 @@ class _Pack:
             total_K += loss_K.detach() * items_K
             weight_K += items_K
         return total_K / weight_K
+
+    def _noise(self, batch: int) -> Fresh:
+        room = (self._feed.num_steps, self._config.batch_size)
+        return Fresh([m.seed for m in self.members], rates=self._rates, step=(self.epoch, batch), room=room)
 
     def _order(self, member: Member, rows: np.ndarray) -> np.ndarray:
         epoch = self.epoch if self._config.shuffle == "every_epoch" else 0
