@@ -18,7 +18,7 @@ def modes(task: Task) -> dict[str, str]:
     if task.kind == "classification":
         return {"cross_entropy": "min", "accuracy": "max", "balanced_accuracy": "max", "f1": "max"}
     names = {"mae": "min", "r": "max"}
-    if task.threshold is not None:
+    if task.threshold is not None and len(task.targets) == 1:
         names |= {"acc2": "max", "f1": "max"}
         if task.neutral is not None:
             names |= {"acc2_non0": "max", "f1_non0": "max"}
@@ -67,7 +67,7 @@ def score(task: Task, prediction: np.ndarray, target: np.ndarray) -> dict[str, f
 
 def _score_values(task: Task, prediction: np.ndarray, target: np.ndarray) -> dict[str, float]:
     scores = {"mae": mean_absolute_error(prediction, target), "r": pearson_r(prediction, target)}
-    if task.threshold is not None:
+    if task.threshold is not None and len(task.targets) == 1:
         scores |= _score_binary(task, task.threshold, prediction[:, 0], target[:, 0])
     if (levels := num_levels(task)) is not None:
         clipped = np.clip(prediction, task.low, task.high)

@@ -6,8 +6,9 @@ import argparse
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -21,7 +22,7 @@ from orchestrator.progress import Tally, duration, tallies
 from orchestrator.run import Options, run
 from orchestrator.study import Fingerprint, Study
 
-INTERRUPTED, WRONG = 130, 2
+BROKEN, WRONG, INTERRUPTED = 1, 2, 130
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +46,7 @@ class Arguments:
     fresh: bool
     retry_failed: bool
     accept_change: bool
+    own: Mapping[str, Any]  # what a script added to the shared parser
 
     def adjusted(self, study: Study) -> Study:
         """The study with what the user set on the command line."""
@@ -71,35 +73,46 @@ class Prepared:
     hints: Sequence[str]  # what to do next
 
 
-def main(
-    argv: Sequence[str] | None,
-    *,
-    description: str,
-    presets: Mapping[str, str],
-    prepare: Callable[[Arguments], Prepared],
-    report: Callable[[Path], Sequence[str]],
-) -> int:
-    """Runs a study script; returns its exit code: 0 done, 2 wrong usage or bad input, 130 interrupted."""
-    console = Console(soft_wrap=True, highlight=False)
-    words = list(sys.argv[1:] if argv is None else argv)
-    arguments = parse(words, description=description, presets=presets)
-    try:
-        prepared = prepare(arguments)
-        results = arguments.results or f"results/{prepared.study.name}"
-        if arguments.plan:
-            show_plan(prepared, Folder.at(results), arguments, console)
-            return 0
-        return _run(prepared, _options(arguments, results, words), console, report)
-    except (ValueError, OSError, StudyError) as error:
-        Console(stderr=True, soft_wrap=True, highlight=False).print(f"error: {error}", markup=False)
-        return WRONG if not isinstance(error, StudyError) else 1
-    except KeyboardInterrupt:
-        console.print(f"\nStopped at once. {_how_to_go_on(words)}", markup=False)
-        return INTERRUPTED
+@dataclass(frozen=True, kw_only=True)
+class Script:
+    """A study script: a question with a command line."""
+
+    description: str
+    presets: Mapping[str, str]  # what each preset is, in words; the first is the default
+    prepare: Callable[[Arguments], Prepared]
+    report: Callable[[Path], Sequence[str]]  # draws what a results folder says, and says it in lines
+    extend: Callable[[argparse.ArgumentParser], None] = lambda _: None  # adds arguments of the script's own
+
+    def main(self, argv: Sequence[str] | None = None) -> int:
+        """Runs the study; returns the exit code: 0 done, 1 broken, 2 wrong usage or bad input, 130 interrupted."""
+        console = Console(soft_wrap=True, highlight=False)
+        words = list(sys.argv[1:] if argv is None else argv)
+        arguments = self.parse(words)
+        try:
+            prepared = self.prepare(arguments)
+            results = arguments.results or f"results/{prepared.study.name}"
+            if arguments.plan:
+                show_plan(prepared, Folder.at(results), arguments, console)
+                return 0
+            return _run(prepared, _options(arguments, results, words), console, self.report)
+        except (ValueError, OSError, StudyError) as error:
+            Console(stderr=True, soft_wrap=True, highlight=False).print(f"error: {error}", markup=False)
+            return BROKEN if isinstance(error, StudyError) else WRONG
+        except KeyboardInterrupt:
+            console.print(f"\nStopped at once. {_how_to_go_on(words)}", markup=False)
+            return INTERRUPTED
+
+    def parse(self, words: Sequence[str]) -> Arguments:
+        """The arguments; wrong usage exits with 2."""
+        parser = _parser(self.description, self.presets)
+        shared = {field.name for field in fields(Arguments)}
+        self.extend(parser)
+        values = vars(parser.parse_args(words))
+        own = {name: value for name, value in values.items() if name not in shared}
+        return Arguments(**{name: value for name, value in values.items() if name in shared}, own=own)
 
 
-def parse(argv: Sequence[str], *, description: str, presets: Mapping[str, str]) -> Arguments:
-    """The arguments of a study script; wrong usage exits with 2."""
+def _parser(description: str, presets: Mapping[str, str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=description, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -123,7 +136,7 @@ def parse(argv: Sequence[str], *, description: str, presets: Mapping[str, str]) 
     parser.add_argument("--fresh", action="store_true", help="begin anew; old results are kept aside")
     parser.add_argument("--retry-failed", action="store_true", help="try failed runs once more, as new rows")
     parser.add_argument("--accept-change", action="store_true", help="go on although data, code or study changed")
-    return Arguments(**vars(parser.parse_args(argv)))
+    return parser
 
 
 def show_plan(prepared: Prepared, folder: Folder, arguments: Arguments, console: Console) -> None:
@@ -206,7 +219,7 @@ def _options(arguments: Arguments, results: str, words: Sequence[str]) -> Option
         fresh=arguments.fresh,
         retry_failed=arguments.retry_failed,
         accept_change=arguments.accept_change,
-        program={"script": sys.argv[0], "arguments": _lasting(words)},
+        program={"script": str(Path(sys.argv[0]).absolute()), "arguments": _lasting(words)},
     )
 
 

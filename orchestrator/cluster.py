@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import ray
 
@@ -41,29 +43,37 @@ def connect(address: str | None, *, workers: int | None) -> Iterator[Connection]
             f"{address!r}. From a laptop, submit the study with --cluster cluster.yaml"
         )
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    name = _join(address, workers)
+    joined = _join(address, workers)
     try:
-        yield _describe(name, workers)
+        yield _describe(joined.address, workers)
     finally:
         ray.shutdown()
+        if joined.session is not None:
+            shutil.rmtree(joined.session, ignore_errors=True)
 
 
-def _join(address: str | None, workers: int | None) -> str:
+@dataclass(frozen=True, kw_only=True)
+class _Joined:
+    address: str
+    session: str | None = None  # the folder of a Ray of our own, which goes with it
+
+
+def _join(address: str | None, workers: int | None) -> _Joined:
     """Connects, and says to what."""
     wanted = address or os.environ.get("RAY_ADDRESS") or "auto"
     options = {"logging_level": logging.ERROR, "log_to_driver": False}
     if wanted != "local":
         try:
             ray.init(address=wanted, **options)
-            return str(ray.get_runtime_context().gcs_address)
+            return _Joined(address=str(ray.get_runtime_context().gcs_address))
         except ConnectionError as error:
             if address is not None:
                 raise ValueError(
                     f"--address {address}: no Ray cluster answers there ({error}). Start one with 'ray up "
                     "cluster.yaml' or 'ray start --head', or leave --address out to run on this machine alone"
                 ) from error
-    ray.init(address="local", num_cpus=workers, include_dashboard=False, **options)
-    return "local"
+    context: Any = ray.init(address="local", num_cpus=workers, include_dashboard=False, **options)
+    return _Joined(address="local", session=context.address_info["session_dir"])
 
 
 def _describe(address: str, workers: int | None) -> Connection:

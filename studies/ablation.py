@@ -12,6 +12,9 @@ from mfm.config import Knob
 from mfm.data.dataset import Dataset
 from mfm.data.folds import Folds
 from orchestrator.study import Arm, Study
+from studies import arms
+from studies.arms import REFERENCE
+from studies.ground import Ground
 from studies.presets import Preset
 
 
@@ -23,15 +26,16 @@ class Question:
     title: str
     dataset: Dataset
     folds: Folds
-    num_splits: int
     knobs: Mapping[str, Knob]  # defaults that differ from the model's own
     arms: Sequence[Arm]
-    reference: str
     space: Mapping[str, BaseDistribution]
-    search_metric: str
-    primary_metric: str
     smallest_effect: float  # in units of the primary metric
-    notes: Sequence[str]
+    notes: Sequence[str] = ()
+    reference: str = REFERENCE
+    search_metric: str = "valid_mae"
+    primary_metric: str = "test_mae"
+    num_splits: int = 1
+    nested: bool = False  # one search per split: no test item of a split is chosen by
 
     def study(self, preset_name: str, preset: Preset) -> Study:
         """The study with a preset's budget."""
@@ -53,7 +57,7 @@ class Question:
             trials=preset.trials,
             seeds=preset.seeds,
             epochs=preset.epochs,
-            searches=preset.searches,
+            searches=self.num_splits if self.nested else preset.searches,
             splits=self.num_splits,
             pack_size=preset.pack_size,
             completions=preset.completions,
@@ -69,3 +73,33 @@ class Question:
             "modalities": {m.name: m.kind for m in self.dataset.modalities},
             "preset": f"{preset_name}: {preset.words}",
         }
+
+
+def ablation(
+    name: str,
+    here: Ground,
+    *,
+    smallest_effect: float,
+    quick_arms: Sequence[str],
+    folds: Folds | None = None,
+    num_splits: int = 1,
+) -> Question:
+    """What carries MFM on this ground? Every arm; on the quick ground, those of `quick_arms`.
+
+    Args:
+        folds: with `num_splits` splits, each of which has a search of its own; None: the official folds.
+    """
+    every = arms.ablation(here.dataset.modality_names, encoder=here.encoder)
+    return Question(
+        name=f"{name}{here.suffix}",
+        title=f"What carries MFM on {here.where}?",
+        dataset=here.dataset,
+        folds=folds or Folds(),
+        knobs=here.knobs,
+        arms=arms.named(every, (REFERENCE, *quick_arms)) if here.is_quick else every,
+        space=here.space,
+        smallest_effect=smallest_effect,
+        notes=here.notes,
+        num_splits=num_splits,
+        nested=folds is not None,
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -16,21 +17,25 @@ from studies.ablation import Question
 from studies.presets import Preset
 
 
-def launch(
+def script(
     ask: Callable[[cli.Arguments], Question],
     *,
-    description: str,
+    description: str | None,
     presets: Mapping[str, Preset],
     hints: Sequence[str],
-    argv: Sequence[str] | None = None,
-) -> int:
-    """Runs a study script from its command line; returns the exit code."""
-    return cli.main(
-        argv,
-        description=description,
+    extend: Callable[[argparse.ArgumentParser], None] = lambda _: None,
+) -> cli.Script:
+    """The script that asks a question of MFM.
+
+    Args:
+        hints: lines that end its output: what to do next.
+    """
+    return cli.Script(
+        description=description or "",
         presets={name: preset.words for name, preset in presets.items()},
         prepare=lambda arguments: _prepare(ask(arguments), presets, arguments, hints),
         report=_report,
+        extend=extend,
     )
 
 

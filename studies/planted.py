@@ -1,8 +1,9 @@
-"""The synthetic data that studies run on without --data."""
+"""The synthetic data that studies run on without --data, and the model of matching widths."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from mfm.config import Knob
 from mfm.data.dataset import Dataset
@@ -17,35 +18,50 @@ QUICK = Plan(
     emphasis=0.75,
     noise=0.4,
 )
-# EF-LSTM is the encoder of the quick preset: the planted emphasis takes it some epochs, and MFN some hundreds.
-QUICK_KNOBS: Mapping[str, Knob] = {
-    "encoder": "ef_lstm",
-    "ef_hidden": 32,
-    "z_y": 16,
-    "f_y": 16,
-    "memory": 16,
-    "attention_width": 16,
-    "candidate_width": 16,
-    "gamma1_width": 16,
-    "gamma2_width": 16,
-    **{f"{what}_{m}": 8 for what in ("z", "f") for m in QUICK.num_features},
-    **{f"hidden_{m}": 16 for m in QUICK.num_features},
-    **{f"dropout_{what}": 0.1 for what in ("y", "label", *QUICK.num_features)},
-    "weight_prior": 0.1,
-    "lr": 1e-2,
-}
 NOTE_QUICK = (
-    "Planted data: synthetic items whose factors are known, smaller and narrower than CMU-MOSI, and a model of "
-    "matching widths with EF-LSTM as its encoder. The results show what the tool does, not what MFM does on real data."
+    "Planted data: synthetic items whose factors are known, few and narrow, and a model of matching widths with "
+    "EF-LSTM as its encoder. The results show what the tool does, not what MFM does on real data."
 )
-NOTE = "Planted data: synthetic items of the shape of CMU-MOSI whose factors are known. Results are not of real data."
+NOTE = "Planted data: synthetic items whose factors are known. The results are not of real data."
 
 
-def quick() -> Dataset:
-    """A set small enough for the quick preset."""
-    return planted(QUICK, seed=SEED)[0]
+def three_modalities(*, quick: bool) -> Dataset:
+    """Language, acoustic and visual; of the shape of CMU-MOSI, or smaller."""
+    return planted(QUICK if quick else Plan(), seed=SEED)[0]
 
 
-def mosi_like() -> Dataset:
-    """A set of the shape of CMU-MOSI."""
-    return planted(Plan(), seed=SEED)[0]
+def two_modalities(*, quick: bool, num_targets: int = 1) -> Dataset:
+    """Acoustic and visual; the acoustic modality says what the visual one marks."""
+    plan = QUICK if quick else Plan()
+    return planted(
+        replace(
+            plan,
+            num_features={"acoustic": plan.num_features["language"], "visual": plan.num_features["visual"]},
+            share={"acoustic": 1.0, "visual": 0.4},
+            said="acoustic",
+            marked="visual",
+            num_targets=num_targets,
+            items_per_group=1,
+        ),
+        seed=SEED,
+    )[0]
+
+
+def quick_knobs(modalities: Sequence[str]) -> Mapping[str, Knob]:
+    """Widths for the quick sets, with EF-LSTM: the planted emphasis takes it some epochs, and MFN hundreds."""
+    return {
+        "encoder": "ef_lstm",
+        "ef_hidden": 32,
+        "z_y": 16,
+        "f_y": 16,
+        "memory": 16,
+        "attention_width": 16,
+        "candidate_width": 16,
+        "gamma1_width": 16,
+        "gamma2_width": 16,
+        **{f"{what}_{m}": 8 for what in ("z", "f") for m in modalities},
+        **{f"hidden_{m}": 16 for m in modalities},
+        **{f"dropout_{what}": 0.1 for what in ("y", "label", *modalities)},
+        "weight_prior": 0.1,
+        "lr": 1e-2,
+    }

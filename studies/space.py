@@ -1,4 +1,4 @@
-"""The search space of MFM (MFM.md 7.1): factor widths, encoder widths, loss weights, dropouts and optimisation."""
+"""Search spaces of MFM (MFM.md 7.1): factor widths, encoder widths, loss weights, dropouts and optimisation."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 
 from mfm.config import CHOICES
 
+Space = dict[str, BaseDistribution]
 
-def standard(modalities: Sequence[str]) -> dict[str, BaseDistribution]:
+
+def standard(modalities: Sequence[str]) -> Space:
     """What an ablation study tunes in every arm."""
-    space: dict[str, BaseDistribution] = {
+    space: Space = {
         "z_y": IntDistribution(8, 80, step=8),
         "f_y": IntDistribution(8, 80, step=8),
         "memory": IntDistribution(32, 128, step=32),
@@ -38,20 +40,19 @@ def standard(modalities: Sequence[str]) -> dict[str, BaseDistribution]:
     return space
 
 
-def components(modalities: Sequence[str]) -> dict[str, BaseDistribution]:
-    """For studies in which no arm pins a component: the standard space and the choice of encoder, prior and decoder."""
-    choices = ("encoder", "prior", "factor_map", "decoders")
-    pick = {name: [v for v in CHOICES[name] if (name, v) != ("decoders", "none")] for name in choices}
-    return {**standard(modalities), **{name: CategoricalDistribution(values) for name, values in pick.items()}}
-
-
-def quick() -> dict[str, BaseDistribution]:
-    """A handful of knobs for the planted set of the quick preset."""
+def quick(modalities: Sequence[str]) -> Space:
+    """A handful of knobs for the quick presets."""
     return {
         "z_y": IntDistribution(8, 24, step=8),
         "dropout_y": FloatDistribution(0.0, 0.5),
-        "weight_language": FloatDistribution(1e-2, 1.0, log=True),
+        f"weight_{modalities[0]}": FloatDistribution(1e-2, 1.0, log=True),
         "weight_prior": FloatDistribution(1e-2, 1.0, log=True),
         "lr": FloatDistribution(1e-3, 3e-2, log=True),
         "inert": FloatDistribution(0.0, 1.0),
     }
+
+
+def with_components(space: Space) -> Space:
+    """A space with the choice of components, for studies in which no arm pins them; their own knobs are conditional."""
+    choices = {name: CHOICES[name] for name in ("encoder", "prior", "factor_map")}
+    return {**space, **{name: CategoricalDistribution(values) for name, values in choices.items()}}

@@ -4,14 +4,14 @@ It has the form of CMU-MOSI (three aligned sequences, padded, grouped by video).
 
 - a shared content s_y ~ N(0, I), which every modality shows in proportion to its `share` (language most);
 - a private content s_i ~ N(0, I) of each modality, which says nothing of the label;
-- emphasis: at random steps the acoustic modality marks the word that is said, and the marked words' valence,
-  which only language shows, enters the label. A code of one modality alone would have to carry its whole sequence
-  to keep this part, so that it takes a factor that is inferred from all modalities together.
+- emphasis: at random steps one modality marks what another one says, and the valence of what is marked enters the
+  label. A code of one modality alone would have to carry its whole sequence to keep this part, so that it takes a
+  factor that is inferred from all modalities together.
 
-    x_{i,t} = W_i [share_i s_y; s_i; e_{i,t}] + noise,   e_language = valence v_t, e_acoustic = emphasis g_t
-    y = 3 tanh(0.6 (content w.s_y + emphasis sum_t g_t v_t / sqrt(sum_t g_t)))   + label noise, clipped to [-3, 3]
+    x_{i,t} = W_i [share_i s_y; s_i; e_{i,t}] + noise,   e_said = valence v_t, e_marked = emphasis g_t
+    y_j = 3 tanh(0.6 (content w_j.s_y + emphasis sum_t g_t v_t / sqrt(sum_t g_t)))   + label noise, clipped to [-3, 3]
 
-with w of unit length and content^2 + emphasis^2 = 1.
+with w_j of unit length and content^2 + emphasis^2 = 1.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ from mfm.data.dataset import FOLDS, Dataset, Modality, Task
 
 SHARED_WIDTH, PRIVATE_WIDTH = 3, 3
 EMPHASIS_RATE = 0.3
-SEGMENTS_PER_VIDEO = 22
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +39,10 @@ class Plan:
     emphasis: float = 0.7  # of the label's standard deviation before noise; its square is the share of the variance
     noise: float = 0.5  # standard deviation of every feature's noise; the signal's is about 1
     label_noise: float = 0.2
+    said: str = "language"  # the modality that shows the valence
+    marked: str = "acoustic"  # and the one that shows the emphasis
+    num_targets: int = 1
+    items_per_group: int = 22
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -48,8 +51,8 @@ class Truth:
 
     shared: np.ndarray  # s_y, (N, SHARED_WIDTH)
     private: Mapping[str, np.ndarray]  # s_i, (N, PRIVATE_WIDTH), by modality
-    content: np.ndarray  # the label's part from s_y, (N,)
-    emphasis: np.ndarray  # the label's part from marked words, (N,)
+    content: np.ndarray  # the targets' part from s_y, (N, C)
+    emphasis: np.ndarray  # the targets' part from what is marked, (N, 1)
 
 
 def planted(plan: Plan, *, seed: int) -> tuple[Dataset, Truth]:
@@ -61,7 +64,7 @@ def planted(plan: Plan, *, seed: int) -> tuple[Dataset, Truth]:
     valence_NT = rng.standard_normal(mask_NT.shape)
     marked_NT = (rng.random(mask_NT.shape) < EMPHASIS_RATE) & mask_NT
     truth = _truth(plan, rng, valence_NT, marked_NT)
-    events = {"language": valence_NT, "acoustic": marked_NT / np.sqrt(EMPHASIS_RATE * (1 - EMPHASIS_RATE))}
+    events = {plan.said: valence_NT, plan.marked: marked_NT / np.sqrt(EMPHASIS_RATE * (1 - EMPHASIS_RATE))}
     modalities = tuple(
         Modality(
             name=name,
@@ -76,14 +79,20 @@ def planted(plan: Plan, *, seed: int) -> tuple[Dataset, Truth]:
 def _truth(plan: Plan, rng: np.random.Generator, valence_NT: np.ndarray, marked_NT: np.ndarray) -> Truth:
     num_items = len(valence_NT)
     shared = rng.standard_normal((num_items, SHARED_WIDTH))
-    direction = np.full(SHARED_WIDTH, SHARED_WIDTH**-0.5)
     said = (marked_NT * valence_NT).sum(axis=1) / np.sqrt(np.maximum(marked_NT.sum(axis=1), 1))
     return Truth(
         shared=shared,
         private={name: rng.standard_normal((num_items, PRIVATE_WIDTH)) for name in plan.num_features},
-        content=np.sqrt(1 - plan.emphasis**2) * shared @ direction,
-        emphasis=plan.emphasis * said,
+        content=np.sqrt(1 - plan.emphasis**2) * shared @ _directions(plan, rng),
+        emphasis=plan.emphasis * said[:, None],
     )
+
+
+def _directions(plan: Plan, rng: np.random.Generator) -> np.ndarray:
+    """w_j as columns: the first looks at all of s_y equally, the others anywhere."""
+    others = rng.standard_normal((SHARED_WIDTH, plan.num_targets - 1))
+    columns = np.concatenate([np.ones((SHARED_WIDTH, 1)), others], axis=1)
+    return columns / np.linalg.norm(columns, axis=0)
 
 
 def _sources(plan: Plan, name: str, truth: Truth, events: Mapping[str, np.ndarray], mask_NT: np.ndarray) -> np.ndarray:
@@ -105,21 +114,22 @@ def _observe(
 
 def _dataset(plan: Plan, rng: np.random.Generator, modalities: tuple[Modality, ...], truth: Truth) -> Dataset:
     num_items = len(truth.content)
-    noise = plan.label_noise * rng.standard_normal(num_items)
+    noise = plan.label_noise * rng.standard_normal((num_items, plan.num_targets))
     target = np.clip(3 * np.tanh(0.6 * (truth.content + truth.emphasis)) + noise, -3, 3)
     fold = np.repeat(FOLDS, [plan.num_items[name] for name in FOLDS])
-    video = np.concatenate([_videos(name, plan.num_items[name]) for name in FOLDS])
+    video = np.concatenate([_videos(plan, name) for name in FOLDS])
+    names = ["sentiment", *(f"trait_{j}" for j in range(1, plan.num_targets))]
     return Dataset(
         name="planted",
         source=f"Synthetic data with known factors, {num_items} items in {len(np.unique(video))} groups.",
         modalities=modalities,
-        target=target[:, None].astype(np.float32),
-        task=Task(kind="regression", targets=("sentiment",), low=-3, high=3, threshold=0.0, neutral=0.0),
+        target=target.astype(np.float32),
+        task=Task(kind="regression", targets=tuple(names), low=-3, high=3, threshold=0.0, neutral=0.0),
         item=np.array([f"{video}_{number}" for number, video in enumerate(video)]),
         group=video,
         fold=fold,
     )
 
 
-def _videos(fold: str, num_items: int) -> np.ndarray:
-    return np.array([f"{fold}{number // SEGMENTS_PER_VIDEO:03d}" for number in range(num_items)])
+def _videos(plan: Plan, fold: str) -> np.ndarray:
+    return np.array([f"{fold}{number // plan.items_per_group:03d}" for number in range(plan.num_items[fold])])

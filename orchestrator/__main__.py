@@ -1,0 +1,152 @@
+"""What a results folder holds, from the command line: `python -m orchestrator status|show|best|train RESULTS`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from rich.console import Console
+from rich.table import Table
+
+from orchestrator import identity
+from orchestrator.folder import Folder
+from orchestrator.retrain import retrain
+
+WRONG = 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit code."""
+    console = Console(soft_wrap=True, highlight=False)
+    arguments = _parse(sys.argv[1:] if argv is None else argv)
+    try:
+        folder = Folder.at(arguments.results)
+        study = identity.load(folder)
+        if study is None:
+            raise ValueError(f"{folder.root} must be a results folder, with a study.json; there is none")
+        arguments.command(folder, study, arguments, console)
+    except (ValueError, OSError) as error:
+        Console(stderr=True, soft_wrap=True, highlight=False).print(f"error: {error}", markup=False)
+        return WRONG
+    return 0
+
+
+def _parse(argv: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m orchestrator", description=__doc__, allow_abbrev=False)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    status = commands.add_parser("status", help="how far a study is: published runs by arm, phase and status")
+    show = commands.add_parser("show", help="everything that is known of one run")
+    best = commands.add_parser("best", help="the configuration of every arm that its search has ended with")
+    train = commands.add_parser("train", help="train one finished run again, and compare")
+    for command, function in ((status, _status), (show, _show), (best, _best), (train, _train)):
+        command.add_argument("results", metavar="RESULTS", help="results folder")
+        command.set_defaults(command=function)
+    for command in (show, train):
+        command.add_argument("run", metavar="RUN", help="run id, or the beginning of one")
+    best.add_argument("--arm", metavar="ARM", help="one arm only")
+    train.add_argument("--weights", type=Path, metavar="FILE", help="write the trained weights here (safetensors)")
+    return parser.parse_args(argv)
+
+
+def _status(folder: Folder, study: dict[str, Any], _: argparse.Namespace, console: Console) -> None:
+    rows = pq.read_table(folder.table("runs"), columns=["arm", "phase", "status"]).to_pylist()
+    table = Table(title=study["title"], title_justify="left", box=None, header_style="bold")
+    table.add_column("arm")
+    columns = [(phase, status) for phase in ("search", "confirm") for status in ("completed", "pruned", "failed")]
+    for phase, status in columns:
+        table.add_column(f"{phase}\n{status}", justify="right")
+    for arm in study["selected"]:
+        counts = [sum((r["arm"], r["phase"], r["status"]) == (arm, *column) for r in rows) for column in columns]
+        table.add_row(arm, *(str(count or "") for count in counts))
+    console.print(table)
+    planned = len(study["selected"]) * (study["trials"] * bool(study["space"]) + study["seeds"])
+    console.print(f"{len(rows)} of about {planned} runs are published in {folder.root}; {_owner(folder)}", markup=False)
+
+
+def _owner(folder: Folder) -> str:
+    from orchestrator.lock import BusyError, Lock  # noqa: PLC0415
+
+    try:
+        Lock(folder).release()
+    except BusyError:
+        owner = json.loads(folder.owner.read_text())
+        return f"a driver is at work: host {owner['host']}, pid {owner['pid']}, since {owner['since']}"
+    return "no driver is at work"
+
+
+def _show(folder: Folder, study: dict[str, Any], arguments: argparse.Namespace, console: Console) -> None:
+    row = find(folder, arguments.run)
+    for name, value in row.items():
+        if value is not None:
+            console.print(f"{name:32} {value}", markup=False)
+    epochs = pq.read_table(folder.table("epochs"), filters=[("run_id", "=", row["run_id"])])
+    metric = study["search_metric"]
+    curve = [f"{e['epoch']}: {e[metric]:.4g}" for e in epochs.sort_by("epoch").to_pylist() if e[metric] is not None]
+    console.print(f"{metric + ' by epoch':32} {', '.join(curve)}", markup=False)
+
+
+def _best(folder: Folder, study: dict[str, Any], arguments: argparse.Namespace, console: Console) -> None:
+    if arguments.arm is not None and arguments.arm not in study["arms"]:
+        raise ValueError(f"arm {arguments.arm!r} is not one of the study's: {', '.join(study['arms'])}")
+    for arm, chosen in study["chosen"].items():
+        if arguments.arm in (None, arm):
+            for config_id in [chosen] if isinstance(chosen, str) else chosen:
+                _print_best(folder, study, arm, config_id, console)
+    if not study["chosen"]:
+        console.print("No search is over yet")
+
+
+def _print_best(folder: Folder, study: dict[str, Any], arm: str, config_id: str, console: Console) -> None:
+    """The knobs, the confirm run with the best search metric, its weights, and the command that trains it."""
+    rows = pq.read_table(folder.table("runs"), filters=[("arm", "=", arm), ("config_id", "=", config_id)]).to_pylist()
+    console.print(f"[bold]{arm}[/bold]  configuration {config_id or 'none: no search run completed'}")
+    confirm = [r for r in rows if r["phase"] == "confirm" and r["status"] == "completed"]
+    if not confirm:
+        console.print("  no confirm run is published yet")
+        return
+    metric, primary = f"metric:{study['search_metric']}", f"metric:{study['primary_metric']}"
+    best = (min if study["modes"][study["search_metric"]] == "min" else max)(confirm, key=lambda r: r[metric])
+    mean = sum(r[primary] for r in confirm) / len(confirm)
+    knobs = {k.removeprefix("param:"): v for k, v in best.items() if k.startswith("param:") and v is not None}
+    console.print(f"  {study['primary_metric']} {mean:.4g}, mean of {len(confirm)} confirm seeds", markup=False)
+    console.print(f"  knobs    {json.dumps(knobs)}", markup=False)
+    console.print(f"  run      {best['run_id']} (seed {best['seed']}: best {study['search_metric']})", markup=False)
+    console.print(f"  weights  {folder.model(best['run_id'])}", markup=False)
+    command = ["python", "-m", "orchestrator", "train", str(folder.root), best["run_id"]]
+    console.print(f"  train    {shlex.join(command)}", markup=False)
+
+
+def _train(folder: Folder, study: dict[str, Any], arguments: argparse.Namespace, console: Console) -> None:
+    row = find(folder, arguments.run)
+    console.print(f"Training run {row['run_id']} ({row['arm']}, seed {row['seed']}) for {row['epochs']} epochs")
+    again = retrain(study, row, weights=arguments.weights)
+    largest = 0.0
+    for name, value in again.items():
+        known = row[f"metric:{name}"]
+        largest = max(largest, abs(value - known))
+        console.print(f"{name:32} {value:.6g}   in the ledger {known:.6g}", markup=False)
+    console.print(f"Largest deviation from the ledger: {largest:.3g}", markup=False)
+
+
+def find(folder: Folder, run: str) -> dict[str, Any]:
+    """The row of a run.
+
+    Raises:
+        ValueError: no published run, or more than one, begins so.
+    """
+    table = pq.read_table(folder.table("runs"))
+    rows = table.filter(pc.starts_with(table["run_id"], run)).to_pylist()  # type: ignore[attr-defined]
+    if len(rows) != 1:
+        raise ValueError(f"one published run must have an id that begins with {run!r}; {len(rows)} have")
+    return rows[0]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

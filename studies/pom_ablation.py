@@ -1,0 +1,36 @@
+"""Which parts of MFM carry its result on POM, 16 traits of a speaker at once? Without --data, on planted data.
+
+python studies/pom_ablation.py                                quick, planted data
+python studies/pom_ablation.py --data DIR --preset standard   the real POM, 600/100/203 videos
+"""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+
+from mfm.data.corpora import pom
+from orchestrator.cli import Arguments
+from studies import planted
+from studies.ablation import Question, ablation
+from studies.ground import ground
+from studies.launch import script
+from studies.mmmo_ablation import QUICK_ARMS
+from studies.presets import ABLATION
+
+# 2 % of the error of the training median, mean over the 16 traits, on the training videos (0.881).
+SMALLEST_EFFECT = 0.018
+HINTS = ("On real data:  python studies/pom_ablation.py --data DIR --preset standard   (DIR: see Data in README.md)",)
+
+
+def ask(arguments: Arguments) -> Question:
+    """The question, for these arguments."""
+    stand = partial(planted.two_modalities, num_targets=16)
+    here = ground(arguments, name="POM", corpus=pom, stand=stand)
+    return ablation("pom_ablation", here, smallest_effect=SMALLEST_EFFECT, quick_arms=QUICK_ARMS)
+
+
+SCRIPT = script(ask, description=__doc__, presets=ABLATION, hints=HINTS)
+
+if __name__ == "__main__":
+    sys.exit(SCRIPT.main())

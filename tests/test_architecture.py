@@ -1,0 +1,104 @@
+"""The house rules of the imports, read from the code."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("mfm", "orchestrator", "analysis", "studies")
+FILES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+RAY_FILES = {"orchestrator/tune.py", "orchestrator/cluster.py"}
+FORBIDDEN_NAMES = {"utils", "util", "common", "helpers", "helper", "base", "misc"}
+
+
+def imports_of(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute"
+            yield node.module or ""
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def module_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_no_arrow_runs_between_packages_but_from_studies(path: Path) -> None:
+    package = path.relative_to(ROOT).parts[0]
+    others = set(PACKAGES) - {package}
+    if package == "studies":
+        others = set()
+    used = {name.split(".")[0] for name in imports_of(path)}
+    assert not used & others
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_torch_lives_in_mfm_and_ray_in_its_adaptors(path: Path) -> None:
+    relative = path.relative_to(ROOT).as_posix()
+    used = {name.split(".")[0] for name in imports_of(path)}
+    assert "torch" not in used or relative.startswith("mfm/")
+    assert "ray" not in used or relative in RAY_FILES
+    if relative.startswith("mfm/data/"):
+        assert not used & {"torch", "pandas", "optuna", "scipy", "sklearn"}
+
+
+def test_no_module_imports_itself_in_a_circle() -> None:
+    modules = {module_of(path): path for path in FILES}
+    graph = {
+        name: {target for target in imports_of(path) if target in modules and target != name}
+        for name, path in modules.items()
+    }
+    done: set[str] = set()
+
+    def visit(name: str, trail: tuple[str, ...]) -> None:
+        assert name not in trail, f"circle: {' -> '.join((*trail, name))}"
+        if name not in done:
+            for target in graph[name]:
+                visit(target, (*trail, name))
+            done.add(name)
+
+    for name in graph:
+        visit(name, ())
+
+
+def test_modules_are_named_after_what_they_hold() -> None:
+    assert not {path.stem for path in FILES} & FORBIDDEN_NAMES
+
+
+def test_nothing_names_a_machine_or_how_the_project_is_made() -> None:
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    patterns = ["/wor" + "k/", "/ro" + "ot/", ".libr" + "ary", "farm-" + "bench", "farm-" + "studio"]
+    for name in tracked:
+        path = ROOT / name
+        if path.is_file() and path.suffix in {".py", ".md", ".toml", ".yaml", ".yml", ".txt", ".jinja", ".sh", ""}:
+            text = path.read_text(errors="ignore")
+            assert not [p for p in patterns if p in text], name
+
+
+def loaded_by(statement: str) -> set[str]:
+    code = f"{statement}; import sys; print(' '.join(sys.modules))"
+    return set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
+
+
+@pytest.mark.parametrize("script", ["mosi_ablation", "mosi_sensitivity", "mmmo_ablation", "pom_ablation"])
+def test_help_and_plan_load_neither_torch_nor_pandas_nor_ray(script: str) -> None:
+    plan = f"from studies.{script} import SCRIPT; SCRIPT.main(['--plan', '--results', 'nowhere'])"
+    assert not loaded_by(plan) & {"torch", "pandas", "ray", "matplotlib"}
+
+
+def test_analysis_loads_neither_ray_nor_torch() -> None:
+    assert not loaded_by("import analysis.report") & {"torch", "ray"}
+
+
+def test_the_serial_runner_does_without_ray() -> None:
+    assert not loaded_by("import orchestrator.run, orchestrator.cli, orchestrator.serial") & {"torch", "ray", "pandas"}
