@@ -35,13 +35,8 @@ def connect(address: str | None, *, workers: int | None) -> Iterator[Connection]
         workers: most packs at a time; None: as many as fit.
 
     Raises:
-        ValueError: the address is of Ray's client, or nothing answers there.
+        ValueError: nothing answers at the address.
     """
-    if address is not None and address.startswith("ray://"):
-        raise ValueError(
-            f"--address must be a cluster's own address (host:port) or 'auto', from a machine of the cluster; got "
-            f"{address!r}. From a laptop, submit the study with --cluster cluster.yaml"
-        )
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     joined = _join(address, workers)
     try:

@@ -43,6 +43,13 @@ class Options:
     program: Mapping[str, Any] = field(default_factory=dict)  # how to make the study and its objective again
     checkout: Path = field(default_factory=Path.cwd)  # of the code that is studied
 
+    def __post_init__(self) -> None:
+        if self.address is not None and self.address.startswith("ray://"):
+            raise ValueError(
+                "--address must be a cluster's own address (host:port) or 'auto', on a machine of the cluster; got "
+                f"{self.address!r}. From a laptop, submit the study with --cluster cluster.yaml"
+            )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Ended:

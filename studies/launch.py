@@ -87,4 +87,5 @@ def _foresight(study: Study) -> list[str]:
 def _report(results: Path) -> list[str]:
     from analysis.report import write  # noqa: PLC0415 - pandas and matplotlib are needed at the end only
 
-    return write(results).lines()
+    report = write(results)
+    return ["", *report.text.splitlines(), "", f"Figures and tables: {report.page.parent}", f"Page: {report.page}", ""]

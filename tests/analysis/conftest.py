@@ -1,0 +1,39 @@
+"""Results folders that several tests read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from results_folders import MOSI_SPACE, Recipe, write_results
+
+from analysis.load import Results, load
+
+TWO_ARMS = {"full": ({}, 0.0), "no_prior": ({"prior": "none"}, 0.08)}
+SMALL_SPACE = {knob: MOSI_SPACE[knob] for knob in ("lr", "batch_size", "z_y", "lr_schedule", "patience", "inert")}
+SMALL = Recipe(arms=TWO_ARMS, space=SMALL_SPACE, trials=30, num_items=200)
+
+
+@pytest.fixture(scope="session")
+def mosi_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study in the shape of CMU-MOSI: 13 arms, 20 knobs, a few failures."""
+    recipe = Recipe(seeds=12, failed_seeds={"no_prior": [3], "late_fusion": [1, 2, 3, 4]})
+    return write_results(tmp_path_factory.mktemp("mosi"), recipe)
+
+
+@pytest.fixture(scope="session")
+def mosi(mosi_folder: Path) -> Results:
+    """The same, read."""
+    return load(mosi_folder)
+
+
+@pytest.fixture(scope="session")
+def small_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two arms, six knobs."""
+    return write_results(tmp_path_factory.mktemp("small"), SMALL)
+
+
+@pytest.fixture(scope="session")
+def small(small_folder: Path) -> Results:
+    """The same, read."""
+    return load(small_folder)

@@ -1,0 +1,175 @@
+"""Definitions against scipy, known answers and brute force, and their promises by simulation."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from analysis import statistics as st
+
+
+@pytest.fixture
+def d() -> np.ndarray:
+    return np.random.default_rng(3).normal(0.03, 0.05, 11)
+
+
+def test_the_interval_is_scipys_paired_t_interval(d: np.ndarray) -> None:
+    expected = stats.ttest_1samp(d, 0).confidence_interval(0.95)
+    assert st.paired_t_interval(d) == pytest.approx((expected.low, expected.high))
+
+
+def test_the_interval_of_fewer_than_two_pairs_is_not_defined() -> None:
+    for pairs in ([], [0.3]):
+        assert all(math.isnan(end) for end in st.paired_t_interval(pairs))
+
+
+def test_the_interval_covers_the_mean_of_normal_differences_in_95_percent_of_studies() -> None:
+    rng = np.random.default_rng(0)
+    for n in (5, 10, 20):
+        samples = rng.normal(0.02, 0.04, (3000, n))
+        hits = [low <= 0.02 <= high for low, high in map(st.paired_t_interval, samples)]
+        assert 0.935 <= np.mean(hits) <= 0.965
+
+
+def test_overlapping_splits_widen_the_interval_by_nadeau_and_bengio(d: np.ndarray) -> None:
+    plain, wide = st.standard_error(d), st.standard_error(d, overlap=0.25)
+    assert wide / plain == pytest.approx(math.sqrt((1 / 11 + 0.25) / (1 / 11)))
+
+
+def test_the_sign_flip_p_is_that_of_all_sign_vectors(d: np.ndarray) -> None:
+    for n in (1, 2, 5, 11):
+        sums = [abs(np.dot(signs, d[:n])) for signs in itertools.product((1, -1), repeat=n)]
+        expected = np.mean(np.array(sums) >= abs(d[:n].sum()) - 1e-12)
+        assert st.sign_flip_p(d[:n]) == pytest.approx(expected)
+
+
+def test_the_sign_flip_p_is_scipys_permutation_test_of_pairs(d: np.ndarray) -> None:
+    expected = stats.permutation_test((d,), np.sum, permutation_type="samples", n_resamples=np.inf).pvalue
+    assert st.sign_flip_p(d) == pytest.approx(expected)
+
+
+def test_ties_count_as_reaching_the_observed_sum() -> None:
+    assert st.sign_flip_p([0.1, 0.2, 0.3]) == pytest.approx(2 / 8)
+    assert st.sign_flip_p([1.0, 1.0, -1.0]) == pytest.approx(1.0)
+    assert st.sign_flip_p(np.zeros(8)) == 1.0
+
+
+def test_no_pairs_say_nothing() -> None:
+    assert st.sign_flip_p([]) == 1.0
+
+
+def test_many_pairs_are_sampled_and_the_sample_agrees_with_the_count() -> None:
+    d = np.random.default_rng(1).normal(0.01, 0.04, 30)
+    assert st._sampled_sign_flip_p(d, seed=0) == pytest.approx(st.sign_flip_p(d), rel=0.1)
+    many = np.random.default_rng(2).normal(0.01, 0.04, 60)
+    assert st.sign_flip_p(many, seed=0) == st.sign_flip_p(many, seed=0) > 0
+
+
+def test_the_sampled_p_is_never_zero() -> None:
+    assert st.sign_flip_p(np.ones(40)) == pytest.approx(1 / (st.DRAWS + 1))
+
+
+def test_symmetric_noise_is_rejected_in_5_percent_of_studies() -> None:
+    rng = np.random.default_rng(5)
+    rejected = [st.sign_flip_p(rng.standard_t(3, 10)) <= 0.05 for _ in range(3000)]
+    assert 0.035 <= np.mean(rejected) <= 0.062
+
+
+def test_holm_multiplies_by_the_number_of_tests_still_open_and_stays_monotone() -> None:
+    assert st.holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert st.holm([0.5, 0.9]) == pytest.approx([1.0, 1.0])
+    assert st.holm([]).shape == (0,)
+
+
+def test_holm_keeps_the_family_wise_error_of_null_arms_that_share_a_reference() -> None:
+    rng = np.random.default_rng(7)
+    false = 0
+    for _ in range(600):
+        reference = rng.normal(0, 1, 10)
+        p = [st.sign_flip_p(rng.normal(0, 1, 10) - reference) for _ in range(5)]
+        false += st.holm(p).min() <= 0.05
+    assert false / 600 <= 0.05 + 2 * math.sqrt(0.05 * 0.95 / 600)
+
+
+def test_equivalence_is_the_larger_of_two_one_sided_t_tests(d: np.ndarray) -> None:
+    above = stats.ttest_1samp(d, 0.1, alternative="less").pvalue
+    below = stats.ttest_1samp(d, -0.1, alternative="greater").pvalue
+    assert st.equivalence_p(d, margin=0.1) == pytest.approx(max(above, below))
+
+
+def test_equal_results_are_equivalent_and_not_different() -> None:
+    assert st.equivalence_p(np.zeros(5), margin=0.03) == 0.0
+    assert st.equivalence_p(np.full(5, 0.05), margin=0.03) == 1.0
+    assert st.paired_t_interval(np.zeros(5)) == (0.0, 0.0)
+
+
+def test_the_correlation_has_fishers_interval() -> None:
+    rng = np.random.default_rng(0)
+    a = rng.normal(size=20)
+    r = a + rng.normal(size=20)
+    expected = stats.pearsonr(a, r)
+    interval = expected.confidence_interval(0.95)
+    assert st.correlation(a, r) == pytest.approx((expected.statistic, interval.low, interval.high))
+
+
+def test_the_correlation_without_spread_or_pairs_is_not_defined() -> None:
+    assert all(math.isnan(x) for x in st.correlation([1, 1, 1, 1], [1, 2, 3, 4]))
+    assert math.isnan(st.correlation([1, 2], [2, 3])[0])
+    assert math.isnan(st.correlation([1, 2, 3], [2, 3, 5])[1])
+
+
+def test_pairing_gains_what_the_correlation_takes_from_the_variance() -> None:
+    rng = np.random.default_rng(0)
+    shared = rng.normal(size=4000)
+    a, r = shared + rng.normal(size=4000), shared + rng.normal(size=4000)
+    assert st.pair_gain(a, r) == pytest.approx(1 - math.sqrt(0.5), abs=0.02)
+    assert st.pair_gain(a, rng.normal(size=4000)) == pytest.approx(0, abs=0.03)
+
+
+def test_the_effect_size_does_not_depend_on_the_pairing() -> None:
+    rng = np.random.default_rng(0)
+    a, r = rng.normal(1, 1, 50), rng.normal(0, 1, 50)
+    assert st.effect_size(a, r) == pytest.approx(st.effect_size(rng.permutation(a), r))
+    assert st.effect_size(a, r) == pytest.approx((a.mean() - r.mean()) / math.sqrt((a.var(ddof=1) + r.var(ddof=1)) / 2))
+
+
+@pytest.mark.parametrize(
+    ("num_arms", "pairs"), [(1, 6), (2, 7), (3, 7), (4, 8), (6, 8), (7, 9), (12, 9), (13, 10), (25, 10)]
+)
+def test_the_pairs_in_reach_are_those_of_the_table(num_arms: int, pairs: int) -> None:
+    assert st.pairs_in_reach(num_arms) == pairs
+    assert st.reachable_p(pairs, num_arms) <= 0.05 < st.reachable_p(pairs - 1, num_arms)
+
+
+def test_five_seeds_cannot_reach_5_percent() -> None:
+    assert st.sign_flip_p([1.0, 2.0, 3.0, 4.0, 5.0]) == st.reachable_p(5, 1) == 0.0625
+
+
+def test_nine_arms_at_a_seed_spread_of_four_hundredths_take_56_seeds() -> None:
+    assert st.seeds_needed(0.04 * math.sqrt(2), smallest_effect=0.03, num_arms=9) == 56
+
+
+def test_the_seeds_needed_give_80_percent_power_for_both_questions() -> None:
+    sd, effect = 0.05, 0.04
+    n = st.seeds_needed(sd, smallest_effect=effect, num_arms=1)
+    assert n is not None
+    rng = np.random.default_rng(0)
+    shown = [st.equivalence_p(d, margin=effect) <= 0.05 for d in rng.normal(0, sd, (1500, n))]
+    told = [stats.ttest_1samp(d, 0).pvalue <= 0.05 for d in rng.normal(effect, sd, (500, n))]
+    assert np.mean(shown) == pytest.approx(0.8, abs=0.035)
+    assert np.mean(told) >= 0.8
+
+
+def test_the_seeds_needed_never_fall_below_the_reach_of_the_test() -> None:
+    assert st.seeds_needed(0.0, smallest_effect=0.03, num_arms=12) == 9
+    assert st.seeds_needed(math.nan, smallest_effect=0.03, num_arms=12) is None
+
+
+def test_an_arm_that_fails_unlike_the_others_is_told() -> None:
+    p = st.failure_p([12, 1, 0, 1], [40, 40, 40, 40])
+    assert p[0] < 0.001 < 0.05 < p[1]
+    assert st.failure_p([0, 0], [0, 10]) == pytest.approx([1, 1])

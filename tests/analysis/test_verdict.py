@@ -1,0 +1,91 @@
+"""The verdict: its words, their precedence, its reasons, and what failures do to it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from analysis.verdict import Differences, verdicts, word
+
+
+def spread(mean: float, sd: float = 0.02, n: int = 10, seed: int = 0) -> np.ndarray:
+    """Differences with exactly this mean and standard deviation."""
+    d = np.random.default_rng(seed).normal(size=n)
+    return mean + sd * (d - d.mean()) / d.std(ddof=1)
+
+
+def one(d: np.ndarray, *, num_lost: int = 0, lower_is_better: bool = True, margin: float = 0.03) -> tuple[str, str]:
+    return verdicts([Differences(d_S=d, num_lost=num_lost)], lower_is_better=lower_is_better, margin=margin)[0]
+
+
+def test_a_component_helps_if_the_error_rises_without_it() -> None:
+    assert one(spread(0.08))[0] == "helps"
+    assert one(spread(-0.08))[0] == "hurts"
+
+
+def test_for_a_metric_to_be_maximised_a_fall_without_it_means_that_it_helps() -> None:
+    assert one(spread(-0.08), lower_is_better=False)[0] == "helps"
+    assert one(spread(0.08), lower_is_better=False)[0] == "hurts"
+
+
+def test_a_difference_smaller_than_matters_is_equivalent_even_if_it_is_real() -> None:
+    verdict, reason = one(spread(0.008, sd=0.004))
+    assert verdict == "equivalent"
+    assert "differs, but by less than the smallest effect" in reason
+    assert one(spread(0.0, sd=0.02))[0] == "equivalent"
+    assert "differs" not in one(spread(0.0, sd=0.02))[1]
+
+
+def test_noise_leaves_it_undecided() -> None:
+    verdict, reason = one(spread(0.02, sd=0.06))
+    assert verdict == "undecided"
+    assert reason.startswith("neither a difference")
+
+
+@pytest.mark.parametrize("n", [0, 1])
+def test_fewer_than_two_pairs_are_undecided(n: int) -> None:
+    verdict, reason = one(np.full(n, 0.5))
+    assert verdict == "undecided"
+    assert reason.startswith("fewer than 2 pairs")
+
+
+def test_five_pairs_are_out_of_reach_and_the_reason_says_what_it_takes() -> None:
+    verdict, reason = one(spread(0.5, n=5))
+    assert verdict == "undecided"
+    assert reason == "out of reach: 5 pairs give p = 0.062 at best, and it takes 6 of them"
+
+
+def test_the_precedence_is_pairs_then_equivalence_then_difference() -> None:
+    assert word(1.0, num_pairs=1, p_holm=0.0, p_equiv_holm=0.0) == "undecided"
+    assert word(1.0, num_pairs=9, p_holm=0.0, p_equiv_holm=0.05) == "equivalent"
+    assert word(1.0, num_pairs=9, p_holm=0.05, p_equiv_holm=0.06) == "helps"
+    assert word(-1.0, num_pairs=9, p_holm=0.05, p_equiv_holm=0.06) == "hurts"
+    assert word(1.0, num_pairs=9, p_holm=0.051, p_equiv_holm=0.06) == "undecided"
+
+
+def test_failed_pairs_leave_a_verdict_that_their_worst_case_cannot_change() -> None:
+    assert one(spread(0.08, n=12), num_lost=1)[0] == "helps"
+
+
+def test_failed_pairs_take_back_a_verdict_that_their_worst_case_would_change() -> None:
+    d = np.append(np.full(11, 0.08), -0.07)
+    assert one(d)[0] == "helps"
+    verdict, reason = one(d, num_lost=6)
+    assert verdict == "undecided"
+    assert reason.startswith("failures: 6 of 18 pairs are lost")
+    assert "'helps'" in reason
+
+
+def test_lost_pairs_take_equivalence_back_too() -> None:
+    d = np.append(spread(0.0, sd=0.005, n=9), 0.06)
+    assert one(d, margin=0.03)[0] == "equivalent"
+    assert one(d, num_lost=4, margin=0.03)[0] == "undecided"
+
+
+def test_an_arm_of_which_every_run_failed_is_undecided_and_still_counts_in_the_correction() -> None:
+    good = Differences(d_S=spread(0.08, n=6))
+    gone = Differences(d_S=np.empty(0), num_lost=6)
+    assert verdicts([good], lower_is_better=True, margin=0.03)[0][0] == "helps"
+    both = verdicts([good, gone], lower_is_better=True, margin=0.03)
+    assert both[0] == ("undecided", "out of reach: 6 pairs give p = 0.062 at best, and it takes 7 of them")
+    assert both[1] == ("undecided", "failures: 6 pairs are lost, 0 left")
