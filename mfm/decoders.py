@@ -9,11 +9,10 @@ two layers.
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from mfm.layers import Linear, Lstm, Mlp
-from mfm.recurrence import lstm
+from mfm.recurrence import free_lstm, lstm
 from mfm.streams import Quiet
 
 
@@ -27,10 +26,8 @@ class FirstStepDecoder(nn.Module):
 
     def forward(self, g_KBP: Tensor, num_steps: int) -> Tensor:
         """x_KTBD of `num_steps` steps."""
-        first = self.lstm.project(g_KBP).unsqueeze(1)
-        later = self.lstm.bias_K1G.unsqueeze(1).expand(-1, num_steps - 1, g_KBP.shape[1], -1)
-        states, _ = lstm(torch.cat((first, later), dim=1), self.lstm.input_KIG + self.lstm.recurrent_KHG)
-        return self.out(states)
+        merged = self.lstm.input_KIG + self.lstm.recurrent_KHG
+        return self.out(free_lstm(self.lstm.project(g_KBP), self.lstm.bias_K1G, merged, num_steps).h_KTBH)
 
 
 class EveryStepDecoder(nn.Module):
@@ -44,7 +41,7 @@ class EveryStepDecoder(nn.Module):
     def forward(self, g_KBP: Tensor, num_steps: int) -> Tensor:
         """x_KTBD of `num_steps` steps."""
         gates = self.lstm.project(g_KBP).unsqueeze(1).expand(-1, num_steps, -1, -1)
-        return self.out(lstm(gates, self.lstm.recurrent_KHG)[0])
+        return self.out(lstm(gates, self.lstm.recurrent_KHG).h_KTBH)
 
 
 class VectorDecoder(nn.Module):

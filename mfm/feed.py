@@ -106,16 +106,20 @@ class _Channel:
     ) -> None:
         self._sequence = modality.kind == "sequence"
         shape = (len(statistics[0]), 1, 1, -1) if self._sequence else (len(statistics[0]), 1, -1)
-        self._mean, self._factor = (torch.from_numpy(s).to(device).view(shape) for s in statistics)
+        mean, factor = (torch.from_numpy(s).to(device).view(shape) for s in statistics)
         values, data = modality.values, modality.mask
         if self._sequence and back is not None:
             values, data = to_back(values, data, clock=back)
         self._num_items = len(values)
         self._full = bool(data.all())
         self._masked = back is None and not self._full
+        self._same = bool((mean == mean[:1]).all() and (factor == factor[:1]).all())
         swap = (lambda a: np.ascontiguousarray(a.swapaxes(0, 1))) if self._sequence else (lambda a: a)
         self._values = _tensor(swap(values), device).flatten(0, -2)
         self._data = _tensor(swap(data), device).flatten()
+        if self._same:  # one standardisation for all: it is done once, here
+            self._values = ((self._values - mean[0].flatten()) * factor[0].flatten()).mul_(self._data.unsqueeze(-1))
+        self._mean, self._factor = mean, factor
         self._num_steps = modality.num_steps
 
     def read(self, index_KB: Tensor, steps: int | None) -> tuple[Tensor, Tensor | None]:
@@ -125,11 +129,12 @@ class _Channel:
             offsets = torch.arange(steps, device=index_KB.device).view(1, -1, 1) * self._num_items
             place = index_KB.unsqueeze(1) + offsets
         x = self._values.index_select(0, place.flatten()).unflatten(0, place.shape)
-        x.sub_(self._mean).mul_(self._factor)
+        if not self._same:
+            x.sub_(self._mean).mul_(self._factor)
         if self._full:
             return x, None
         data = self._data[place]
-        return x.mul_(data.unsqueeze(-1)), data if self._masked else None
+        return (x if self._same else x.mul_(data.unsqueeze(-1))), data if self._masked else None
 
 
 def _statistics(modality: Modality, train_rows: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

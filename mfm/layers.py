@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from mfm.recurrence import lstm
+from mfm.recurrence import States, lstm
 from mfm.streams import Noise, derive
 
 
@@ -86,6 +86,6 @@ class Lstm(Layer):
         """The part of the gates that comes from the inputs: (K, ..., I) -> (K, ..., G)."""
         return torch.baddbmm(self.bias_K1G, x.flatten(1, -2), self.input_KIG).unflatten(1, x.shape[1:-1])
 
-    def forward(self, x_KTBI: Tensor, mask_KTB: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """All hidden states and cells, each (K, T, B, H)."""
+    def forward(self, x_KTBI: Tensor, mask_KTB: Tensor | None = None) -> States:
+        """Hidden states and cells of all steps."""
         return lstm(self.project(x_KTBI), self.recurrent_KHG, mask_KTB)

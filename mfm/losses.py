@@ -9,9 +9,11 @@ steps that hold data. Shapes: K members, T steps, B items, D features, C outputs
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn.functional import cross_entropy
 
 from mfm.batch import Batch
@@ -31,9 +33,32 @@ def reconstruction_losses(output: Output, batch: Batch) -> dict[str, Tensor]:
     """c_X (K,) by modality: squared error, mean over features, and over the steps (or items) that hold data."""
     result = {}
     for name, x_hat in output.reconstructions.items():
-        errors = (x_hat - batch.x[name]).square().mean(dim=-1)
-        result[name] = _mean(errors, batch.weight(name))
+        result[name] = _SquaredError.apply(x_hat, batch.x[name], batch.weight(name))
     return result
+
+
+class _SquaredError(torch.autograd.Function):
+    """The mean squared error (K,), with the difference as the only tensor that it keeps."""
+
+    @staticmethod
+    def forward(ctx: Any, x_hat: Tensor, x: Tensor, weight: Tensor | None) -> Tensor:
+        difference = x_hat - x
+        if weight is None:
+            count_K = difference.new_full((len(difference),), float(difference[0].numel()))
+        else:
+            difference.mul_(weight.unsqueeze(-1))  # 0 or 1: its square is itself
+            count_K = weight.flatten(1).sum(dim=1).clamp_min(1.0) * x.shape[-1]
+        ctx.save_for_backward(difference, count_K)
+        return torch.linalg.vector_norm(difference.flatten(1), dim=1).square() / count_K
+
+    @staticmethod
+    @once_differentiable
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride] - torch calls it by position
+        ctx: Any, *grad_outputs: Tensor
+    ) -> tuple[Tensor, None, None]:
+        difference, count_K = ctx.saved_tensors
+        factor_K = 2 * grad_outputs[0] / count_K
+        return difference * factor_K.view(-1, *[1] * (difference.ndim - 1)), None, None
 
 
 def mmd_losses(

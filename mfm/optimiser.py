@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
 PLATEAU_PATIENCE, PLATEAU_FACTOR, PLATEAU_THRESHOLD = 10, 0.1, 1e-4
 
 
@@ -30,18 +29,18 @@ def bind(model: nn.Module, theta_KP: Tensor) -> list[nn.Parameter]:
     return parameters
 
 
-def flat_gradient(losses_K: Tensor, parameters: Sequence[nn.Parameter]) -> Tensor:
-    """grad_KP. Members share nothing, so that the gradient of the sum holds each one's own."""
+def flat_gradient(losses_K: Tensor, parameters: Sequence[nn.Parameter], *, out: Tensor) -> Tensor:
+    """grad_KP, written to `out`. Members share nothing: the gradient of the sum holds each one's own."""
     gradients = torch.autograd.grad(losses_K.sum(), parameters, allow_unused=True)
     pairs = zip(parameters, gradients, strict=True)
-    return torch.cat([(torch.zeros_like(p) if g is None else g).flatten(1) for p, g in pairs], dim=1)
+    return torch.cat([(torch.zeros_like(p) if g is None else g).flatten(1) for p, g in pairs], dim=1, out=out)
 
 
 class Adam:
-    """Adam (Kingma and Ba 2015) with L2 weight decay and clipping by norm, each at the member's own setting.
+    """PyTorch's Adam (Kingma and Ba 2015) on one row per member, each with the member's own settings.
 
     Args:
-        hyper: (K,) tensors "lr", "weight_decay" and "clip" (0: not clipped).
+        hyper: (K,) tensors "lr", "weight_decay" (L2) and "clip" (largest gradient norm; 0: not clipped).
     """
 
     def __init__(self, theta_KP: Tensor, hyper: Mapping[str, Tensor]) -> None:
@@ -49,31 +48,25 @@ class Adam:
             "theta": theta_KP,
             "adam_mean": torch.zeros_like(theta_KP),
             "adam_square": torch.zeros_like(theta_KP),
-            "adam_steps": theta_KP.new_zeros(len(theta_KP), 1),
+            "adam_steps": theta_KP.new_zeros(len(theta_KP)),
         }
-        self._lr_K1, self._decay_K1, self._clip_K1 = (hyper[n].unsqueeze(1) for n in ("lr", "weight_decay", "clip"))
+        self._lr, self._clip = hyper["lr"].tolist(), hyper["clip"].tolist()
+        self._members = [nn.Parameter(row) for row in theta_KP]
+        decays = hyper["weight_decay"].tolist()
+        groups = [{"params": [row], "weight_decay": decay} for row, decay in zip(self._members, decays, strict=True)]
+        self._adam = torch.optim.Adam(groups, fused=True)
+        for row, mean, square, steps in zip(self._members, *list(self.rows.values())[1:], strict=True):
+            self._adam.state[row] = {"step": steps, "exp_avg": mean, "exp_avg_sq": square}
 
     def step(self, grad_KP: Tensor, *, lr_scale_K: Tensor, active_K: Tensor | None = None) -> None:
         """One update in place; members that are not active (they had no items) stay as they are."""
-        theta, mean, square, count = self.rows.values()
-        grad = self._clipped(grad_KP)
-        if self._decay_K1.any():
-            grad = grad + self._decay_K1 * theta
-        on_K1 = torch.ones_like(count) if active_K is None else active_K.to(grad.dtype).unsqueeze(1)
-        count += on_K1
-        mean.lerp_(grad, (1 - BETA_1) * on_K1)
-        square.lerp_(grad.square(), (1 - BETA_2) * on_K1)
-        steps_K1 = count.clamp_min(1)
-        correction_K1 = torch.sqrt(1 - BETA_2**steps_K1)
-        rate_K1 = on_K1 * lr_scale_K.unsqueeze(1) * self._lr_K1 * correction_K1 / (1 - BETA_1**steps_K1)
-        theta -= rate_K1 * (mean / square.sqrt().add_(EPSILON * correction_K1))
-
-    def _clipped(self, grad_KP: Tensor) -> Tensor:
-        if not self._clip_K1.any():
-            return grad_KP
-        norm_K1 = grad_KP.norm(dim=1, keepdim=True)
-        limit_K1 = torch.where(self._clip_K1 > 0, self._clip_K1, torch.inf)
-        return grad_KP * (limit_K1 / norm_K1.clamp_min(1e-12)).clamp_max(1.0)
+        active = [True] * len(self._members) if active_K is None else active_K.tolist()
+        for k, (row, group) in enumerate(zip(self._members, self._adam.param_groups, strict=True)):
+            row.grad = grad_KP[k] if active[k] else None
+            group["lr"] = self._lr[k] * float(lr_scale_K[k])
+            if self._clip[k] > 0:
+                nn.utils.clip_grad_norm_(row, self._clip[k])
+        self._adam.step()
 
 
 class Plateau:

@@ -6,94 +6,136 @@ Equations (Hochreiter and Schmidhuber 1997, with forget gates): with a_t = xw_t 
 
     i, f, o = sigmoid(a_i, a_f, a_o);  g = tanh(a_g);  c_t = f c_{t-1} + i g;  h_t = o tanh(c_t).
 
-Everything that does not depend on the previous step is outside of the loop over time: the projection of the
-inputs (by the caller), the factors of the gradient, and the gradient of W, which is one product over all steps.
+What does not depend on the previous step is outside of the loop over time: the projection of the inputs (by the
+caller) and the gradient of W, which is one product over all steps. What is inside works on one step's tensors, which
+stay in a core's cache.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+_sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
+_tanh_backward = torch.ops.aten.tanh_backward.grad_input
 
-def lstm(xw_KTBG: Tensor, weight_KHG: Tensor, mask_KTB: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """Hidden states and cells of all steps, from a zero state.
+
+class States(NamedTuple):
+    """States of an LSTM; a caller that reads only some of them pays only for their gradients."""
+
+    h_KTBH: Tensor  # hidden states of all steps
+    cells: Tensor  # (K, T + 1, B, H): the zero cell before the first step, and those of all steps
+    last_KBH: Tensor  # hidden state after the last step
+
+
+def lstm(xw_KTBG: Tensor, weight_KHG: Tensor, mask_KTB: Tensor | None = None) -> States:
+    """Runs an LSTM from a zero state.
 
     Args:
         xw_KTBG: projected inputs, biases included.
         weight_KHG: recurrent weights.
         mask_KTB: where False, a step keeps the state of the step before; None: every step counts.
-
-    Returns:
-        h_KTBH and c_KTBH.
     """
-    return _Lstm.apply(xw_KTBG, weight_KHG, mask_KTB)  # type: ignore[no-any-return]
+    return States(*_Lstm.apply(xw_KTBG, None, weight_KHG, mask_KTB, xw_KTBG.shape[1]))  # type: ignore[misc]
+
+
+def free_lstm(first_KBG: Tensor, later_K1G: Tensor, weight_KHG: Tensor, num_steps: int) -> States:
+    """Runs an LSTM that reads something at its first step and nothing later.
+
+    Args:
+        first_KBG: the projected input of the first step, biases included.
+        later_K1G: the biases, which are all that the later steps get.
+    """
+    return States(*_Lstm.apply(first_KBG.unsqueeze(1), later_K1G, weight_KHG, None, num_steps))  # type: ignore[misc]
 
 
 class _Lstm(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, xw: Tensor, weight: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
-        (num_members, num_steps, num_items, _), hidden = xw.shape, weight.shape[1]
-        gates = torch.empty_like(xw, memory_format=torch.contiguous_format)
-        # Step 0 of these two is the zero state, so that "the step before" is a view.
-        h = xw.new_zeros(num_members, num_steps + 1, num_items, hidden)
-        c = torch.zeros_like(h)
-        tanh_c = torch.empty_like(h[:, 1:])
-        keep = None if mask is None else ~mask.unsqueeze(-1)
-        for t in range(num_steps):
-            a = torch.baddbmm(xw[:, t], h[:, t], weight)
-            torch.sigmoid(a[..., : 3 * hidden], out=gates[:, t, :, : 3 * hidden])
-            torch.tanh(a[..., 3 * hidden :], out=gates[:, t, :, 3 * hidden :])
-            i, f, o, g = gates[:, t].split(hidden, dim=-1)
-            torch.mul(f, c[:, t], out=c[:, t + 1])
-            c[:, t + 1].addcmul_(i, g)
-            torch.tanh(c[:, t + 1], out=tanh_c[:, t])
-            torch.mul(o, tanh_c[:, t], out=h[:, t + 1])
+    def forward(  # noqa: PLR0917 - autograd passes tensors by position
+        ctx: Any, xw: Tensor, later: Tensor | None, weight: Tensor, mask: Tensor | None, num_steps: int
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        (num_members, num_given, num_items, _), hidden = xw.shape, weight.shape[1]
+        # Steps in front: what a product writes must be contiguous to be written by one call for all members.
+        gates = xw.new_empty(num_steps, num_members, num_items, 4 * hidden)
+        h = xw.new_empty(num_members, num_steps + 1, num_items, hidden)  # from the state before the first step on
+        c, tanh_c = torch.empty_like(h), torch.empty_like(h)
+        h[:, 0], c[:, 0] = 0.0, 0.0
+        keep = None if mask is None else (~mask.unsqueeze(-1)).unbind(1)
+        sigmoids, tanhs = (part.unbind(0) for part in gates.split([3 * hidden, hidden], dim=-1))
+        i, f, o, g = (part.unbind(0) for part in gates.split(hidden, dim=-1))
+        all_h, all_c, all_tanh = h.unbind(1), c.unbind(1), tanh_c.unbind(1)
+        inputs = [*xw.unbind(1), *[later] * (num_steps - num_given)]
+        for t, (xw_t, gates_t) in enumerate(zip(inputs, gates.unbind(0), strict=True)):
+            h_t, c_t = all_h[t + 1], all_c[t + 1]
+            torch.baddbmm(xw_t, all_h[t], weight, out=gates_t)
+            sigmoids[t].sigmoid_()
+            tanhs[t].tanh_()
+            torch.mul(f[t], all_c[t], out=c_t)
+            c_t.addcmul_(i[t], g[t])
+            torch.tanh(c_t, out=all_tanh[t + 1])
+            torch.mul(o[t], all_tanh[t + 1], out=h_t)
             if keep is not None:
-                torch.where(keep[:, t], h[:, t], h[:, t + 1], out=h[:, t + 1])
-                torch.where(keep[:, t], c[:, t], c[:, t + 1], out=c[:, t + 1])
-        ctx.save_for_backward(weight, gates, h, c, tanh_c, keep)
-        return h[:, 1:], c[:, 1:]
+                torch.where(keep[t], all_h[t], h_t, out=h_t)
+                torch.where(keep[t], all_c[t], c_t, out=c_t)
+        ctx.save_for_backward(weight, gates, h, c, tanh_c, mask)
+        ctx.set_materialize_grads(False)
+        ctx.num_given = num_given
+        return h[:, 1:], c, all_h[-1].clone()
 
     @staticmethod
     @once_differentiable
     def backward(  # pyright: ignore[reportIncompatibleMethodOverride] - torch calls it by position
-        ctx: Any, *grad_outputs: Tensor
-    ) -> tuple[Tensor, Tensor, None]:
-        grad_h, grad_c = grad_outputs
-        weight, gates, h, c, tanh_c, keep = ctx.saved_tensors
+        ctx: Any, *grad_outputs: Tensor | None
+    ) -> tuple[Tensor, Tensor | None, Tensor, None, None]:
+        grad_h, grad_c, grad_last = grad_outputs
+        weight, gates, h, c, tanh_c, mask = ctx.saved_tensors
+        num_steps, num_members, num_items, _ = gates.shape
         hidden = weight.shape[1]
-        into_gates, into_cell = _factors(gates, c[:, :-1], tanh_c, hidden)
-        if keep is not None:
-            into_gates.masked_fill_(keep, 0.0)
-            into_cell.masked_fill_(keep, 0.0)
-        forget = gates[..., hidden : 2 * hidden]
-        grad_a = torch.empty_like(gates)
-        dh, dc = grad_h[:, -1], grad_c[:, -1]
-        weight_KGH = weight.transpose(1, 2)
-        for t in range(grad_a.shape[1] - 1, -1, -1):
-            da, dc_t = grad_a[:, t], torch.addcmul(dc, dh, into_cell[:, t])
-            torch.mul(dc_t, into_gates[:, t, :, :hidden], out=da[..., :hidden])
-            torch.mul(dc_t, into_gates[:, t, :, hidden : 2 * hidden], out=da[..., hidden : 2 * hidden])
-            torch.mul(dh, into_gates[:, t, :, 2 * hidden : 3 * hidden], out=da[..., 2 * hidden : 3 * hidden])
-            torch.mul(dc_t, into_gates[:, t, :, 3 * hidden :], out=da[..., 3 * hidden :])
+        weight_KGH = weight.transpose(1, 2).contiguous()
+        keep = None if mask is None else (~mask.unsqueeze(-1)).unbind(1)
+        grad_a = gates.new_empty(num_members, num_steps, num_items, 4 * hidden)
+        all_a, all_c, all_tanh = grad_a.unbind(1), c.unbind(1), tanh_c.unbind(1)
+        i, f, o, g = (part.unbind(0) for part in gates.split(hidden, dim=-1))
+        sigmoids = gates[..., : 3 * hidden].unbind(0)
+        grad_sigmoids, grad_tanhs = (part.unbind(1) for part in grad_a.split([3 * hidden, hidden], dim=-1))
+        product = gates.new_empty(num_members, num_items, 3 * hidden)
+        into_i, into_f, into_o = product.split(hidden, dim=-1)
+        zeros = torch.zeros_like(all_c[0])
+        from_h, from_c = _steps(grad_h, num_steps), _steps(grad_c, num_steps + 1)[1:]
+        dh, dc = _plus(grad_last, from_h[-1], zeros), _plus(None, from_c[-1], zeros)
+        for t in range(num_steps - 1, -1, -1):
+            dc_t = dh * o[t]
+            _tanh_backward(dc_t, all_tanh[t + 1], grad_input=dc_t).add_(dc)
+            torch.mul(dc_t, g[t], out=into_i)
+            torch.mul(dc_t, all_c[t], out=into_f)
+            torch.mul(dh, all_tanh[t + 1], out=into_o)
+            _sigmoid_backward(product, sigmoids[t], grad_input=grad_sigmoids[t])
+            torch.mul(dc_t, i[t], out=grad_tanhs[t])
+            _tanh_backward(grad_tanhs[t], g[t], grad_input=grad_tanhs[t])
+            if keep is not None:
+                all_a[t].masked_fill_(keep[t], 0.0)
             if t == 0:
                 break
-            dh_before = torch.baddbmm(grad_h[:, t - 1], da, weight_KGH)
-            dc_before = torch.addcmul(grad_c[:, t - 1], dc_t, forget[:, t])
+            dh_before, dc_before = torch.bmm(all_a[t], weight_KGH), dc_t.mul_(f[t])
             if keep is not None:
-                dh_before = torch.where(keep[:, t], grad_h[:, t - 1] + dh, dh_before)
-                dc_before = torch.where(keep[:, t], grad_c[:, t - 1] + dc, dc_before)
-            dh, dc = dh_before, dc_before
+                torch.where(keep[t], dh, dh_before, out=dh_before)
+                torch.where(keep[t], dc, dc_before, out=dc_before)
+            dh, dc = _plus(from_h[t - 1], dh_before, zeros), _plus(from_c[t - 1], dc_before, zeros)
         grad_weight = torch.bmm(h[:, :-1].flatten(1, 2).transpose(1, 2), grad_a.flatten(1, 2))
-        return grad_a, grad_weight, None
+        if ctx.num_given == num_steps:
+            return grad_a, None, grad_weight, None, None
+        grad_later = grad_a[:, ctx.num_given :].flatten(1, 2).sum(dim=1, keepdim=True)
+        return grad_a[:, : ctx.num_given], grad_later, grad_weight, None, None
 
 
-def _factors(gates: Tensor, c_before: Tensor, tanh_c: Tensor, hidden: int) -> tuple[Tensor, Tensor]:
-    """What multiplies the gradient of the cell (or of h, for the output gate) to give that of a; and h -> cell."""
-    i, f, o, g = gates.split(hidden, dim=-1)
-    parts = (g * i * (1 - i), c_before * f * (1 - f), tanh_c * o * (1 - o), i * (1 - g * g))
-    return torch.cat(parts, dim=-1), o * (1 - tanh_c * tanh_c)
+def _steps(grad: Tensor | None, num_steps: int) -> list[Tensor | None]:
+    return [None] * num_steps if grad is None else list(grad.unbind(1))
+
+
+def _plus(one: Tensor | None, other: Tensor | None, zeros: Tensor) -> Tensor:
+    if one is None or other is None:
+        return other if one is None and other is not None else one if one is not None else zeros
+    return one + other

@@ -117,6 +117,7 @@ class _Pack:
             self._model = MFM(len(members), self._config, shape)
         theta_KP = torch.empty(len(members), num_parameters(self._config, shape), device=device)
         self._parameters = bind(self._model, theta_KP)
+        self._gradient = torch.empty_like(theta_KP)
         initialise(self._model, [m.seed for m in members])
         self._adam = Adam(theta_KP, self._hyper)
         self._plateau = Plateau(theta_KP, enabled=config.lr_schedule == "plateau")
@@ -164,7 +165,7 @@ class _Pack:
             loss_K = self._objective(batch, self._noise(number))
             items_K = batch.num_items_K
             self._adam.step(
-                flat_gradient(loss_K, self._parameters),
+                flat_gradient(loss_K, self._parameters, out=self._gradient),
                 lr_scale_K=self._plateau.lr_scale_K,
                 active_K=None if batch.weight_KB is None else items_K > 0,
             )

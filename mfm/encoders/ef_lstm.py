@@ -33,4 +33,4 @@ class EfLstm(nn.Module):
 def fused_state(lstm: Lstm, batch: Batch) -> Tensor:
     """The last hidden state of an LSTM that reads all modalities side by side: (K, B, H)."""
     x = torch.cat([x for x, _ in batch.aligned().values()], dim=-1)
-    return lstm(x, batch.any_step())[0][:, -1]
+    return lstm(x, batch.any_step()).last_KBH

@@ -16,7 +16,7 @@ lines is computed for all steps at once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from mfm.batch import Batch
 from mfm.config import Config
 from mfm.layers import Lstm, Mlp
+from mfm.memory import remember
 from mfm.streams import Noise
 
 
@@ -49,39 +50,33 @@ class Mfn(nn.Module):
     def forward(self, batch: Batch, noise: Noise) -> Tensor:
         """The encoding (K, B, width)."""
         states = [self.lstms[name](x, mask) for name, (x, mask) in batch.aligned().items()]
-        h_KTBH, c_KTBH = (torch.cat(parts, dim=-1) for parts in zip(*states, strict=True))
-        window = torch.cat((_one_step_later(c_KTBH), c_KTBH), dim=-1)
+        window = torch.cat([*(s.cells[:, :-1] for s in states), *(s.cells[:, 1:] for s in states)], dim=-1)
         attended = torch.softmax(self.attention(window, noise), dim=-1) * window
         proposed_KTBU = torch.tanh(self.candidate(attended, noise))
         memory_KBU = self._remember(attended, proposed_KTBU, batch.any_step(), noise)
-        return torch.cat((h_KTBH[:, -1], memory_KBU), dim=-1)
+        return torch.cat((*(s.last_KBH for s in states), memory_KBU), dim=-1)
 
     def _remember(self, attended: Tensor, proposed_KTBU: Tensor, mask_KTB: Tensor | None, noise: Noise) -> Tensor:
-        retain, update = (_Gate(gate, attended, noise) for gate in (self.retain, self.update))
-        u = torch.zeros_like(proposed_KTBU[:, 0])
-        for t in range(proposed_KTBU.shape[1]):
-            new = retain(t, u) * u + update(t, u) * proposed_KTBU[:, t]
-            u = new if mask_KTB is None else torch.where(mask_KTB[:, t, :, None], new, u)
-        return u
-
-
-class _Gate:
-    """A gate's network with the part that does not depend on the memory computed for all steps."""
-
-    def __init__(self, gate: Mlp, attended: Tensor, noise: Noise) -> None:
-        from_attended, self._from_memory = gate.first.weight_KIO.split(
-            [attended.shape[-1], gate.first.weight_KIO.shape[1] - attended.shape[-1]], dim=1
+        gates, cells = (self.retain, self.update), attended.shape[-1]
+        weights = torch.cat([g.first.weight_KIO for g in gates], dim=-1)
+        biases = torch.cat([g.first.bias_K1O for g in gates], dim=-1)
+        before = torch.baddbmm(biases, attended.flatten(1, 2), weights[:, :cells]).unflatten(1, attended.shape[1:3])
+        return remember(
+            before,
+            proposed_KTBU,
+            weights[:, cells:],
+            (self.retain.second.weight_KIO, self.update.second.weight_KIO),
+            torch.cat([g.second.bias_K1O for g in gates], dim=-1),
+            dropout_KTBR=_side_by_side(gates, before, noise),
+            mask_KTB=mask_KTB,
         )
-        rows = torch.baddbmm(gate.first.bias_K1O, attended.flatten(1, 2), from_attended)
-        self._before = rows.unflatten(1, attended.shape[1:3])
-        assert gate.knob is not None
-        self._mask = noise.mask(gate.knob, self._before)
-        self._second = gate.second
-
-    def __call__(self, t: int, u_KBU: Tensor) -> Tensor:
-        hidden = torch.relu(torch.baddbmm(self._before[:, t], u_KBU, self._from_memory))
-        return torch.sigmoid(self._second(hidden if self._mask is None else hidden * self._mask[:, t]))
 
 
-def _one_step_later(c_KTBH: Tensor) -> Tensor:
-    return torch.cat((torch.zeros_like(c_KTBH[:, :1]), c_KTBH[:, :-1]), dim=1)
+def _side_by_side(gates: Sequence[Mlp], before_KTBR: Tensor, noise: Noise) -> Tensor | None:
+    """The dropout masks of both gates; None: neither drops anything."""
+    widths = [gate.first.bias_K1O.shape[-1] for gate in gates]
+    parts = list(before_KTBR.split(widths, dim=-1))
+    masks = [noise.mask(gate.knob, part) for gate, part in zip(gates, parts, strict=True) if gate.knob is not None]
+    if all(mask is None for mask in masks):
+        return None
+    return torch.cat([torch.ones_like(p) if m is None else m for m, p in zip(masks, parts, strict=True)], dim=-1)

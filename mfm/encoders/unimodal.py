@@ -23,7 +23,7 @@ class SequenceEncoder(nn.Module):
 
     def forward(self, x_KTBD: Tensor, mask_KTB: Tensor | None, noise: Noise) -> Tensor:  # noqa: ARG002
         """The code (K, B, width)."""
-        return self.affine(self.lstm(x_KTBD, mask_KTB)[0][:, -1])
+        return self.affine(self.lstm(x_KTBD, mask_KTB).last_KBH)
 
 
 class VectorEncoder(nn.Module):
