@@ -17,7 +17,7 @@ from orchestrator.attempt import Broken, EpochDone, Finished, Message, Report
 from orchestrator.events import Event
 from orchestrator.folder import Folder
 from orchestrator.ledger import Bundle, Ledger
-from orchestrator.plan import Done, Plan, Wait
+from orchestrator.plan import Done, GoOn, Plan, Wait
 from orchestrator.provenance import Commit
 from orchestrator.rows import Course, Ending, Maker, now
 from orchestrator.study import Fingerprint, Pack, Run, Study
@@ -67,13 +67,14 @@ class Conductor:
         ledger: Ledger,
         *,
         commit: Commit,
+        go_on: GoOn = lambda _values, _look: (),
         hours: float | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.study = study
         self.observer: Observer = _Nobody()
         self.on_chosen: Callable[[], None] = _nothing  # after an arm's search is over
-        self.plan = Plan(study, fingerprint, record=self._record, events=ledger.events)
+        self.plan = Plan(study, fingerprint, record=self._record, events=ledger.events, go_on=go_on)
         self.fatal: StudyError | None = None  # why the study was stopped for good
         self._ledger, self._clock = ledger, clock
         self._maker = Maker(study=study, fingerprint=fingerprint, commit=commit)
@@ -205,7 +206,8 @@ class Conductor:
             self._ledger.save_weights(run.run_id, ending.outcome.weights)
         bundle = self._maker.bundle(course, run, ending)
         self._bundles[run.run_id] = bundle
-        self.plan.tell(run.run_id, ending.status)
+        primary = bundle.run.get(f"metric:{self.study.primary_metric}") if ending.status == "completed" else None
+        self.plan.tell(run.run_id, ending.status, value=primary)
         course.survivors.discard(run.run_id)
         value = bundle.run.get(f"metric:{self.study.search_metric}")
         self.observer.told(run, ending.status, value, ending.error or "")

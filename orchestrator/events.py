@@ -79,6 +79,7 @@ class Told:
 
     run_id: str
     status: str  # completed, pruned or failed
+    value: float | None = None  # a completed confirm run's primary metric, for what decides on more seeds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,9 +93,17 @@ class Chosen:
     suggested: Mapping[str, Knob] | None
 
 
-Event = Asked | Began | Reported | Ended | Told | Chosen
+@dataclass(frozen=True, kw_only=True)
+class Looked:
+    """All confirm runs up to a look are over, and these arms go on to the next."""
+
+    look: int
+    going: tuple[str, ...]
+
+
+Event = Asked | Began | Reported | Ended | Told | Chosen | Looked
 KINDS: Mapping[str, type[Event]] = {
-    kind.__name__.lower(): kind for kind in (Asked, Began, Reported, Ended, Told, Chosen)
+    kind.__name__.lower(): kind for kind in (Asked, Began, Reported, Ended, Told, Chosen, Looked)
 }
 
 

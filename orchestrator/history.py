@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from orchestrator.events import Asked, AskedRun, Began, Chosen, Ended, Event, Reported, Told
+from orchestrator.events import Asked, AskedRun, Began, Chosen, Ended, Event, Looked, Reported, Told
 from orchestrator.search import Suggestion
 from orchestrator.study import Knob, Run, Study
 
@@ -23,6 +23,7 @@ class RunRecord:
     pack_id: str
     status: str = "running"  # until it is told
     given_up: int | None = None  # the epoch after which the pruner ended it
+    value: float | None = None  # a completed confirm run's primary metric
 
 
 @dataclass(kw_only=True)
@@ -41,6 +42,7 @@ class History:
         self.runs: dict[str, RunRecord] = {}
         self.packs: dict[str, PackRecord] = {}
         self.chosen: dict[Key, Chosen] = {}
+        self.looked: dict[int, tuple[str, ...]] = {}  # look -> arms that went on
         self.num_running: Counter[Key] = Counter()  # suggestions that are not told
         self._study = study
         self._suggestions: dict[Key, list[Suggestion]] = {}
@@ -85,6 +87,8 @@ class History:
                 self._apply_told(event)
             case Chosen():
                 self.chosen[event.arm, event.search] = event
+            case Looked():
+                self.looked[event.look] = event.going
 
     def _apply_asked(self, event: Asked) -> None:
         self.packs[event.pack_id] = PackRecord()
@@ -154,7 +158,7 @@ class History:
     def _apply_told(self, event: Told) -> None:
         record = self.runs[event.run_id]
         self._close(event.run_id)
-        record.status = event.status
+        record.status, record.value = event.status, event.value
         for suggestion in self.told_by(event.run_id):
             suggestion.status = event.status
             self.num_running[record.run.arm, record.run.search] -= 1

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from orchestrator.events import Asked, AskedRun, Began, Chosen, Ended, Event, Reported, Told
+from orchestrator.events import Asked, AskedRun, Began, Chosen, Ended, Event, Looked, Reported, Told
 from orchestrator.history import History, Key, RunRecord
 from orchestrator.search import Search, Suggestion
 from orchestrator.study import Fingerprint, Knob, Pack, Phase, Run, Study, digest, make_run
@@ -31,12 +31,17 @@ class Done:
     """Everything planned is over."""
 
 
+# Primary metric by arm and seed (None: failed) and the look -> the arms, the reference aside, that need more seeds.
+GoOn = Callable[[Mapping[str, Mapping[int, float | None]], int], Sequence[str]]
+
+
 class Plan:
     """The plan of a study.
 
     Args:
         record: called with every new event before it is applied.
         events: what the ledger knows already, in order.
+        go_on: with adaptive seeds, the rule; a pure function.
     """
 
     def __init__(
@@ -46,8 +51,10 @@ class Plan:
         *,
         record: Callable[[Event], None] = lambda _: None,
         events: Iterable[Event] = (),
+        go_on: GoOn = lambda _values, _look: (),
     ) -> None:
         self.study = study
+        self._go_on = go_on
         self.history = History(study, events)
         self._fingerprint = fingerprint
         self._record = record
@@ -59,6 +66,8 @@ class Plan:
     def ask(self, *, at: str = "") -> Pack | Wait | Done:
         """The next pack to run, handed out as a new attempt."""
         pack_id = self._waiting() or self._compose()
+        while pack_id is None and self._look():
+            pack_id = self._compose()
         if pack_id is not None:
             self._emit(Began(pack_id=pack_id, attempt=self.history.packs[pack_id].attempt + 1, at=at))
             return self._pack(pack_id)
@@ -174,7 +183,7 @@ class Plan:
         if choice is None:
             return None
         suggested = choice.suggested
-        indices = [] if suggested is None else self.study.confirm_seeds(key[1])
+        indices = [] if suggested is None else self.study.confirm_seeds(key[1], self._look_of(key[0]))
         runs = [self._confirm_run(key, suggested or {}, index=index) for index in indices]
         missing = [run for run in runs if run.run_id not in self.history.runs][: self.study.pack_size]
         if not missing:
@@ -185,6 +194,32 @@ class Plan:
     def _confirm_run(self, key: Key, suggested: Mapping[str, Knob], *, index: int) -> Run:
         arm, search = key
         return self._make(arm, suggested, phase="confirm", search=search, seed=self._seed(1 + index), split=index)
+
+    def _look_of(self, arm: str) -> int:
+        """The look up to which an arm is confirmed: the first at which it did not go on, or the one that is next."""
+        stopped = [look for look, going in self.history.looked.items() if arm not in going]
+        return min(stopped, default=len(self.history.looked))
+
+    def _look(self) -> bool:
+        """Where everything up to a look is over: decides which arms go on. Returns whether any does."""
+        look = len(self.history.looked)
+        if look + 1 >= self.study.num_looks or any(True for _ in self.history.open_packs()):
+            return False
+        going = self._go_on(self._confirmed_values(), look)
+        self._emit(Looked(look=look, going=(self.study.reference, *going) if going else ()))
+        self._confirmed.clear()
+        return bool(going)
+
+    def _confirmed_values(self) -> dict[str, dict[int, float | None]]:
+        """By arm and seed: the primary metric of the chosen configuration's confirm runs; None of a failed one."""
+        values: dict[str, dict[int, float | None]] = {arm.name: {} for arm in self.study.running}
+        chosen = {(c.arm, c.search): c.config_id for c in self.history.chosen.values()}
+        for record in self.history.runs.values():
+            run = record.run
+            counts = run.phase == "confirm" and chosen.get((run.arm, run.search)) == run.config_id
+            if counts and run.arm in values and run.epochs == self.study.epochs:
+                values[run.arm][run.seed] = record.value
+        return values
 
     # Runs and packs
 
@@ -237,11 +272,11 @@ class Plan:
         records = {i: self.history.runs[i] for i in open_runs}
         return {i for i, r in records.items() if r.given_up is None or epoch < r.given_up}
 
-    def tell(self, run_id: str, status: str) -> None:
-        """A run is over."""
+    def tell(self, run_id: str, status: str, *, value: float | None = None) -> None:
+        """A run is over; `value` is a completed confirm run's primary metric."""
         record = self.history.runs[run_id]
         if record.status == "running":
-            self._emit(Told(run_id=run_id, status=status))
+            self._emit(Told(run_id=run_id, status=status, value=value))
             for suggestion in self.history.told_by(run_id):
                 self._finish((record.run.arm, record.run.search), suggestion)
 

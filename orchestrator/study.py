@@ -55,13 +55,16 @@ class Study:
     primary_metric: str  # what the claims are about; declared before the run
     smallest_effect: float  # in units of the primary metric: smaller differences do not matter
     trials: int  # search runs per arm; 0: every arm is confirmed as it is
-    seeds: int  # confirm runs per arm
+    seeds: int  # confirm runs per arm; with looks, the most
     epochs: int
     searches: int = 1  # independent searches per arm, which share its trials
     splits: int = 1  # splits of the data; confirm seed i and search i use split i modulo this
     seed: int = 0
     pack_size: int = 8  # most runs that train together
     completions: int = 1  # search runs that share one suggestion's structure and differ in fusable knobs
+    # Adaptive seeds: after so many confirm seeds a rule says which arms go on; empty: one look, at `seeds`.
+    looks: tuple[int, ...] = ()
+    rule: Mapping[str, Any] = field(default_factory=dict)  # what the rule is, for the record
     selected: tuple[str, ...] = ()  # arms to run; empty: all. The space does not depend on it
     notes: tuple[str, ...] = ()  # sentences for the report
     about: Mapping[str, Any] = field(default_factory=dict)  # facts for the report: data, preset, splits
@@ -117,6 +120,8 @@ class Study:
                 raise ValueError(f"{name} must be at least {low}; got {getattr(self, name)}")
         if self.trials and self.trials < self.searches:
             raise ValueError(f"{self.searches} searches need at least as many trials; got {self.trials}")
+        if self.looks and (sorted(set(self.looks)) != list(self.looks) or self.looks[-1] != self.seeds):
+            raise ValueError(f"looks must grow up to the {self.seeds} seeds; got {self.looks}")
         if self.smallest_effect <= 0:
             raise ValueError(f"the smallest effect of interest must be positive; got {self.smallest_effect}")
 
@@ -143,9 +148,18 @@ class Study:
         """Search runs of one of an arm's searches."""
         return len(range(search, self.trials, self.searches))
 
-    def confirm_seeds(self, search: int) -> list[int]:
-        """Indices of the confirm seeds that belong to one of an arm's searches."""
-        return list(range(search, self.seeds, self.searches))
+    def confirm_seeds(self, search: int, look: int) -> list[int]:
+        """Indices of the confirm seeds up to a look that belong to one of an arm's searches."""
+        return list(range(search, self.num_seeds(look), self.searches))
+
+    def num_seeds(self, look: int) -> int:
+        """Confirm seeds per arm up to a look."""
+        return (self.looks or (self.seeds,))[look]
+
+    @property
+    def num_looks(self) -> int:
+        """How often the number of seeds is decided on, the last included."""
+        return len(self.looks) or 1
 
     def is_active(self, knob: str, knobs: Knobs) -> bool:
         """Whether `knob` has a meaning in this configuration."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pytest
@@ -12,8 +12,8 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution
 from toy import loss_of, toy_study
 
 from orchestrator import events
-from orchestrator.events import Asked, Chosen, Event, Reported, Told
-from orchestrator.plan import Done, Plan, Wait
+from orchestrator.events import Asked, Chosen, Event, Looked, Reported, Told
+from orchestrator.plan import Done, GoOn, Plan, Wait
 from orchestrator.study import Arm, Fingerprint, Pack, Study
 
 FINGERPRINT = Fingerprint(data_sha256="data", code_sha256="code")
@@ -22,9 +22,17 @@ FINGERPRINT = Fingerprint(data_sha256="data", code_sha256="code")
 class World:
     """Workers that train a plan's packs an epoch at a time, in an order drawn from a seed."""
 
-    def __init__(self, study: Study, *, num_workers: int = 3, seed: int = 0, known: list[Event] | None = None) -> None:
+    def __init__(
+        self,
+        study: Study,
+        *,
+        num_workers: int = 3,
+        seed: int = 0,
+        known: list[Event] | None = None,
+        go_on: GoOn = lambda _values, _look: (),
+    ) -> None:
         self.events: list[Event] = list(known or [])
-        self.plan = Plan(study, FINGERPRINT, record=self.events.append, events=list(self.events))
+        self.plan = Plan(study, FINGERPRINT, record=self.events.append, events=list(self.events), go_on=go_on)
         self.rng = np.random.default_rng(seed)
         self.num_workers = num_workers
         self.packs: dict[str, tuple[Pack, set[str], int]] = {}
@@ -48,7 +56,7 @@ class World:
             self.packs[pack_id] = (pack, go_on, epoch + 1)
             return
         for run_id in go_on:
-            self.plan.tell(run_id, "completed")
+            self.plan.tell(run_id, "completed", value=values[run_id] if pack.phase == "confirm" else None)
         self.plan.end(pack_id, attempt=pack.attempt, kind="done")
 
 
@@ -272,6 +280,42 @@ def test_searches_are_independent_and_share_the_trials() -> None:
             assert {r.split for r in runs} == {search}, "a split's test items were never chosen by"
 
 
+THREE_ARMS = (Arm(name="full"), Arm(name="square", pins={"kind": "square"}), Arm(name="deep", pins={"depth": 4}))
+
+
+def num_confirmed(plan: Plan) -> dict[str, int]:
+    return {arm: n for (arm, phase), n in statuses(plan).items() if phase == "confirm"}
+
+
+def test_arms_that_a_look_stops_get_no_more_seeds_and_the_reference_goes_on_with_the_rest() -> None:
+    asked_of: list[tuple[dict, int]] = []
+
+    def go_on(values: Mapping[str, Mapping[int, float | None]], look: int) -> Sequence[str]:
+        asked_of.append((dict(values), look))
+        return {0: ("square", "deep"), 1: ("deep",)}.get(look, ())
+
+    study = toy_study(arms=THREE_ARMS, seeds=9, looks=(3, 5, 7, 9), trials=2)
+    world = World(study, go_on=go_on).run()
+    assert isinstance(world.plan.ask(), Done)
+    assert num_confirmed(world.plan) == {"full": 7, "square": 5, "deep": 7}
+    assert [look for _, look in asked_of] == [0, 1, 2]
+    values = asked_of[0][0]
+    assert {arm: sorted(v) for arm, v in values.items()} == {key: [1, 2, 3] for key in ("full", "square", "deep")}
+    assert all(isinstance(v, float) for arm in values.values() for v in arm.values())
+
+
+@pytest.mark.parametrize("cut", range(3, 60, 4))
+def test_a_look_is_a_fact_that_a_cut_plan_does_not_decide_again(cut: int) -> None:
+    study = toy_study(arms=THREE_ARMS, seeds=6, looks=(2, 4, 6), trials=2)
+    first = World(study, go_on=lambda _values, look: ("deep",)).run(max_steps=cut)
+    known = [events.from_json(events.kind_of(e), json.loads(json.dumps(events.to_json(e)))) for e in first.events]
+    looked = sum(isinstance(e, Looked) for e in known)
+    rest = World(study, known=known, go_on=lambda _values, look: ()).run()
+    assert isinstance(rest.plan.ask(), Done)
+    assert num_confirmed(rest.plan)["deep"] == study.looks[min(looked, 2)]
+    assert num_confirmed(rest.plan)["square"] == 2
+
+
 def test_wait_is_the_answer_while_what_runs_decides_what_is_next() -> None:
     plan = Plan(toy_study(trials=2, arms=(Arm(name="full"),)), FINGERPRINT)
     assert isinstance(plan.ask(), Pack)
@@ -298,6 +342,8 @@ WRONG: dict[str, tuple[dict, str]] = {
     "no epochs": ({"epochs": 0}, "epochs must be at least 1"),
     "no effect": ({"smallest_effect": 0.0}, "must be positive"),
     "too many searches": ({"searches": 7}, "7 searches need"),
+    "looks that shrink": ({"looks": (3, 2, 4)}, "looks must grow up to the 4 seeds"),
+    "looks short of the seeds": ({"looks": (2, 3)}, "looks must grow up to the 4 seeds"),
     "unknown condition": ({"conditions": {"edge": [("form", ("square",))]}}, "knob 'form'"),
     "unknown fusable": ({"fusable": frozenset({"y"})}, "knob 'y'"),
 }
