@@ -37,7 +37,7 @@ class Encoder(nn.Module):
         self.affine = nn.Linear(width, width)
 
     def forward(self, x_TBD: Tensor) -> Tensor:
-        """z (B, width)."""
+        """The code z (B, width)."""
         h = c = x_TBD.new_zeros(x_TBD.shape[1], self.cell.hidden_size)
         for x in x_TBD:
             h, c = self.cell(x, (h, c))
@@ -53,7 +53,7 @@ class Decoder(nn.Module):
         self.out = nn.Linear(condition, num_features)
 
     def forward(self, g_BP: Tensor, num_steps: int) -> Tensor:
-        """x (T, B, D)."""
+        """The steps x (T, B, D)."""
         h = c = torch.zeros_like(g_BP)
         x, steps = g_BP, []
         for _ in range(num_steps):

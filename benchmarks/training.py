@@ -196,6 +196,5 @@ def main() -> None:
         print(f"{f'K={k}':8} {1e3 * mine:22.1f} {one / mine:9.2f} {1e3 * floor:8.1f} {floor / mine:20.0%}")
 
 
-
 if __name__ == "__main__":
     main()

@@ -5,13 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from results_folders import MOSI_SPACE, Recipe, write_results
+from results_folders import SMALL, Recipe, write_results
 
 from analysis.load import Results, load
-
-TWO_ARMS = {"full": ({}, 0.0), "no_prior": ({"prior": "none"}, 0.08)}
-SMALL_SPACE = {knob: MOSI_SPACE[knob] for knob in ("lr", "batch_size", "z_y", "lr_schedule", "patience", "inert")}
-SMALL = Recipe(arms=TWO_ARMS, space=SMALL_SPACE, trials=30, num_items=200)
 
 
 @pytest.fixture(scope="session")

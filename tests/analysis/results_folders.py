@@ -94,6 +94,11 @@ class Recipe:
         return "max" if self.classes else "min"
 
 
+TWO_ARMS: Mapping[str, tuple[dict[str, Any], float]] = {"full": ({}, 0.0), "no_prior": ({"prior": "none"}, 0.08)}
+SMALL_SPACE = {knob: MOSI_SPACE[knob] for knob in ("lr", "batch_size", "z_y", "lr_schedule", "patience", "inert")}
+SMALL = Recipe(arms=TWO_ARMS, space=SMALL_SPACE, trials=30, num_items=200)
+
+
 def write_results(folder: Path, recipe: Recipe) -> Path:
     """Writes a results folder and returns it."""
     rng = np.random.default_rng(recipe.random)

@@ -1,0 +1,31 @@
+"""Figures: each draws what tables, importance and sensitivity have computed, and computes nothing itself.
+
+A figure of one panel takes `ax=None` and returns its Axes; a figure of several panels returns a Figure. All are made
+for a paper's column (3.4 inch); those of several panels take a number of columns and a width for a page or slide.
+"""
+
+from analysis.figures.curves import learning_curve, learning_curves
+from analysis.figures.forest import forest, seed_differences
+from analysis.figures.history import history, search_history
+from analysis.figures.importance import importance
+from analysis.figures.interaction import interaction
+from analysis.figures.parallel import parallel_coordinates
+from analysis.figures.sensitivity import sensitivity, sensitivity_slice
+from analysis.figures.style import COLUMN, PAGE, save
+
+__all__ = [
+    "COLUMN",
+    "PAGE",
+    "forest",
+    "history",
+    "importance",
+    "interaction",
+    "learning_curve",
+    "learning_curves",
+    "parallel_coordinates",
+    "save",
+    "search_history",
+    "seed_differences",
+    "sensitivity",
+    "sensitivity_slice",
+]

@@ -1,0 +1,99 @@
+"""Learning curves: the validation metric by epoch, over the confirm seeds of each arm."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from analysis.figures.style import (
+    BLUE,
+    COLUMN,
+    GREY,
+    Grid,
+    canvas,
+    note,
+    readable,
+    show_range,
+    styled,
+    titled,
+)
+from analysis.study import Study
+from analysis.words import metric_name
+
+SHOWN = 0.8  # of a curve's height: its first, steep part leaves the panel
+
+
+@styled
+def learning_curves(table: pd.DataFrame, study: Study, *, columns: int = 2, width: float = COLUMN) -> Figure:
+    """One panel an arm, each beside the reference.
+
+    Args:
+        table: `tables.curves`.
+        study: the declarations.
+        columns: panels side by side.
+        width: of the figure, in inches.
+    """
+    known = set(table["arm"].unique())
+    arms = [arm for arm in study.arms if arm in known]
+    grid = Grid.of(len(arms), columns=columns, width=width, below=0.12)
+    titles = 1
+    for ax, arm in zip(grid.axes, arms, strict=True):
+        learning_curve(table, study, arm, ax=ax)
+        ax.set_xlabel("")
+        titles = max(titles, titled(ax, f"{arm} (n = {_seeds(table, arm)})", inches=grid.panel_width))
+    text = f"{_meaning(table)} Grey: the reference, {readable(study.reference, 40)}. Each panel has its own scale."
+    return grid.finish(xlabel="epoch", ylabel=metric_name(study.search_metric), text=text, titles=titles)
+
+
+@styled
+def learning_curve(table: pd.DataFrame, study: Study, arm: str, *, ax: Axes | None = None) -> Axes:
+    """The curve of one arm over its seeds, with the reference's in grey.
+
+    Args:
+        table: `tables.curves`.
+        study: the declarations.
+        arm: its name.
+        ax: where to draw; a new figure otherwise.
+    """
+    alone = ax is None
+    ax = canvas(ax, height=2.4)
+    shown = []
+    for name, colour in ((study.reference, GREY), (arm, GREY if arm == study.reference else BLUE)):
+        curve = table[table["arm"] == name]
+        ax.fill_between(curve["epoch"], curve["low"], curve["high"], color=colour, alpha=0.25, lw=0)
+        ax.plot(curve["epoch"], curve["mean"], color=colour)
+        shown += _shown(curve, study)
+    show_range(ax, shown)
+    ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+    ax.yaxis.set_major_locator(MaxNLocator(3))
+    titled(ax, f"{arm} (n = {_seeds(table, arm)})")
+    ax.set_xlabel("epoch")
+    if alone:
+        ax.set_ylabel(metric_name(study.search_metric))
+        note(ax, _meaning(table[table["arm"] == arm]))
+    return ax
+
+
+def _shown(curve: pd.DataFrame, study: Study) -> list[float]:
+    """The values that the panel must hold."""
+    values = curve[["mean", "low", "high"]].to_numpy(float).ravel()
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return []
+    if study.is_better_low(study.search_metric):
+        return [float(values.min()), float(np.quantile(values, SHOWN))]
+    return [float(np.quantile(values, 1 - SHOWN)), float(values.max())]
+
+
+def _seeds(table: pd.DataFrame, arm: str) -> str:
+    counts = table.loc[table["arm"] == arm, "n_seeds"]
+    return f"{counts.max()}" if counts.min() == counts.max() else f"{counts.max()}, at the end {counts.min()}"
+
+
+def _meaning(table: pd.DataFrame) -> str:
+    counts = table["n_seeds"]
+    n = f"{counts.min()}" if counts.min() == counts.max() else f"{counts.min()} to {counts.max()}"
+    return f"Line: mean over n = {n} seeds of the confirm phase; band: its pointwise 95 % t interval."

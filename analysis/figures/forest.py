@@ -1,0 +1,184 @@
+"""Arms against the reference: the mean differences with their intervals, and every seed's difference."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from analysis.figures.style import (
+    GREEN,
+    GREY,
+    INK,
+    PALE,
+    VERDICTS,
+    better_worse,
+    canvas,
+    note,
+    readable,
+    styled,
+)
+from analysis.study import Study
+from analysis.words import metric_name, span
+
+ROW = 0.23  # inches an arm
+
+
+@styled
+def forest(table: pd.DataFrame, study: Study, *, ax: Axes | None = None) -> Axes:
+    """The difference of each arm to the reference with its 95 % intervals, the equivalence band and the verdict.
+
+    Args:
+        table: `tables.ablation`.
+        study: the declarations.
+        ax: where to draw; a new figure otherwise.
+    """
+    rows = _sorted(table[(table["role"] == "primary") & (table["arm"] != study.reference)], study)
+    ax = canvas(ax, height=1.25 + ROW * max(1, len(rows)))
+    limits = _limits(rows, study.smallest_effect)
+    ax.axvspan(-study.smallest_effect, study.smallest_effect, color=GREEN, alpha=0.12, lw=0)
+    ax.axvline(0, color=GREY, lw=0.8)
+    for y, (_, row) in enumerate(rows.iterrows()):
+        _draw_row(ax, y, row, limits)
+    _label_rows(ax, rows, limits)
+    _beside(ax, rows, "verdict (seeds)", [f"{row['verdict']} ({row['n_seeds']})" for _, row in rows.iterrows()])
+    _label_axis(ax, study)
+    note(
+        ax,
+        f"Mean difference over {span(rows['n_seeds'])} paired seeds. Thick: 95 % paired-t interval (retraining), per "
+        "arm, not simultaneous. Thin: new test videos too, where items are recorded. Green: within "
+        f"±{study.smallest_effect:g}, the declared smallest effect. Verdicts: Holm over {len(rows)} arms.",
+    )
+    return ax
+
+
+@styled
+def seed_differences(pairs: pd.DataFrame, table: pd.DataFrame, study: Study, *, ax: Axes | None = None) -> Axes:
+    """The difference of each arm to the reference, seed by seed.
+
+    Args:
+        pairs: `tables.paired`.
+        table: `tables.ablation`, for the order and the verdicts.
+        study: the declarations.
+        ax: where to draw; a new figure otherwise.
+    """
+    rows = _sorted(table[(table["role"] == "primary") & (table["arm"] != study.reference)], study)
+    ax = canvas(ax, height=1.15 + ROW * max(1, len(rows)))
+    limits = _limits(rows, study.smallest_effect, seeds=pairs["delta"])
+    ax.axvspan(-study.smallest_effect, study.smallest_effect, color=GREEN, alpha=0.12, lw=0)
+    ax.axvline(0, color=GREY, lw=0.8)
+    for y, (_, row) in enumerate(rows.iterrows()):
+        _draw_seeds(ax, y, row, pairs.loc[pairs["arm"] == row["arm"], "delta"].to_numpy(float), limits)
+    _label_rows(ax, rows, limits)
+    _beside(ax, rows, "worse in", [_worse(pairs, arm, study) for arm in rows["arm"]])
+    _label_axis(ax, study)
+    note(
+        ax,
+        f"One dot is one seed: arm minus reference over {span(rows['n_seeds'])} paired seeds; cross: their mean with "
+        "the 95 % paired-t interval. Right: in how many of them the arm is worse.",
+    )
+    return ax
+
+
+def _sorted(rows: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """The arm whose removal costs most on top, arms without pairs at the bottom."""
+    return rows.sort_values(
+        "delta", ascending=not study.is_better_low(study.primary_metric), na_position="last", ignore_index=True
+    )
+
+
+def _limits(rows: pd.DataFrame, smallest_effect: float, seeds: pd.Series | None = None) -> tuple[float, float]:
+    """Where the axis ends: it holds every interval, but an arm far from all others must not press them together."""
+    columns = ["ci_low", "ci_high", "ci_items_low", "ci_items_high"]
+    usual = max(float(np.nan_to_num(rows[columns].abs().stack().median())), smallest_effect)
+    near = rows.loc[rows["delta"].abs() <= 4 * usual, [*columns, "delta"]].to_numpy(float).ravel()
+    ends = np.append(near[np.isfinite(near)], [-1.6 * smallest_effect, 1.6 * smallest_effect])
+    if seeds is not None:
+        ends = np.append(ends, seeds[seeds.abs() <= 2 * np.abs(ends).max()])
+    margin = 0.04 * np.ptp(ends)
+    return float(ends.min() - margin), float(ends.max() + margin)
+
+
+def _draw_row(ax: Axes, y: int, row: pd.Series, limits: tuple[float, float]) -> None:
+    if not np.isfinite(row["delta"]):
+        _say(ax, y, 0, f"no pair ({row['failed']} failed)" if row["failed"] else "no pair yet", ha="center")
+        return
+    colour, marker = VERDICTS[row["verdict"]]
+    if not limits[0] <= row["delta"] <= limits[1]:
+        _draw_beyond(ax, y, row, limits)
+        return
+    ax.hlines(y, row["ci_items_low"], row["ci_items_high"], color=colour, lw=0.9, alpha=0.8)
+    ax.hlines(y, row["ci_low"], row["ci_high"], color=colour, lw=2.6, alpha=0.65)
+    hollow = row["verdict"] in ("undecided", "")
+    ax.plot(row["delta"], y, marker, color=colour, mfc="white" if hollow else colour, ms=4.6, mew=1.1, zorder=3)
+
+
+def _draw_beyond(ax: Axes, y: int, row: pd.Series, limits: tuple[float, float]) -> None:
+    """An arrow at the edge, with the numbers."""
+    colour, _ = VERDICTS[row["verdict"]]
+    end = limits[int(row["delta"] > 0)]
+    start = end - np.sign(row["delta"]) * 0.1 * (limits[1] - limits[0])
+    arrow = {"arrowstyle": "-|>", "color": colour, "lw": 1.2, "shrinkA": 0, "shrinkB": 0}
+    ax.annotate("", (end, y), (start, y), arrowprops=arrow)
+    text = f"{row['delta']:+.2f} [{row['ci_low']:.2f}, {row['ci_high']:.2f}]"
+    _say(
+        ax,
+        y,
+        start - 0.01 * (limits[1] - limits[0]) * np.sign(row["delta"]),
+        text,
+        ha="right" if row["delta"] > 0 else "left",
+    )
+
+
+def _draw_seeds(ax: Axes, y: int, row: pd.Series, delta_S: np.ndarray, limits: tuple[float, float]) -> None:
+    colour, _ = VERDICTS[row["verdict"]]
+    shift = np.where(np.arange(len(delta_S)) % 2, 0.13, -0.13) if len(delta_S) > 12 else np.zeros(len(delta_S))
+    inside = (delta_S >= limits[0]) & (delta_S <= limits[1])
+    ax.plot(delta_S[inside], (y + shift)[inside], "o", color=colour, alpha=0.55, ms=2.8, mew=0)
+    for end, marker, beyond in ((limits[0], "<", delta_S < limits[0]), (limits[1], ">", delta_S > limits[1])):
+        if beyond.any():  # an empty line that is not clipped would take part in the layout
+            ax.plot(np.full(beyond.sum(), end), (y + shift)[beyond], marker, color=colour, ms=3, mew=0, clip_on=False)
+    if limits[0] <= row["delta"] <= limits[1]:
+        ax.hlines(y, row["ci_low"], row["ci_high"], color=INK, lw=0.9)
+        ax.vlines(row["delta"], y - 0.3, y + 0.3, color=INK, lw=1.2)
+    elif np.isfinite(row["delta"]):
+        inner = limits[int(row["delta"] > 0)] - np.sign(row["delta"]) * 0.04 * (limits[1] - limits[0])
+        _say(ax, y, inner, f"mean {row['delta']:+.2f}", ha="right" if row["delta"] > 0 else "left")
+
+
+def _worse(pairs: pd.DataFrame, arm: str, study: Study) -> str:
+    delta = pairs.loc[pairs["arm"] == arm, "delta"]
+    worse = (delta > 0) if study.is_better_low(study.primary_metric) else (delta < 0)
+    return f"{worse.sum()} of {len(delta)}"
+
+
+def _say(ax: Axes, y: float, x: float, text: str, *, ha: str) -> None:
+    ax.text(x, y, text, ha=ha, va="center", fontsize=6, bbox={"facecolor": "white", "lw": 0, "pad": 1}, zorder=2)
+
+
+def _label_rows(ax: Axes, rows: pd.DataFrame, limits: tuple[float, float]) -> None:
+    ax.set_yticks(range(len(rows)), [readable(arm) for arm in rows["arm"]], linespacing=0.9, va="center")
+    ax.tick_params(axis="y", length=0)
+    ax.spines["left"].set_visible(False)
+    ax.set_xlim(*limits)
+    ax.xaxis.set_major_locator(MaxNLocator(5))
+    ax.set_ylim(max(0, len(rows) - 1) + 0.6, -0.65)
+    for y in range(1, len(rows)):
+        ax.axhline(y - 0.5, color=PALE, lw=0.4, zorder=0)
+
+
+def _beside(ax: Axes, rows: pd.DataFrame, title: str, texts: Sequence[str]) -> None:
+    """A column of words at the right edge."""
+    ax.text(1.02, 1.0, title, transform=ax.transAxes, va="bottom", ha="left", fontsize=6, color=GREY)
+    for y, text in zip(range(len(rows)), texts, strict=True):
+        ax.text(1.02, y, text, transform=ax.get_yaxis_transform(), va="center", ha="left", fontsize=6.5)
+
+
+def _label_axis(ax: Axes, study: Study) -> None:
+    ax.set_xlabel(f"difference in {metric_name(study.primary_metric)} to {readable(study.reference, width=40)}")
+    low, high = better_worse(study.is_better_low(study.primary_metric))
+    for x, ha, text in ((0, "left", f"← {low}"), (1, "right", f"{high} →")):
+        ax.text(x, 1.0, text, transform=ax.transAxes, ha=ha, va="bottom", fontsize=6, color=GREY)

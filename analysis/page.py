@@ -1,0 +1,173 @@
+"""The HTML page: what the template shows, as plain rows and sentences. Jinja escapes all of it."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+
+from analysis import methods, prose
+from analysis.findings import Findings
+from analysis.gallery import Picture
+from analysis.study import Study
+from analysis.words import decimals, duration, fixed, mean_sd, metric_name, short, show_p, signed, spaced
+
+SMALL = 300_000  # bytes: a larger SVG is shown as PNG
+ORDER = {"helps": 0, "hurts": 1, "equivalent": 2, "undecided": 3}
+
+
+def render(found: Findings, pictures: Mapping[str, Picture | str], *, folder: Path, written: datetime) -> str:
+    """The page as text, with every figure inside it.
+
+    Args:
+        found: what it shows.
+        pictures: of `Gallery.draw`.
+        folder: where the figures lie.
+        written: the time that the page states.
+    """
+    study = found.results.study
+    return _template().render(
+        study=study,
+        primary=metric_name(study.primary_metric),
+        side="lower is better" if study.is_better_low(study.primary_metric) else "higher is better",
+        written=f"{written:%Y-%m-%d %H:%M} UTC",
+        about=_about(study),
+        pictures={name: _shown(picture, folder) for name, picture in pictures.items()},
+        **_verdict_parts(found),
+        **_search_parts(found),
+    )
+
+
+def _verdict_parts(found: Findings) -> dict[str, Any]:
+    study = found.results.study
+    return {
+        "headline": prose.headline(found.ablation, study),
+        "verdicts": _verdicts(found.compared, study),
+        "reference": _reference(found.ablation, study),
+        "meanings": prose.MEANINGS,
+        "caveats": prose.caveats(found.results, found.compared),
+        "coverage": prose.coverage(found.ablation),
+        "secondary": _secondary(found.ablation, study),
+        "methods": methods.methods(found.results),
+        "progress": methods.progress(found.progress),
+    }
+
+
+def _search_parts(found: Findings) -> dict[str, Any]:
+    study = found.results.study
+    return {
+        "fairness": _fairness(found.fairness, found.failures, study),
+        "unfair": methods.unfair(found.fairness, found.failures),
+        "failures": [row for row in _rows(found.failures) if row["failed"]],
+        "leading": prose.importance_in_words(found.importance) if len(found.importance) else "",
+        "best": _best(found.best, study),
+    }
+
+
+def _template() -> jinja2.Template:
+    loader = jinja2.FileSystemLoader(Path(__file__).parent)
+    return jinja2.Environment(
+        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    ).get_template("report.html.jinja")
+
+
+def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(column): value for column, value in row.items()} for row in table.to_dict("records")]
+
+
+def _verdicts(arms: pd.DataFrame, study: Study) -> list[dict[str, Any]]:
+    """The compared arms, decided ones first, the largest difference first."""
+    ranked = arms.assign(rank=arms["verdict"].map(ORDER), size=-arms["delta"].abs()).sort_values(["rank", "size"])
+    return [_verdict(row, study) for _, row in ranked.iterrows()]
+
+
+def _verdict(row: pd.Series, study: Study) -> dict[str, Any]:
+    return {
+        "arm": row["arm"],
+        "pins": prose.pins(row["arm"], study),
+        "verdict": row["verdict"],
+        "finding": prose.finding(row, study),
+        "covers": prose.COVERS.get(row["holds_for"], "–"),
+        "failed": row["failed"],
+        **_numbers(row, decimals(study.smallest_effect)),
+    }
+
+
+def _numbers(row: pd.Series, d: int) -> dict[str, str]:
+    return {
+        "n": str(row["n_seeds"]),
+        "mean": mean_sd(row, d),
+        "delta": signed(row["delta"], d),
+        "interval": _interval(row["ci_low"], row["ci_high"], d),
+        "items": _interval(row["ci_items_low"], row["ci_items_high"], d),
+        "effect": fixed(row["effect_size"], 1),
+        "p": show_p(row["p_holm"]) if pd.notna(row["p_holm"]) else "–",
+        "q": show_p(row["p_equiv_holm"]) if pd.notna(row["p_equiv_holm"]) else "–",
+        "seeds_needed": str(row["seeds_needed"]) if pd.notna(row["seeds_needed"]) else "–",
+    }
+
+
+def _interval(low: float, high: float, d: int) -> str:
+    return f"{signed(low, d)} to {signed(high, d)}" if pd.notna(low) and pd.notna(high) else "–"
+
+
+def _reference(table: pd.DataFrame, study: Study) -> dict[str, Any]:
+    row = table[(table["role"] == "primary") & (table["arm"] == study.reference)].iloc[0]
+    return {"arm": study.reference, **_numbers(row, decimals(study.smallest_effect)), "failed": row["failed"]}
+
+
+def _secondary(table: pd.DataFrame, study: Study) -> list[dict[str, Any]]:
+    rows = table[(table["role"] == "secondary") & (table["arm"] != study.reference)]
+    return [{"arm": row["arm"], "metric": metric_name(row["metric"]), **_numbers(row, 3)} for _, row in rows.iterrows()]
+
+
+def _fairness(fairness: pd.DataFrame, failures: pd.DataFrame, study: Study) -> list[dict[str, Any]]:
+    both = fairness.merge(failures[["arm", "p_differs"]], on="arm")
+    d = decimals(study.smallest_effect)
+    return [
+        row
+        | {"time": duration(row["train_seconds"]), "best": fixed(row["best_valid"], d), "odd": row["p_differs"] <= 0.05}
+        for row in _rows(both)
+    ]
+
+
+def _best(best: pd.DataFrame, study: Study) -> list[dict[str, Any]]:
+    rows = []
+    for row in _rows(best):
+        knobs = {k: _value(v) for k, v in row.items() if k in study.space and pd.notna(v)}
+        rows.append({"arm": row["arm"], "search": row["search"], "config_id": row["config_id"], "knobs": knobs})
+    return rows
+
+
+def _value(value: object) -> str:
+    return short(value) if isinstance(value, float) else str(value)
+
+
+def _about(study: Study) -> dict[str, str]:
+    return {spaced(key): _fact(value) for key, value in study.about.items()}
+
+
+def _fact(value: object) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_fact(one)}" for key, one in value.items())
+    return value if isinstance(value, str) else json.dumps(value, default=str)
+
+
+def _shown(picture: Picture | str, folder: Path) -> dict[str, Any]:
+    """A picture as data URIs, or the sentence that stands for it."""
+    if isinstance(picture, str):
+        return {"sentence": picture}
+    column = _embedded(folder / f"{picture.name}_column") if picture.has_column else ""
+    return {"page": _embedded(folder / picture.name), "column": column, "alt": picture.alt, "name": picture.name}
+
+
+def _embedded(stem: Path) -> str:
+    svg, png = stem.with_suffix(".svg"), stem.with_suffix(".png")
+    kind, file = ("svg+xml", svg) if svg.stat().st_size <= SMALL or not png.exists() else ("png", png)
+    return f"data:image/{kind};base64,{base64.b64encode(file.read_bytes()).decode()}"

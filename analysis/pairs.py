@@ -1,0 +1,69 @@
+"""What an arm and the reference reached over the same seeds and splits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from analysis.load import Results
+from analysis.statistics import Array
+from analysis.verdict import Differences
+
+PAIR = ["seed", "split"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pairs:
+    """One arm's results beside the reference's."""
+
+    arm: str
+    arm_S: Array
+    reference_S: Array
+    arm_ids: pd.Series  # run ids, in the order of the values
+    reference_ids: pd.Series
+    num_lost: int  # pairs of which a run failed
+    num_failed: int  # failed runs of the arm
+    overlap: float  # see statistics.standard_error
+
+    @cached_property
+    def d_S(self) -> Array:
+        """Arm minus reference."""
+        return self.arm_S - self.reference_S
+
+    @property
+    def differences(self) -> Differences:
+        """What a verdict needs of it."""
+        return Differences(d_S=self.d_S, num_lost=self.num_lost, overlap=self.overlap)
+
+
+def pairs(results: Results, arm: str, metric: str) -> Pairs:
+    """The pairs of one arm with the reference."""
+    own, reference = (scored(results, a, metric) for a in (arm, results.study.reference))
+    both = own.merge(reference, on=PAIR, suffixes=("_arm", "_reference"), how="inner")
+    done = both.dropna(subset=["value_arm", "value_reference"])
+    return Pairs(
+        arm=arm,
+        arm_S=done["value_arm"].to_numpy(float),
+        reference_S=done["value_reference"].to_numpy(float),
+        arm_ids=done["run_id_arm"],
+        reference_ids=done["run_id_reference"],
+        num_lost=int((both["failed_arm"] | both["failed_reference"]).sum()),
+        num_failed=int(own["failed"].sum()),
+        overlap=(results.study.test_to_train or 0.0) if done["split"].nunique() > 1 else 0.0,
+    )
+
+
+def scored(results: Results, arm: str, metric: str) -> pd.DataFrame:
+    """Seed, split, run id and value of an arm's confirm runs, and whether a run failed.
+
+    A run without a finite value of the primary metric has failed. One without another metric may have none: an arm
+    without a modality does not reconstruct it.
+    """
+    runs = results.of(arm, results.confirm)
+    completed = runs["status"] == "completed"
+    value = results.values(runs, metric).where(completed)
+    failed = ~(completed & np.isfinite(results.values(runs, results.study.primary_metric)))
+    return runs[["run_id", *PAIR]].assign(value=value.where(np.isfinite(value)), failed=failed)

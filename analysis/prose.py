@@ -1,0 +1,172 @@
+"""What a study found, in sentences that are made from its tables, so that they cannot disagree with them."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pandas as pd
+
+from analysis import statistics as st
+from analysis.load import Results
+from analysis.study import Study
+from analysis.verdict import EQUIVALENT, HELPS, HURTS, UNDECIDED, WORDS
+from analysis.words import count, decimals, join, metric_name
+
+MEANINGS = {
+    HELPS: "the result is worse without it",
+    HURTS: "the result is better without it",
+    EQUIVALENT: "it makes no difference that matters",
+    UNDECIDED: "these seeds do not tell",
+}
+COVERS = {
+    "seeds": "retraining, on these test items",
+    "seeds+videos": "retraining and new test videos",
+    "seeds+videos+tuning": "retraining, new test videos and another tuning",
+}
+
+
+def headline(table: pd.DataFrame, study: Study) -> str:
+    """The result in one sentence."""
+    verdicts = table.loc[table["verdict"] != "", "verdict"]
+    if verdicts.empty:
+        return "There is nothing to compare: the study has one arm."
+    one = {HELPS: "helps", HURTS: "hurts", EQUIVALENT: "makes no difference that matters", UNDECIDED: "is undecided"}
+    many = {HELPS: "help", HURTS: "hurt", EQUIVALENT: "make no difference that matters", UNDECIDED: "are undecided"}
+    metric = metric_name(study.primary_metric)
+    if len(verdicts) == 1:
+        arm, word = table.loc[verdicts.index[0], "arm"], verdicts.iloc[0]
+        return f"What {arm} takes from {study.reference} {one[word]}, by {metric}."
+    numbers = {word: int((verdicts == word).sum()) for word in WORDS}
+    parts = [f"{n} {one[word] if n == 1 else many[word]}" for word, n in numbers.items() if n]
+    return f"Of the {len(verdicts)} components that are taken from {study.reference}, by {metric}: {join(parts)}."
+
+
+def finding(row: pd.Series, study: Study) -> str:
+    """One arm's result in words."""
+    if not math.isfinite(row["delta"]):
+        return f"No result: {row['reason']}."
+    size = f"{abs(row['delta']):.{decimals(study.smallest_effect)}f}"
+    side = "worse" if (row["delta"] > 0) == study.is_better_low(study.primary_metric) else "better"
+    if row["verdict"] == EQUIVALENT:
+        also = " The difference is real, but too small to matter." if "differs" in row["reason"] else ""
+        return f"Within ±{study.smallest_effect:g} of {study.reference} ({side} by {size}).{also}"
+    sentence = f"{side.capitalize()} than {study.reference} by {size}."
+    return f"{sentence} {_why_undecided(row)}" if row["verdict"] == UNDECIDED else sentence
+
+
+def _why_undecided(row: pd.Series) -> str:
+    reason = f"{row['reason'][0].upper()}{row['reason'][1:]}."
+    if pd.isna(row["seeds_needed"]) or row["seeds_needed"] <= row["n_seeds"]:
+        return reason
+    return f"{reason} For 80 % power it takes about {row['seeds_needed']} seeds."
+
+
+def pins(arm: str, study: Study) -> str:
+    """What an arm holds fixed."""
+    return ", ".join(f"{knob} = {json.dumps(value)}" for knob, value in study.arms[arm].items()) or "nothing"
+
+
+def caveats(results: Results, arms: pd.DataFrame) -> list[str]:
+    """What a reader must know to read the verdicts.
+
+    Args:
+        results: the study.
+        arms: the compared arms, `Findings.compared`.
+    """
+    study = results.study
+    if arms.empty:
+        return []
+    return [
+        f"Different: a two-sided sign-flip test over paired seeds gives p ≤ {st.ALPHA} after Holm's correction over "
+        f"{count(len(arms), 'arm')}. Equivalent: two one-sided t tests, a family of their own, place the difference "
+        f"within ±{study.smallest_effect:g}, the smallest effect of interest, declared before the run.",
+        "The sign-flip test asks whether differences are symmetric about 0: an arm that is much noisier than the "
+        "reference, and skewed, can fail it without a difference in the mean.",
+        _reach(arms),
+        *_tuning(study),
+        *_overlap(results),
+        *_pairing(arms),
+        "All differences share the reference's noise, and the intervals are per arm, not simultaneous.",
+        *_lost(arms),
+    ]
+
+
+def _reach(arms: pd.DataFrame) -> str:
+    n, m = int(arms["n_seeds"].max()), len(arms)
+    best = st.reachable_p(n, m)
+    sentence = f"With {count(n, 'pair')} the smallest corrected p in reach is {best:.2g}"
+    if best <= st.ALPHA:
+        return f"{sentence}."
+    return f"{sentence}: no arm can be told apart with fewer than {st.pairs_in_reach(m)} pairs."
+
+
+def _tuning(study: Study) -> list[str]:
+    if not study.trials or study.searches > 1:
+        return []
+    return [
+        "Conditional on one search per arm; tuning luck is not included (on CMU-MOSI about ±0.03 MAE on a difference)."
+    ]
+
+
+def _overlap(results: Results) -> list[str]:
+    if results.confirm["split"].nunique() < 2:
+        return []
+    if results.study.test_to_train is None:
+        return ["The seeds meet overlapping splits whose sizes are not recorded: the intervals are too narrow."]
+    return ["The seeds meet overlapping splits: the t intervals carry Nadeau and Bengio's factor, p does not."]
+
+
+def _pairing(arms: pd.DataFrame) -> list[str]:
+    known = arms[arms["rho_pair"].notna() & (arms["n_seeds"] >= 4)]
+    if known.empty:
+        return []
+    intervals = [st.fisher_interval(rho, n) for rho, n in zip(known["rho_pair"], known["n_seeds"], strict=True)]
+    around_0 = sum(low <= 0 <= high for low, high in intervals)
+    start = "Pairing did not help here" if around_0 > len(known) / 2 else "Pairing helped"
+    gain = 100 * float(known["pair_gain"].median())
+    return [
+        f"{start}: the interval of the correlation between arm and reference over seeds contains 0 for {around_0} of "
+        f"{count(len(known), 'arm')}; the standard error changes by {-gain:+.0f} % in the median."
+    ]
+
+
+def _lost(arms: pd.DataFrame) -> list[str]:
+    failed = int(arms["failed"].sum())
+    if not failed:
+        return []
+    return [
+        f"{count(failed, 'confirm run')} of the arms failed. Their arms stay in the correction, and a verdict that the "
+        "worst case of the lost pairs would change is given as undecided."
+    ]
+
+
+def coverage(table: pd.DataFrame) -> list[str]:
+    """What each interval covers."""
+    seeds = "Seeds: the 95 % paired-t interval covers retraining the same configurations, tested on the same items."
+    videos = "Videos: not covered, for no test items are recorded from which the metric follows as a mean over them."
+    if table["ci_items_low"].notna().any():
+        videos = (
+            "Videos: the wider interval covers new test videos too. The items of a video belong together, so videos "
+            "are counted and not items (degrees of freedom after Satterthwaite)."
+        )
+    reach = table.loc[table["holds_for"] != "", "holds_for"].value_counts()
+    carried = [f"{count(n, 'verdict')} to {COVERS[str(covers)]}" for covers, n in reach.items()]
+    return [
+        seeds,
+        videos,
+        *([f"With further sources counted in, verdicts carry: {'; '.join(carried)}."] if carried else []),
+    ]
+
+
+def importance_in_words(importance: pd.DataFrame) -> str:
+    """Which knobs matter, by both methods."""
+    sentences = []
+    for method, name in (("fanova", "over the whole range (fANOVA)"), ("ped-anova", "among the best runs (PED-ANOVA)")):
+        rows = importance[importance["method"] == method].sort_values("importance", ascending=False)
+        above = rows[rows["importance"] > rows["floor"]]
+        named = [f"{k} ({v:.0%})" for k, v in zip(above["knob"][:4], above["importance"][:4], strict=True)]
+        more = [f"{len(above) - 4} more"] if len(above) > 4 else []
+        sentences.append(f"Above chance {name}: {join([*named, *more]) or 'no knob'}.")
+    knobs = importance["knob"].nunique()
+    return " ".join([*sentences, f"Chance alone puts about 1 knob in 20 above it; there are {knobs}."])

@@ -1,0 +1,84 @@
+"""The report of a study: tables, figures and one self-contained HTML page.
+
+RESULTS/report/index.html, figures/*.png and *.svg, tables/*.csv and *.tex. Every file is written aside and renamed,
+so that a reader never sees half of one; the page comes last.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from analysis import latex, tables, terminal
+from analysis.findings import Findings, find
+from analysis.gallery import Gallery
+from analysis.load import load
+from analysis.page import render
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """A written report."""
+
+    page: Path  # index.html
+    text: str  # the verdicts for a terminal, at most 100 columns wide
+
+
+def write(results_dir: str | Path, *, seed: int = 0) -> Report:
+    """Writes the report of a results folder, of a running study too.
+
+    Args:
+        results_dir: the folder that a study writes.
+        seed: of the forests and the shuffles behind importance.
+
+    Raises:
+        ValueError: it is not a results folder, or one of its files is damaged.
+        OSError: the report cannot be written.
+    """
+    found = find(load(results_dir), seed=seed)
+    folder = found.results.folder / "report"
+    aside = Path(tempfile.mkdtemp(prefix=".report-", dir=found.results.folder))
+    try:
+        _write_tables(found, aside / "tables")
+        pictures = Gallery(found=found, folder=aside / "figures").draw()
+        page = render(found, pictures, folder=aside / "figures", written=datetime.now(UTC))
+        (aside / "index.html").write_text(page, encoding="utf-8")
+        _publish(aside, folder)
+    finally:
+        shutil.rmtree(aside)
+    return Report(page=folder / "index.html", text=terminal.verdicts(found.ablation, found.results.study))
+
+
+def _write_tables(found: Findings, folder: Path) -> None:
+    """One CSV a table; the columns of the first three are read by other tools."""
+    folder.mkdir(parents=True)
+    written = {
+        "ablation": found.ablation,
+        "importance": found.importance[tables.IMPORTANCE_COLUMNS],
+        "fairness": found.fairness,
+        "importance_details": found.importance,
+        "seeds": found.paired,
+        "failures": found.failures,
+        "progress": found.progress,
+        "best": found.best,
+        "history": found.history,
+        "curves": found.curves,
+        "sensitivity": tables.smooths(found.slices),
+    }
+    for name, table in written.items():
+        table.to_csv(folder / f"{name}.csv", index=False)
+    (folder / "ablation.tex").write_text(latex.ablation(found.ablation, found.results.study), encoding="utf-8")
+
+
+def _publish(aside: Path, folder: Path) -> None:
+    """Moves every file to its place, the page last, and removes what an earlier report left there."""
+    new = sorted(path.relative_to(aside) for path in aside.rglob("*") if path.is_file())
+    for name in sorted(new, key=lambda name: name.name == "index.html"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (aside / name).replace(folder / name)
+    for path in [*folder.glob("figures/*"), *folder.glob("tables/*")]:
+        if path.relative_to(folder) not in new:
+            path.unlink()

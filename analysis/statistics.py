@@ -1,0 +1,212 @@
+"""What two columns of paired results say: interval, exact test, correction, equivalence, and the seeds it takes.
+
+Shapes: d_S, a_S, r_S are one value a pair (seed, split): the arm's result a, the reference's r, and d = a - r.
+Sources are named where a definition is not a textbook's; why these were chosen is in docs/statistics.md.
+"""
+
+from __future__ import annotations
+
+import bisect
+import math
+from collections.abc import Sequence
+from typing import cast
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+Array = NDArray[np.float64]
+
+ALPHA = 0.05  # of each family of tests
+LEVEL = 0.95  # of each interval
+POWER = 0.80  # wanted when the number of seeds is planned
+ENUMERATED = 32  # pairs up to which all 2^n signs are counted
+DRAWS = 100_000  # random sign vectors beyond that
+
+
+def standard_error(d_S: ArrayLike, *, overlap: float = 0.0) -> float:
+    """Standard error of the mean difference, sd sqrt(1/S + overlap).
+
+    Args:
+        d_S: paired differences, at least 2.
+        overlap: n_test / n_train where the seeds meet several splits of the same data, whose training sets overlap:
+            Nadeau and Bengio (2003), "Inference for the generalization error". 0 for one fixed split.
+    """
+    d = np.asarray(d_S, dtype=float)
+    return float(d.std(ddof=1) * math.sqrt(1 / len(d) + overlap))
+
+
+def paired_t_interval(d_S: ArrayLike, *, level: float = LEVEL, overlap: float = 0.0) -> tuple[float, float]:
+    """Student's interval for the mean difference; (nan, nan) below 2 pairs."""
+    d = np.asarray(d_S, dtype=float)
+    if len(d) < 2:
+        return math.nan, math.nan
+    half = float(stats.t.ppf((1 + level) / 2, len(d) - 1)) * standard_error(d, overlap=overlap)
+    return float(d.mean()) - half, float(d.mean()) + half
+
+
+def sign_flip_p(d_S: ArrayLike, *, seed: int = 0) -> float:
+    """Two-sided p of the sign-flip test: the share of the 2^S sign vectors s with |sum s d| >= |sum d|.
+
+    Exact under the null that d is symmetric about 0 (Fisher 1935). All sign vectors are counted up to 32 pairs, by
+    sorting the sums of either half; beyond that (b + 1) / (B + 1) over B random ones (Phipson and Smyth 2010).
+    Zero pairs say nothing: 1.
+    """
+    d = np.asarray(d_S, dtype=float)
+    if len(d) > ENUMERATED:
+        return _sampled_sign_flip_p(d, seed=seed)
+    reached = abs(d.sum()) - _rounding(d)
+    left, right = _signed_sums(d[: len(d) // 2]), np.sort(_signed_sums(d[len(d) // 2 :]))
+    above = len(right) - np.searchsorted(right, reached - left, side="left")
+    below = np.searchsorted(right, -reached - left, side="right")
+    return min(1.0, float((above + below).sum()) / 2.0 ** len(d))
+
+
+def _sampled_sign_flip_p(d: Array, *, seed: int) -> float:
+    signs = np.random.default_rng(seed).integers(0, 2, size=(DRAWS, len(d)), dtype=np.int8)
+    sums = 2.0 * (signs @ d) - d.sum()
+    as_far = int((np.abs(sums) >= abs(d.sum()) - _rounding(d)).sum())
+    return (as_far + 1) / (DRAWS + 1)
+
+
+def _signed_sums(d: Array) -> Array:
+    sums = np.zeros(1)
+    for value in d:
+        sums = np.concatenate([sums + value, sums - value])
+    return sums
+
+
+def _rounding(d: Array) -> float:
+    """Sums this close are equal but for the order in which they were added."""
+    return float(1e-11 * np.abs(d).sum())
+
+
+def holm(p_M: ArrayLike) -> Array:
+    """P values corrected for their number by Holm (1979): step down, family-wise error at most alpha."""
+    p = np.asarray(p_M, dtype=float)
+    order = np.argsort(p, kind="stable")
+    steps = p[order] * (len(p) - np.arange(len(p)))
+    corrected = np.empty_like(p)
+    corrected[order] = np.minimum(1.0, np.maximum.accumulate(steps))
+    return corrected
+
+
+def equivalence_p(d_S: ArrayLike, *, margin: float, overlap: float = 0.0) -> float:
+    """The larger p of the two one-sided paired t tests against -margin and +margin (TOST, Schuirmann 1987).
+
+    Small: the mean difference lies within the margin. 1 below 2 pairs.
+    """
+    d = np.asarray(d_S, dtype=float)
+    if len(d) < 2:
+        return 1.0
+    return equivalence_p_of(float(d.mean()), standard_error(d, overlap=overlap), df=len(d) - 1, margin=margin)
+
+
+def equivalence_p_of(delta: float, error: float, *, df: float, margin: float) -> float:
+    """The same from an estimate, its standard error and the error's degrees of freedom."""
+    room = margin - abs(delta)
+    if error == 0:
+        return 0.0 if room > 0 else 1.0
+    return float(stats.t.sf(room / error, df))
+
+
+def difference_p_of(delta: float, error: float, *, df: float) -> float:
+    """Two-sided t test of a difference from its standard error."""
+    if error == 0:
+        return 1.0 if delta == 0 else 0.0
+    return float(2 * stats.t.sf(abs(delta) / error, df))
+
+
+def correlation(a_S: ArrayLike, r_S: ArrayLike) -> tuple[float, float, float]:
+    """Pearson's rho between arm and reference over the pairs, with Fisher's 95 % interval: (rho, low, high).
+
+    nan where it is not defined: below 3 pairs (the interval: 4), or without spread.
+    """
+    a, r = np.asarray(a_S, dtype=float), np.asarray(r_S, dtype=float)
+    if len(a) < 3 or np.ptp(a) == 0 or np.ptp(r) == 0:
+        return math.nan, math.nan, math.nan
+    rho = float(np.clip(np.corrcoef(a, r)[0, 1], -1, 1))
+    return rho, *fisher_interval(rho, len(a))
+
+
+def fisher_interval(rho: float, num_pairs: int) -> tuple[float, float]:
+    """Fisher's 95 % interval of a correlation: atanh(rho) has standard error 1 / sqrt(n - 3)."""
+    if num_pairs < 4 or not abs(rho) < 1:
+        return math.nan, math.nan
+    half = float(stats.norm.ppf((1 + LEVEL) / 2)) / math.sqrt(num_pairs - 3)
+    return math.tanh(math.atanh(rho) - half), math.tanh(math.atanh(rho) + half)
+
+
+def pair_gain(a_S: ArrayLike, r_S: ArrayLike) -> float:
+    """1 - sd_d / sqrt(sd_a^2 + sd_r^2): the share of the standard error that pairing saves; below 0 it costs."""
+    a, r = np.asarray(a_S, dtype=float), np.asarray(r_S, dtype=float)
+    if len(a) < 2 or not (unpaired := math.hypot(a.std(ddof=1), r.std(ddof=1))):
+        return math.nan
+    return 1 - float((a - r).std(ddof=1)) / unpaired
+
+
+def effect_size(a_S: ArrayLike, r_S: ArrayLike) -> float:
+    """Cohen's d with the mean variance, delta / sqrt((sd_a^2 + sd_r^2) / 2). Not d_z, which depends on rho."""
+    a, r = np.asarray(a_S, dtype=float), np.asarray(r_S, dtype=float)
+    if len(a) < 2 or not (spread := math.hypot(a.std(ddof=1), r.std(ddof=1)) / math.sqrt(2)):
+        return math.nan
+    return float((a - r).mean()) / spread
+
+
+def reachable_p(num_pairs: int, num_arms: int) -> float:
+    """The smallest Holm-corrected p that so many pairs can reach in the two-sided sign-flip test: m 2^(1 - n)."""
+    return min(1.0, num_arms * 2.0 ** (1 - num_pairs))
+
+
+def pairs_in_reach(num_arms: int, *, alpha: float = ALPHA) -> int:
+    """The fewest pairs with which one of so many arms can be told from the reference: 1 + log2(m / alpha)."""
+    return math.ceil(1 + math.log2(max(1, num_arms) / alpha))
+
+
+def seeds_needed(sd_d: float, *, smallest_effect: float, num_arms: int, alpha: float = ALPHA) -> int | None:
+    """The fewest seeds with 80 % power at alpha / m, for equivalence at 0 and for a difference of `smallest_effect`.
+
+    From the spread of the differences, never from their observed mean: power at the observed mean is the p value
+    again (Hoenig and Heisey 2001). Powers are those of t tests; the sign-flip test's reach is the least.
+
+    Returns:
+        The number of seeds; None where the spread is not known.
+    """
+    if not math.isfinite(sd_d):
+        return None
+    fewest = max(2, pairs_in_reach(num_arms, alpha=alpha))
+    # Normal quantiles give the order of magnitude; t quantiles of so few degrees of freedom at most a multiple of it.
+    quantiles = float(stats.norm.isf(alpha / (2 * num_arms)) + stats.norm.isf((1 - POWER) / 2))
+    most = fewest + math.ceil(4 * (quantiles * sd_d / smallest_effect) ** 2)
+
+    def suffices(n: int) -> bool:
+        return _power(n, sd_d=sd_d, effect=smallest_effect, alpha=alpha / num_arms) >= POWER
+
+    return fewest + bisect.bisect_left(range(fewest, most), True, key=suffices)
+
+
+def _power(n: int, *, sd_d: float, effect: float, alpha: float) -> float:
+    """The smaller power of both tests with n seeds (noncentral t)."""
+    if sd_d == 0:
+        return 1.0
+    away, df = effect * math.sqrt(n) / sd_d, n - 1
+    difference = stats.nct.sf(stats.t.isf(alpha / 2, df), df, away)
+    equivalence = 2 * stats.nct.sf(stats.t.isf(alpha, df), df, away) - 1
+    return float(min(difference, equivalence))
+
+
+def mean_interval(values_S: ArrayLike, *, level: float = LEVEL) -> tuple[float, float, float]:
+    """The mean of a sample with Student's interval: (mean, low, high)."""
+    values = np.asarray(values_S, dtype=float)
+    low, high = paired_t_interval(values, level=level)
+    return (float(values.mean()) if len(values) else math.nan), low, high
+
+
+def failure_p(failed_M: Sequence[int], total_M: Sequence[int]) -> Array:
+    """For each arm, p that it fails as often as all the others together (Fisher's exact test, Holm over arms)."""
+    failed, total = np.asarray(failed_M, dtype=int), np.asarray(total_M, dtype=int)
+    p = []
+    for f, t in zip(failed, total, strict=True):
+        rest_failed, rest = failed.sum() - f, total.sum() - t
+        p.append(cast(float, stats.fisher_exact([[f, t - f], [rest_failed, rest - rest_failed]])[1]))
+    return holm(p)

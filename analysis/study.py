@@ -1,0 +1,157 @@
+"""What a study declared about itself before it ran: `study.json` as a value."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from optuna.distributions import BaseDistribution, json_to_distribution
+
+Knob = bool | int | float | str
+Mode = Literal["min", "max"]
+Conditions = Mapping[str, Sequence[tuple[str, Sequence[Knob]]]]
+
+REQUIRED = ("reference_arm", "primary_metric", "modes", "smallest_effect", "arms")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """What the tables cannot say of themselves.
+
+    Raises:
+        ValueError: the declaration contradicts itself.
+    """
+
+    name: str
+    title: str
+    reference: str  # name of the arm that all others are compared with
+    primary_metric: str  # a metric of the test items, without the prefix `metric:`
+    search_metric: str  # the validation metric that the searches looked at
+    modes: Mapping[str, Mode]  # metric -> the side that is better
+    smallest_effect: float  # in units of the primary metric: smaller differences do not matter
+    arms: Mapping[str, Mapping[str, Knob]]  # every planned arm -> its pins; the family of the correction
+    selected: tuple[str, ...] = ()  # arms that the latest call runs; empty: all
+    space: Mapping[str, BaseDistribution] = field(default_factory=dict)
+    conditions: Conditions = field(default_factory=dict)  # knob -> what must hold for it to have a meaning
+    chosen: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # arm -> config_id of each of its searches
+    notes: tuple[str, ...] = ()  # sentences for the report
+    about: Mapping[str, Any] = field(default_factory=dict)  # facts for the report: data, preset
+    trials: int | None = None  # planned search runs per arm
+    seeds: int | None = None  # planned confirm seeds per arm
+    epochs: int | None = None
+    searches: int = 1  # independent searches per arm
+    # Items tested / items trained on, where seeds meet several overlapping splits (Nadeau and Bengio 2003).
+    test_to_train: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.reference not in self.arms:
+            raise ValueError(f"the reference arm must be one of the arms {list(self.arms)}; got {self.reference!r}")
+        if self.mode(self.primary_metric) is None:
+            raise ValueError(
+                f"modes must say 'min' or 'max' for the primary metric {self.primary_metric!r}; got {dict(self.modes)}"
+            )
+        if not self.smallest_effect > 0:
+            raise ValueError(f"the smallest effect of interest must be positive; got {self.smallest_effect}")
+
+    @property
+    def others(self) -> list[str]:
+        """The arms that are compared with the reference: the family of the correction."""
+        return [arm for arm in self.arms if arm != self.reference]
+
+    def planned(self, also: Collection[str]) -> Study:
+        """The study with the arms that it runs, and those that were run by an earlier call."""
+        kept = {self.reference, *(self.selected or self.arms), *also}
+        return replace(self, arms={arm: pins for arm, pins in self.arms.items() if arm in kept})
+
+    def mode(self, metric: str) -> Mode | None:
+        """The side of a metric that is better; None where the study does not say."""
+        return self.modes.get(metric) or self.modes.get(metric.removeprefix("test_").removeprefix("valid_"))
+
+    def is_better_low(self, metric: str) -> bool:
+        """Whether a metric is to be minimised."""
+        return self.mode(metric) == "min"
+
+
+def read_study(path: Path) -> Study:
+    """Reads `study.json`.
+
+    Raises:
+        ValueError: the file is missing, is not JSON, or lacks what the analysis needs.
+    """
+    declared = _read_json(path)
+    if missing := [key for key in REQUIRED if key not in declared]:
+        raise ValueError(
+            f"{path} must have the keys {list(REQUIRED)}; it lacks {missing}. Run the study's command again"
+        )
+    try:
+        return _study(declared)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ValueError(f"{path} must describe a study: {error}") from error
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        declared = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ValueError(
+            f"{path.parent} must hold the study.json that a study writes when it starts; there is none. "
+            "Give the folder that the study was given as --results"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path} must be readable JSON: {error}. Run the study's command again to write it") from error
+    if not isinstance(declared, dict):
+        raise ValueError(f"{path} must hold one JSON object; got {type(declared).__name__}")
+    return declared
+
+
+def _study(declared: Mapping[str, Any]) -> Study:
+    primary = str(declared["primary_metric"]).removeprefix("metric:")
+    name = str(declared.get("study", "study"))
+    about = dict(declared.get("about") or {})
+    return Study(
+        name=name,
+        title=str(declared.get("title") or name),
+        reference=declared["reference_arm"],
+        primary_metric=primary,
+        search_metric=str(declared.get("search_metric") or "valid_" + primary.removeprefix("test_")),
+        modes={metric.removeprefix("metric:"): _mode(metric, mode) for metric, mode in declared["modes"].items()},
+        smallest_effect=float(declared["smallest_effect"]),
+        arms={arm: dict(pins) for arm, pins in declared["arms"].items()},
+        selected=tuple(declared.get("selected") or ()),
+        space={knob: _distribution(d) for knob, d in (declared.get("space") or {}).items()},
+        conditions=_conditions(declared.get("conditions") or {}),
+        chosen={arm: _ids(ids) for arm, ids in (declared.get("chosen") or {}).items() if ids},
+        notes=tuple(str(note) for note in declared.get("notes") or ()),
+        about=about,
+        trials=declared.get("trials"),
+        seeds=_count(declared.get("seeds")),
+        epochs=declared.get("epochs"),
+        searches=int(declared.get("searches") or 1),
+        test_to_train=declared.get("test_to_train", about.get("test_to_train")),
+    )
+
+
+def _mode(metric: str, mode: str) -> Mode:
+    if mode not in ("min", "max"):
+        raise ValueError(f"the mode of metric {metric!r} must be 'min' or 'max'; got {mode!r}")
+    return cast(Mode, mode)
+
+
+def _distribution(written: str | Mapping[str, Any]) -> BaseDistribution:
+    return json_to_distribution(written if isinstance(written, str) else json.dumps(written))
+
+
+def _conditions(written: Mapping[str, Any]) -> dict[str, list[tuple[str, list[Knob]]]]:
+    return {knob: [(parent, list(values)) for parent, values in parents] for knob, parents in written.items()}
+
+
+def _ids(written: str | Sequence[str]) -> tuple[str, ...]:
+    return (written,) if isinstance(written, str) else tuple(written)
+
+
+def _count(written: Any) -> int | None:
+    """A number of seeds; None where the study decides as it goes ('auto')."""
+    return written if isinstance(written, int) else None

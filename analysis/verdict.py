@@ -1,0 +1,133 @@
+"""From paired differences to a word: helps, hurts, equivalent or undecided, and why.
+
+The word says what the component that an arm removes does, seen from the reference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.statistics import ALPHA, Array, equivalence_p, holm, pairs_in_reach, reachable_p, sign_flip_p
+from analysis.words import show_p
+
+HELPS = "helps"  # removing the component makes the result worse
+HURTS = "hurts"  # removing it makes the result better
+EQUIVALENT = "equivalent"  # removing it changes the result by less than the smallest effect of interest
+UNDECIDED = "undecided"
+WORDS = (HELPS, HURTS, EQUIVALENT, UNDECIDED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Differences:
+    """The paired differences of one arm, and the pairs that were lost because a run failed."""
+
+    d_S: Array
+    num_lost: int = 0
+    overlap: float = 0.0  # see statistics.standard_error
+
+
+@dataclass(frozen=True, kw_only=True)
+class Family:
+    """The corrected p values of all arms of a study."""
+
+    p_exact: Array
+    p_holm: Array
+    p_equiv_holm: Array
+
+
+def family(arms: Sequence[Differences], *, margin: float) -> Family:
+    """Sign-flip tests and equivalence tests with Holm's correction, each a family of its own.
+
+    An arm without pairs enters with p = 1: it was planned, so it counts.
+    """
+    p_exact = np.array([sign_flip_p(arm.d_S) for arm in arms])
+    p_equiv = np.array([equivalence_p(arm.d_S, margin=margin, overlap=arm.overlap) for arm in arms])
+    return Family(p_exact=p_exact, p_holm=holm(p_exact), p_equiv_holm=holm(p_equiv))
+
+
+def word(harm: float, *, num_pairs: int, p_holm: float, p_equiv_holm: float, alpha: float = ALPHA) -> str:
+    """The verdict, in the order of precedence.
+
+    Args:
+        harm: the mean difference, positive where the arm is worse than the reference.
+        num_pairs: the number of pairs behind it.
+        p_holm: of no difference.
+        p_equiv_holm: of a difference beyond the smallest effect of interest.
+        alpha: level of each family.
+    """
+    if num_pairs < 2:
+        return UNDECIDED
+    if p_equiv_holm <= alpha:
+        return EQUIVALENT
+    if p_holm <= alpha:
+        return HELPS if harm > 0 else HURTS
+    return UNDECIDED
+
+
+def words(arms: Sequence[Differences], tests: Family, *, lower_is_better: bool) -> list[str]:
+    """The verdict of each arm, failures left aside."""
+    return [
+        word(_harm(arm.d_S, lower_is_better), num_pairs=len(arm.d_S), p_holm=p, p_equiv_holm=q)
+        for arm, p, q in zip(arms, tests.p_holm, tests.p_equiv_holm, strict=True)
+    ]
+
+
+def verdicts(arms: Sequence[Differences], *, lower_is_better: bool, margin: float) -> list[tuple[str, str]]:
+    """The verdict of each arm and its reason; failed pairs may take a verdict back."""
+    tests = family(arms, margin=margin)
+    said = words(arms, tests, lower_is_better=lower_is_better)
+    result = []
+    for i, (arm, verdict) in enumerate(zip(arms, said, strict=True)):
+        if worst := _changed_by_failures(i, arms, verdict, lower_is_better=lower_is_better, margin=margin):
+            lost = f"failures: {arm.num_lost} of {arm.num_lost + len(arm.d_S)} pairs are lost"
+            result.append((UNDECIDED, f"{lost}; their worst case turns {verdict!r} into {worst!r}"))
+        else:
+            result.append((verdict, _reason(i, arm, verdict, tests)))
+    return result
+
+
+def _changed_by_failures(
+    i: int, arms: Sequence[Differences], verdict: str, *, lower_is_better: bool, margin: float
+) -> str | None:
+    """What the verdict becomes if arm i's lost pairs had its lowest or its highest difference; None: the same."""
+    arm = arms[i]
+    if not arm.num_lost or verdict == UNDECIDED:
+        return None
+    for worst in (arm.d_S.min(), arm.d_S.max()):
+        filled = Differences(d_S=np.append(arm.d_S, np.full(arm.num_lost, worst)), overlap=arm.overlap)
+        others = [*arms[:i], filled, *arms[i + 1 :]]
+        new = words(others, family(others, margin=margin), lower_is_better=lower_is_better)[i]
+        if new != verdict:
+            return new
+    return None
+
+
+def _reason(i: int, arm: Differences, verdict: str, tests: Family) -> str:
+    n, m, p, q = len(arm.d_S), len(tests.p_exact), tests.p_holm[i], tests.p_equiv_holm[i]
+    if n < 2:
+        return (
+            f"failures: {arm.num_lost} pairs are lost, {n} left" if arm.num_lost else f"fewer than 2 pairs ({n}) so far"
+        )
+    if verdict == EQUIVALENT:
+        also = "; differs, but by less than the smallest effect" if p <= ALPHA else ""
+        return f"within the smallest effect (p = {show_p(q)} after Holm over {m}){also}"
+    if verdict in (HELPS, HURTS):
+        return f"differs (p = {show_p(p)} after Holm over {m})"
+    if (best := _best_p(i, arm, tests)) > ALPHA:
+        return f"out of reach: {n} pairs give p = {show_p(best)} at best, and it takes {pairs_in_reach(m)} of them"
+    return f"neither a difference (p = {show_p(p)}) nor equivalence (p = {show_p(q)}) is shown"
+
+
+def _best_p(i: int, arm: Differences, tests: Family) -> float:
+    """The smallest corrected p that arm i can reach with its number of pairs, the other arms being what they are."""
+    p = tests.p_exact.copy()
+    p[i] = min(p[i], reachable_p(len(arm.d_S), 1))
+    return float(holm(p)[i])
+
+
+def _harm(d_S: Array, lower_is_better: bool) -> float:
+    mean = float(d_S.mean()) if len(d_S) else 0.0
+    return mean if lower_is_better else -mean

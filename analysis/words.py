@@ -1,0 +1,82 @@
+"""How names and numbers are written for a reader, in figures, tables and sentences alike."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+ACRONYMS = {"mae", "mse", "rmse", "auc", "f1", "r2", "nll", "mmd"}
+
+
+def metric_name(metric: str) -> str:
+    """A metric: test_mae -> test MAE, valid_acc2 -> valid acc2."""
+    return " ".join(word.upper() if word in ACRONYMS else word for word in metric.split("_"))
+
+
+def spaced(name: str) -> str:
+    """An arm or a knob: no_prior -> no prior."""
+    return name.replace("_", " ")
+
+
+def show_p(p: float) -> str:
+    """A p value: two digits, and no smaller than <0.001."""
+    return "<0.001" if p < 0.001 else f"{p:.2g}"
+
+
+def short(x: float) -> str:
+    """A number in few characters: 0.02, 1e-4, 128."""
+    if x == 0:
+        return "0"
+    if abs(x) < 0.01 or abs(x) >= 1e5:
+        mantissa, exponent = f"{x:.1e}".split("e")
+        return f"{mantissa.removesuffix('.0')}e{int(exponent)}"
+    return f"{x:.3g}" if abs(x) < 1000 else f"{x:.0f}"
+
+
+def fixed(x: object, digits: int) -> str:
+    """A number with so many digits behind the point; a dash where there is none."""
+    return f"{x:.{digits}f}" if isinstance(x, int | float | np.number) and np.isfinite(x) else "–"
+
+
+def signed(x: float, digits: int) -> str:
+    """A difference with its sign; a dash where there is none. What rounds to nothing is +0."""
+    return f"{round(x, digits) + 0.0:+.{digits}f}" if math.isfinite(x) else "–"
+
+
+def mean_sd(row: Mapping[str, Any] | pd.Series, digits: int) -> str:
+    """A mean with its standard deviation; without, where there is one value."""
+    if pd.isna(row["sd"]):
+        return fixed(row["mean"], digits)
+    return f"{fixed(row['mean'], digits)} ± {fixed(row['sd'], digits)}"
+
+
+def decimals(smallest_effect: float) -> int:
+    """The digits behind the point that matter beside the smallest effect of interest: 0.03 -> 3."""
+    return max(1, 1 - math.floor(math.log10(smallest_effect)))
+
+
+def join(parts: Sequence[str]) -> str:
+    """A list in a sentence: a, b and c."""
+    return " and ".join([", ".join(parts[:-1]), parts[-1]]) if len(parts) > 1 else "".join(parts)
+
+
+def count(n: int, noun: str) -> str:
+    """1 arm, 2 arms."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def span(counts: pd.Series) -> str:
+    """The range of some counts: 10, or 7 to 10."""
+    low, high = (int(counts.min()), int(counts.max())) if len(counts) else (0, 0)
+    return f"{low}" if low == high else f"{low} to {high}"
+
+
+def duration(seconds: float) -> str:
+    """A time: 42 s, 3.1 min, 5.2 h."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
