@@ -127,7 +127,7 @@ def _pairing(arms: pd.DataFrame) -> list[str]:
     gain = 100 * float(known["pair_gain"].median())
     return [
         f"{start}: the interval of the correlation between arm and reference over seeds contains 0 for {around_0} of "
-        f"{count(len(known), 'arm')}; the standard error changes by {-gain:+.0f} % in the median."
+        f"{count(len(known), 'arm')}; the standard error changes by {-round(gain):+d} % in the median."
     ]
 
 

@@ -12,9 +12,9 @@ from analysis.study import Study
 from analysis.words import decimals, mean_sd, metric_name, show_p, signed
 
 WIDTH = 100
-HEADER = ("arm", "seeds", "failed", "mean ± sd", "difference [95 %]", "p Holm", "verdict")
+HEADER = ("arm", "seeds", "failed", "mean ± sd", "difference [95 %]", "p Holm", "removed part")
 FAILED = HEADER.index("failed")
-LEFT = ("arm", "verdict")  # columns set flush left
+LEFT = ("arm", "removed part")  # columns set flush left
 
 
 def verdicts(table: pd.DataFrame, study: Study, *, width: int = WIDTH) -> str:
@@ -47,7 +47,7 @@ def _cells(row: pd.Series, study: Study) -> tuple[str, ...]:
         interval = f" [{signed(row['ci_low'], d)}, {signed(row['ci_high'], d)}]" if pd.notna(row["ci_low"]) else ""
         difference = f"{signed(row['delta'], d)}{interval}"
         p = show_p(row["p_holm"])
-    verdict = row["verdict"] or "reference"
+    verdict = row["verdict"] or "(reference)"
     return row["arm"], str(row["n_seeds"]), str(row["failed"]), mean_sd(row, d), difference, p, verdict
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from optuna.distributions import BaseDistribution
 
 from mfm import config, metrics
 from mfm.config import Knob
-from mfm.data.dataset import Dataset
+from mfm.data.dataset import FOLDS, Dataset
 from mfm.data.folds import Folds
 from orchestrator.study import Arm, Study
 from studies import arms
@@ -66,13 +67,17 @@ class Question:
         )
 
     def _about(self, preset_name: str, preset: Preset) -> dict[str, object]:
-        folds = {name: len(self.dataset.rows(name)) for name in ("train", "valid", "test")}
-        return {
+        folds = [self.folds.of(self.dataset, split) for split in range(self.num_splits)]
+        items = {name: round(float(np.mean([(f == name).sum() for f in folds]))) for name in FOLDS}
+        about: dict[str, object] = {
             "data": self.dataset.source,
-            "items": folds,
+            "items": items,
             "modalities": {m.name: m.kind for m in self.dataset.modalities},
             "preset": f"{preset_name}: {preset.words}",
         }
+        if self.num_splits > 1:
+            about["test_to_train"] = items["test"] / items["train"]  # for Nadeau and Bengio's factor
+        return about
 
 
 def ablation(

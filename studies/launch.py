@@ -69,7 +69,7 @@ def _objective(question: Question, study: Study) -> Objective:
 
 def _foresight(study: Study) -> list[str]:
     """Whether a verdict is in reach, before anything is run."""
-    num_arms = len(study.arms) - 1
+    num_arms = len(study.running) - 1
     if not num_arms:
         return []
     least = reachable_p(study.seeds, num_arms)

@@ -25,6 +25,7 @@ from analysis.study import Study
 from analysis.words import metric_name, span
 
 ROW = 0.23  # inches an arm
+FAR = 12  # smallest effects: so much room every arm gets on the axis
 
 
 @styled
@@ -93,8 +94,9 @@ def _sorted(rows: pd.DataFrame, study: Study) -> pd.DataFrame:
 def _limits(rows: pd.DataFrame, smallest_effect: float, seeds: pd.Series | None = None) -> tuple[float, float]:
     """Where the axis ends: it holds every interval, but an arm far from all others must not press them together."""
     columns = ["ci_low", "ci_high", "ci_items_low", "ci_items_high"]
-    usual = max(float(np.nan_to_num(rows[columns].abs().stack().median())), smallest_effect)
-    near = rows.loc[rows["delta"].abs() <= 4 * usual, [*columns, "delta"]].to_numpy(float).ravel()
+    usual = float(np.nan_to_num(rows[columns].abs().stack().median()))
+    far = max(4 * usual, FAR * smallest_effect)
+    near = rows.loc[rows["delta"].abs() <= far, [*columns, "delta"]].to_numpy(float).ravel()
     ends = np.append(near[np.isfinite(near)], [-1.6 * smallest_effect, 1.6 * smallest_effect])
     if seeds is not None:
         ends = np.append(ends, seeds[seeds.abs() <= 2 * np.abs(ends).max()])

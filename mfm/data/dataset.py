@@ -131,7 +131,7 @@ class Dataset:
         if len(np.unique(self.item)) != len(self.item):
             values, counts = np.unique(self.item, return_counts=True)
             raise ValueError(
-                f"data set {self.name!r}: item names must be unique; {values[counts > 1][0]!r} stands twice"
+                f"data set {self.name!r}: item names must be unique; {str(values[counts > 1][0])!r} stands twice"
             )
 
     def _check_target(self) -> None:
@@ -143,7 +143,9 @@ class Dataset:
                 )
             if not np.isfinite(self.target).all():
                 row = int(np.argwhere(~np.isfinite(self.target))[0][0])
-                raise ValueError(f"data set {self.name!r}: labels must be finite; item {self.item[row]!r} has none")
+                raise ValueError(
+                    f"data set {self.name!r}: labels must be finite; item {str(self.item[row])!r} has none"
+                )
         elif self.target.ndim != 1 or self.target.min() < 0 or self.target.max() >= len(self.task.classes):
             raise ValueError(
                 f"data set {self.name!r}: class labels must be (items,) in 0..{len(self.task.classes) - 1}"
