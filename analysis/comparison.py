@@ -27,7 +27,7 @@ class Comparison:
     mean: float
     sd: float  # over seeds, ddof 1
     delta: float = math.nan  # arm minus reference
-    ci_low: float = math.nan  # 95 % paired t: retraining, these test items
+    ci_low: float = math.nan  # 95 % paired t (with adaptive seeds, more): retraining, these test items
     ci_high: float = math.nan
     ci_items_low: float = math.nan  # the same for retraining and new videos
     ci_items_high: float = math.nan
@@ -78,7 +78,7 @@ def _primary(results: Results, metric: str) -> list[Comparison]:
 def _secondary(results: Results, metrics: Sequence[str]) -> list[Comparison]:
     """No verdicts, and Holm's correction over all metrics and the arms that have them together."""
     measured = [(m, [arm for arm in _all_pairs(results, m) if len(arm.d_S)]) for m in metrics]
-    p_exact = [st.sign_flip_p(arm.d_S) for _, arms in measured for arm in arms]
+    p_exact = [arm.differences.p_exact for _, arms in measured for arm in arms]
     p = iter(zip(p_exact, st.holm(p_exact), strict=True))
     rows = []
     for metric, arms in measured:
@@ -106,8 +106,8 @@ def _reference_row(results: Results, metric: str, *, role: str) -> Comparison:
 
 def _row(arm: Pairs, metric: str, videos: Variance | None, **known: object) -> Comparison:
     delta = _mean(arm.d_S)
-    low, high = st.paired_t_interval(arm.d_S, overlap=arm.overlap)
-    items_low, items_high = videos.interval(delta) if videos else (math.nan, math.nan)
+    low, high = st.paired_t_interval(arm.d_S, level=arm.level, overlap=arm.overlap)
+    items_low, items_high = videos.interval(delta, level=arm.level) if videos else (math.nan, math.nan)
     measured: Mapping[str, object] = {
         "arm": arm.arm, "metric": metric, "n_seeds": len(arm.d_S), "mean": _mean(arm.arm_S), "sd": _sd(arm.arm_S),
         "delta": delta, "ci_low": low, "ci_high": high, "ci_items_low": items_low, "ci_items_high": items_high,

@@ -27,8 +27,8 @@ def ablation(table: pd.DataFrame, study: Study) -> str:
     side = "lower" if study.is_better_low(study.primary_metric) else "higher"
     metric = escape(metric_name(study.primary_metric))
     lines = [
-        f"% n = {span(rows['n_seeds'])} paired seeds; brackets: 95 % paired-t interval; p: sign-flip, Holm over "
-        f"{len(rows) - 1} arms; bold: helps, hurts, or equivalent within {study.smallest_effect:g}.",
+        f"% n = {span(rows['n_seeds'])} paired seeds; brackets: {study.level} paired-t interval; p: sign-flip, Holm "
+        f"over {len(rows) - 1} arms; bold: helps, hurts, or equivalent within {study.smallest_effect:g}.",
         r"% \usepackage{booktabs}",
         r"\begin{tabular}{lrrrrl}",
         r"\toprule",

@@ -52,7 +52,7 @@ def _verdict_parts(found: Findings) -> dict[str, Any]:
         "reference": _reference(found.ablation, study),
         "meanings": prose.MEANINGS,
         "caveats": prose.caveats(found.results, found.compared),
-        "coverage": prose.coverage(found.ablation),
+        "coverage": prose.coverage(found.ablation, study),
         "secondary": _secondary(found.ablation, study),
         "methods": methods.methods(found.results),
         "progress": methods.progress(found.progress),

@@ -8,9 +8,10 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from analysis.adaptive import reached
 from analysis.load import Results
-from analysis.statistics import Array
-from analysis.verdict import Differences
+from analysis.statistics import ALPHA, LEVEL, Array
+from analysis.verdict import Differences, Look
 
 PAIR = ["seed", "split"]
 
@@ -27,6 +28,7 @@ class Pairs:
     num_lost: int  # pairs of which a run failed
     num_failed: int  # failed runs of the arm
     overlap: float  # see statistics.standard_error
+    looks: tuple[Look, ...] | None  # with adaptive seeds, those that it reached
 
     @cached_property
     def d_S(self) -> Array:
@@ -36,14 +38,24 @@ class Pairs:
     @property
     def differences(self) -> Differences:
         """What a verdict needs of it."""
-        return Differences(d_S=self.d_S, num_lost=self.num_lost, overlap=self.overlap)
+        return Differences(d_S=self.d_S, num_lost=self.num_lost, overlap=self.overlap, looks=self.looks)
+
+    @property
+    def share(self) -> float:
+        """The share of alpha at the look at which it is."""
+        return self.looks[-1].weight if self.looks else 1.0
+
+    @property
+    def level(self) -> float:
+        """Of its intervals."""
+        return LEVEL if self.looks is None else 1 - ALPHA * self.share
 
 
 def pairs(results: Results, arm: str, metric: str) -> Pairs:
     """The pairs of one arm with the reference."""
     own, reference = (scored(results, a, metric) for a in (arm, results.study.reference))
     both = own.merge(reference, on=PAIR, suffixes=("_arm", "_reference"), how="inner")
-    done = both.dropna(subset=["value_arm", "value_reference"])
+    done = both.dropna(subset=["value_arm", "value_reference"]).sort_values(PAIR, kind="stable")
     return Pairs(
         arm=arm,
         arm_S=done["value_arm"].to_numpy(float),
@@ -53,7 +65,15 @@ def pairs(results: Results, arm: str, metric: str) -> Pairs:
         num_lost=int((both["failed_arm"] | both["failed_reference"]).sum()),
         num_failed=int(own["failed"].sum()),
         overlap=(results.study.test_to_train or 0.0) if done["split"].nunique() > 1 else 0.0,
+        looks=_looks(results, seeds=own["seed"], pairs=done["seed"]),
     )
+
+
+def _looks(results: Results, *, seeds: pd.Series, pairs: pd.Series) -> tuple[Look, ...] | None:
+    if not results.study.looks:
+        return None
+    order = sorted(results.confirm["seed"].unique())
+    return reached(results.study.looks, order, seeds.tolist(), pairs.tolist())
 
 
 def scored(results: Results, arm: str, metric: str) -> pd.DataFrame:

@@ -11,7 +11,7 @@ from analysis import statistics as st
 from analysis.load import Results
 from analysis.study import Study
 from analysis.verdict import EQUIVALENT, HELPS, HURTS, UNDECIDED, WORDS
-from analysis.words import count, decimals, join, metric_name
+from analysis.words import count, decimals, join, metric_name, span
 
 MEANINGS = {
     HELPS: "the result is worse without it",
@@ -83,7 +83,7 @@ def caveats(results: Results, arms: pd.DataFrame) -> list[str]:
         f"within ±{study.smallest_effect:g}, the smallest effect of interest, declared before the run.",
         "The sign-flip test asks whether differences are symmetric about 0: an arm that is much noisier than the "
         "reference, and skewed, can fail it without a difference in the mean.",
-        _reach(arms),
+        _looks(arms, study) if study.looks else _reach(arms),
         *_tuning(study),
         *_overlap(results),
         *_pairing(arms),
@@ -99,6 +99,17 @@ def _reach(arms: pd.DataFrame) -> str:
     if best <= st.ALPHA:
         return f"{sentence}."
     return f"{sentence}: no arm can be told apart with fewer than {st.pairs_in_reach(m)} pairs."
+
+
+def _looks(arms: pd.DataFrame, study: Study) -> str:
+    numbers = join([str(look.num_pairs) for look in study.looks])
+    shares = join([f"{look.weight:g}" for look in study.looks])
+    return (
+        f"Seeds were added at looks, declared before the run: at {numbers} seeds, with {shares} of the 5 %. An arm "
+        "stops when it is decided, or when more seeds would hardly decide it; p is the smallest over the looks, each "
+        "divided by its share, so that looking costs no error. An interval has the level of the look at which its "
+        f"arm stopped (here after {span(arms['n_seeds'])} pairs)."
+    )
 
 
 def _tuning(study: Study) -> list[str]:
@@ -141,9 +152,12 @@ def _lost(arms: pd.DataFrame) -> list[str]:
     ]
 
 
-def coverage(table: pd.DataFrame) -> list[str]:
+def coverage(table: pd.DataFrame, study: Study) -> list[str]:
     """What each interval covers."""
-    seeds = "Seeds: the 95 % paired-t interval covers retraining the same configurations, tested on the same items."
+    seeds = (
+        f"Seeds: the {study.level} paired-t interval covers retraining the same configurations, tested on the same "
+        "items."
+    )
     videos = "Videos: not covered, for no test items are recorded from which the metric follows as a mean over them."
     if table["ci_items_low"].notna().any():
         videos = (

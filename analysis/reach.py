@@ -54,8 +54,9 @@ def _words(results: Results, metric: str, arms: Sequence[Pairs], variances: Sequ
     """The verdicts by t tests with these variances, corrected as the verdicts themselves are."""
     margin = results.study.smallest_effect
     deltas = [arm.d_S.mean() if len(arm.d_S) else 0.0 for arm in arms]
-    p = holm([v.difference_p(d) if v else 1.0 for v, d in zip(variances, deltas, strict=True)])
-    q = holm([v.equivalence_p(d, margin=margin) if v else 1.0 for v, d in zip(variances, deltas, strict=True)])
+    known = list(zip(arms, variances, deltas, strict=True))
+    p = holm([min(1.0, v.difference_p(d) / arm.share) if v else 1.0 for arm, v, d in known])
+    q = holm([min(1.0, v.equivalence_p(d, margin=margin) / arm.share) if v else 1.0 for arm, v, d in known])
     lower = results.study.is_better_low(metric)
     tests = Family(p_exact=p, p_holm=p, p_equiv_holm=q)
     return words([arm.differences for arm in arms], tests, lower_is_better=lower)

@@ -10,6 +10,9 @@ from typing import Any, Literal, cast
 
 from optuna.distributions import BaseDistribution, json_to_distribution
 
+from analysis.adaptive import planned_looks
+from analysis.verdict import Look
+
 Knob = bool | int | float | str
 Mode = Literal["min", "max"]
 Conditions = Mapping[str, Sequence[tuple[str, Sequence[Knob]]]]
@@ -40,7 +43,9 @@ class Study:
     notes: tuple[str, ...] = ()  # sentences for the report
     about: Mapping[str, Any] = field(default_factory=dict)  # facts for the report: data, preset
     trials: int | None = None  # planned search runs per arm
-    seeds: int | None = None  # planned confirm seeds per arm
+    seeds: int | None = None  # planned confirm seeds per arm; with looks, the most
+    looks: tuple[Look, ...] = ()  # adaptive seeds: the planned looks
+    asked_seeds: Mapping[str, int] = field(default_factory=dict)  # with looks: arm -> the seeds it was given so far
     epochs: int | None = None
     searches: int = 1  # independent searches per arm
     # Items tested / items trained on, where seeds meet several overlapping splits (Nadeau and Bengio 2003).
@@ -55,6 +60,11 @@ class Study:
             )
         if not self.smallest_effect > 0:
             raise ValueError(f"the smallest effect of interest must be positive; got {self.smallest_effect}")
+
+    @property
+    def level(self) -> str:
+        """Of the intervals of differences: with looks it is 1 - alpha w_k for an arm that stopped at look k."""
+        return "at least 95 %" if self.looks else "95 %"
 
     @property
     def others(self) -> list[str]:
@@ -128,6 +138,8 @@ def _study(declared: Mapping[str, Any]) -> Study:
         about=about,
         trials=declared.get("trials"),
         seeds=_count(declared.get("seeds")),
+        looks=_looks(declared.get("rule") or {}),
+        asked_seeds=dict(declared.get("asked_seeds") or {}),
         epochs=declared.get("epochs"),
         searches=int(declared.get("searches") or 1),
         test_to_train=declared.get("test_to_train", about.get("test_to_train")),
@@ -146,6 +158,12 @@ def _distribution(written: str | Mapping[str, Any]) -> BaseDistribution:
 
 def _conditions(written: Mapping[str, Any]) -> dict[str, list[tuple[str, list[Knob]]]]:
     return {knob: [(parent, list(values)) for parent, values in parents] for knob, parents in written.items()}
+
+
+def _looks(rule: Mapping[str, Any]) -> tuple[Look, ...]:
+    if not rule:
+        return ()
+    return planned_looks(rule["looks"], rule["weights"], rule["equivalence_weights"])
 
 
 def _ids(written: str | Sequence[str]) -> tuple[str, ...]:

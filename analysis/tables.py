@@ -92,7 +92,7 @@ def progress(results: Results) -> pd.DataFrame:
             {
                 "arm": arm, "search_runs": len(search), "search_planned": results.study.trials,
                 "is_chosen": arm in results.study.chosen, "confirm_runs": len(confirm),
-                "confirm_planned": results.study.seeds,
+                "confirm_planned": results.study.asked_seeds.get(arm, results.study.seeds),
             }
         )  # fmt: skip
     return pd.DataFrame(rows)

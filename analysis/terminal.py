@@ -12,9 +12,10 @@ from analysis.study import Study
 from analysis.words import decimals, mean_sd, metric_name, show_p, signed
 
 WIDTH = 100
-HEADER = ("arm", "seeds", "failed", "mean ± sd", "difference [95 %]", "p Holm", "removed part")
+DIFFERENCE = "difference [{level}]"
+HEADER = ("arm", "seeds", "failed", "mean ± sd", DIFFERENCE, "p Holm", "component")
 FAILED = HEADER.index("failed")
-LEFT = ("arm", "removed part")  # columns set flush left
+LEFT = ("arm", "component")  # columns set flush left
 
 
 def verdicts(table: pd.DataFrame, study: Study, *, width: int = WIDTH) -> str:
@@ -27,7 +28,8 @@ def verdicts(table: pd.DataFrame, study: Study, *, width: int = WIDTH) -> str:
     """
     width = min(width, WIDTH)
     primary = table[table["role"] == "primary"]
-    rows = [HEADER, *(_cells(row, study) for _, row in primary.iterrows())]
+    header = tuple(name.format(level=study.level.replace("at least", "≥")) for name in HEADER)
+    rows = [header, *(_cells(row, study) for _, row in primary.iterrows())]
     if not primary["failed"].any():
         rows = [row[:FAILED] + row[FAILED + 1 :] for row in rows]
     lines = _aligned(rows, width)
@@ -47,7 +49,7 @@ def _cells(row: pd.Series, study: Study) -> tuple[str, ...]:
         interval = f" [{signed(row['ci_low'], d)}, {signed(row['ci_high'], d)}]" if pd.notna(row["ci_low"]) else ""
         difference = f"{signed(row['delta'], d)}{interval}"
         p = show_p(row["p_holm"])
-    verdict = row["verdict"] or "(reference)"
+    verdict = row["verdict"] or "reference"
     return row["arm"], str(row["n_seeds"]), str(row["failed"]), mean_sd(row, d), difference, p, verdict
 
 

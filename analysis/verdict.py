@@ -5,8 +5,8 @@ The word says what the component that an arm removes does, seen from the referen
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,12 +21,57 @@ WORDS = (HELPS, HURTS, EQUIVALENT, UNDECIDED)
 
 
 @dataclass(frozen=True, kw_only=True)
+class Look:
+    """A number of pairs at which arms may stop, and the share of alpha that its tests have."""
+
+    num_pairs: int
+    weight: float  # of the test for a difference
+    equivalence_weight: float
+
+    def with_pairs(self, num_pairs: int) -> Look:
+        """The same look at another number of pairs."""
+        return replace(self, num_pairs=num_pairs)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Differences:
-    """The paired differences of one arm, and the pairs that were lost because a run failed."""
+    """The paired differences of one arm in the order of their seeds, and the pairs that were lost to failures."""
 
     d_S: Array
     num_lost: int = 0
     overlap: float = 0.0  # see statistics.standard_error
+    looks: tuple[Look, ...] | None = None  # those reached so far, with adaptive seeds; None: one look, at all pairs
+
+    @property
+    def tested(self) -> tuple[Look, ...]:
+        """The looks at which it is tested."""
+        return (Look(num_pairs=len(self.d_S), weight=1, equivalence_weight=1),) if self.looks is None else self.looks
+
+    @property
+    def p_exact(self) -> float:
+        """P of no difference, by the sign-flip test: with looks, the smallest of theirs over its share of alpha."""
+        return _smallest(sign_flip_p(self.d_S[: look.num_pairs]) / look.weight for look in self.tested)
+
+    def p_equiv(self, margin: float) -> float:
+        """P of a difference beyond the margin, likewise."""
+        return _smallest(
+            equivalence_p(self.d_S[: look.num_pairs], margin=margin, overlap=self.overlap) / look.equivalence_weight
+            for look in self.tested
+            if look.equivalence_weight
+        )
+
+    @property
+    def best_p(self) -> float:
+        """The smallest p of no difference that so many pairs can reach."""
+        return _smallest(reachable_p(look.num_pairs, 1) / look.weight for look in self.tested)
+
+    def filled(self, value: float) -> Differences:
+        """With `value` for every lost pair, after all others."""
+        looks = self.looks
+        if looks:
+            looks = (*looks[:-1], looks[-1].with_pairs(looks[-1].num_pairs + self.num_lost))
+        d_S = np.append(self.d_S, np.full(self.num_lost, value))
+        return replace(self, d_S=d_S, num_lost=0, looks=looks)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,8 +88,8 @@ def family(arms: Sequence[Differences], *, margin: float) -> Family:
 
     An arm without pairs enters with p = 1: it was planned, so it counts.
     """
-    p_exact = np.array([sign_flip_p(arm.d_S) for arm in arms])
-    p_equiv = np.array([equivalence_p(arm.d_S, margin=margin, overlap=arm.overlap) for arm in arms])
+    p_exact = np.array([arm.p_exact for arm in arms])
+    p_equiv = np.array([arm.p_equiv(margin) for arm in arms])
     return Family(p_exact=p_exact, p_holm=holm(p_exact), p_equiv_holm=holm(p_equiv))
 
 
@@ -97,8 +142,7 @@ def _changed_by_failures(
     if not arm.num_lost or verdict == UNDECIDED:
         return None
     for worst in (arm.d_S.min(), arm.d_S.max()):
-        filled = Differences(d_S=np.append(arm.d_S, np.full(arm.num_lost, worst)), overlap=arm.overlap)
-        others = [*arms[:i], filled, *arms[i + 1 :]]
+        others = [*arms[:i], arm.filled(worst), *arms[i + 1 :]]
         new = words(others, family(others, margin=margin), lower_is_better=lower_is_better)[i]
         if new != verdict:
             return new
@@ -124,10 +168,14 @@ def _reason(i: int, arm: Differences, verdict: str, tests: Family) -> str:
 def _best_p(i: int, arm: Differences, tests: Family) -> float:
     """The smallest corrected p that arm i can reach with its number of pairs, the other arms being what they are."""
     p = tests.p_exact.copy()
-    p[i] = min(p[i], reachable_p(len(arm.d_S), 1))
+    p[i] = min(p[i], arm.best_p)
     return float(holm(p)[i])
 
 
 def _harm(d_S: Array, lower_is_better: bool) -> float:
     mean = float(d_S.mean()) if len(d_S) else 0.0
     return mean if lower_is_better else -mean
+
+
+def _smallest(p: Iterable[float]) -> float:
+    return min(1.0, *p, 1.0)

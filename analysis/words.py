@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ACRONYMS = {"mae", "mse", "rmse", "auc", "f1", "r2", "nll", "mmd"}
 
@@ -49,7 +51,7 @@ def signed(x: float, digits: int) -> str:
 
 def mean_sd(row: Mapping[str, Any] | pd.Series, digits: int) -> str:
     """A mean with its standard deviation; without, where there is one value."""
-    if pd.isna(row["sd"]):
+    if row["sd"] is None or math.isnan(row["sd"]):
         return fixed(row["mean"], digits)
     return f"{fixed(row['mean'], digits)} ± {fixed(row['sd'], digits)}"
 

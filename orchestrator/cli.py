@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.table import Table
@@ -18,11 +18,14 @@ from orchestrator.conductor import StudyError
 from orchestrator.folder import Folder
 from orchestrator.history import History
 from orchestrator.objective import Objective
+from orchestrator.plan import GoOn, no_more_seeds
 from orchestrator.progress import Tally, duration, tallies
 from orchestrator.run import Options, run
 from orchestrator.study import Fingerprint, Study
 
 BROKEN, WRONG, INTERRUPTED = 1, 2, 130
+# Adaptive seeds go up to so many times the preset's, unless --max-seeds says otherwise.
+MORE_SEEDS = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +36,8 @@ class Arguments:
     data: Path | None
     results: str | None
     trials: int | None
-    seeds: int | None
+    seeds: int | Literal["auto"] | None
+    max_seeds: int | None
     searches: int | None
     epochs: int | None
     arms: tuple[str, ...]
@@ -52,13 +56,26 @@ class Arguments:
         """The study with what the user set on the command line."""
         given = {
             "trials": self.trials,
-            "seeds": self.seeds,
+            "seeds": self._seeds_of(study),
             "searches": self.searches,
             "epochs": self.epochs,
             "seed": self.seed,
             "selected": self.arms or None,
         }
         return replace(study, **{name: value for name, value in given.items() if value is not None})
+
+    def _seeds_of(self, study: Study) -> int | None:
+        """Seeds per arm; adaptive ones, at the most."""
+        if self.seeds == "auto":
+            return self.max_seeds or MORE_SEEDS * study.seeds
+        if self.max_seeds is not None:
+            raise ValueError("--max-seeds is for adaptive seeds; give --seeds auto with it")
+        return self.seeds
+
+    @property
+    def is_adaptive(self) -> bool:
+        """Whether an arm gets as many seeds as it takes to decide it."""
+        return self.seeds == "auto"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +88,7 @@ class Prepared:
     seconds_per_run: float  # a rough guess, for a study that has no runs yet
     foresight: Sequence[str]  # what can be said of the result before the run
     hints: Sequence[str]  # what to do next
+    go_on: GoOn = no_more_seeds  # with adaptive seeds, the rule
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,7 +139,18 @@ def _parser(description: str, presets: Mapping[str, str]) -> argparse.ArgumentPa
     parser.add_argument("--data", type=Path, metavar="DIR", help="real data; without it, planted synthetic data")
     parser.add_argument("--results", metavar="DIR", help="results folder (default: results/<study>)")
     parser.add_argument("--trials", type=_at_least(0), metavar="N", help="search runs per arm")
-    parser.add_argument("--seeds", type=_at_least(1), metavar="N", help="confirm seeds per arm")
+    parser.add_argument(
+        "--seeds",
+        type=_seeds,
+        metavar="N|auto",
+        help="confirm seeds per arm; auto: an arm stops at the first of 4 looks at which it is decided",
+    )
+    parser.add_argument(
+        "--max-seeds",
+        type=_at_least(1),
+        metavar="N",
+        help=f"with --seeds auto, the most per arm (default: {MORE_SEEDS} times the preset's)",
+    )
     parser.add_argument("--searches", type=_at_least(1), metavar="R", help="independent searches per arm, same trials")
     parser.add_argument("--epochs", type=_at_least(1), metavar="N", help="epochs per run")
     parser.add_argument("--arms", type=_names, default=(), metavar="A,B", help="arms to run (the reference is added)")
@@ -164,9 +193,13 @@ def _planned(tally: Tally, phase: str) -> str:
 def _outlook(prepared: Prepared, folder: Folder, counts: Mapping[str, Tally], arguments: Arguments) -> list[str]:
     study = prepared.study
     missing = sum(tally.num_missing for tally in counts.values())
+    more = sum(max(0, study.seeds - tally.planned["confirm"]) for tally in counts.values())
     seconds, source = _seconds_per_run(prepared, folder)
     workers = arguments.workers or (1 if arguments.serial else _num_cpus())
-    told = f"{missing} runs of {study.epochs} epochs to train; about {duration(missing * seconds / workers)}"
+    runs, time = f"{missing}", duration(missing * seconds / workers)
+    if more:
+        runs, time = f"{missing} to {missing + more}", f"{time} to {duration((missing + more) * seconds / workers)}"
+    told = f"{runs} runs of {study.epochs} epochs to train; about {time}"
     reference = f"The search looks at {study.search_metric}; claims are about {study.primary_metric}"
     return [
         f"{told} on {workers} worker{'s' if workers > 1 else ''} ({source})",
@@ -197,7 +230,7 @@ def _num_cpus() -> int:
 def _run(prepared: Prepared, options: Options, console: Console, report: Callable[[Path], Sequence[str]]) -> int:
     for line in prepared.foresight:
         console.print(line, markup=False)
-    ended = run(prepared.study, prepared.objective(), options, console=console)
+    ended = run(prepared.study, prepared.objective(), options, go_on=prepared.go_on, console=console)
     go_on = _how_to_go_on(options.program["arguments"])
     if ended.interruption.signal is not None:
         console.print(f"Interrupted in good order by {ended.interruption.signal.name}. {go_on}", markup=False)
@@ -247,6 +280,13 @@ def _at_least(low: int) -> Callable[[str], int]:
         return value
 
     return parse_number
+
+
+def _seeds(text: str) -> int | str:
+    try:
+        return text if text == "auto" else _at_least(1)(text)
+    except argparse.ArgumentTypeError as error:
+        raise argparse.ArgumentTypeError(f"{error}; or auto") from None
 
 
 def _positive(text: str) -> float:

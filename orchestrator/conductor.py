@@ -17,7 +17,7 @@ from orchestrator.attempt import Broken, EpochDone, Finished, Message, Report
 from orchestrator.events import Event
 from orchestrator.folder import Folder
 from orchestrator.ledger import Bundle, Ledger
-from orchestrator.plan import Done, GoOn, Plan, Wait
+from orchestrator.plan import Done, GoOn, Plan, Wait, no_more_seeds
 from orchestrator.provenance import Commit
 from orchestrator.rows import Course, Ending, Maker, now
 from orchestrator.study import Fingerprint, Pack, Run, Study
@@ -67,13 +67,13 @@ class Conductor:
         ledger: Ledger,
         *,
         commit: Commit,
-        go_on: GoOn = lambda _values, _look: (),
+        go_on: GoOn = no_more_seeds,
         hours: float | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.study = study
         self.observer: Observer = _Nobody()
-        self.on_chosen: Callable[[], None] = _nothing  # after an arm's search is over
+        self.on_decided: Callable[[], None] = _nothing  # after a search is over, and after a look
         self.plan = Plan(study, fingerprint, record=self._record, events=ledger.events, go_on=go_on)
         self.fatal: StudyError | None = None  # why the study was stopped for good
         self._ledger, self._clock = ledger, clock
@@ -82,7 +82,7 @@ class Conductor:
         self._bundles: dict[str, Bundle] = {}
         self._errors: list[str] = []
         self._drain_reason = ""
-        self._has_chosen = False
+        self._has_decided = False
         self._ends_at = None if hours is None else clock() + 3600 * hours
 
     # For runners
@@ -113,9 +113,9 @@ class Conductor:
         if self.draining:
             return Wait() if self._courses else Done()
         pack = self.plan.ask(at=now())
-        if self._has_chosen:
-            self._has_chosen = False
-            self.on_chosen()
+        if self._has_decided:
+            self._has_decided = False
+            self.on_decided()
         if isinstance(pack, Pack):
             self._courses[pack.pack_id] = Course(pack=pack, survivors={run.run_id for run in pack})
             self.observer.began(pack)
@@ -217,8 +217,8 @@ class Conductor:
             self._ledger.tell(event, self._bundles.pop(event.run_id))
             return
         self._ledger.record(event)
-        if isinstance(event, events.Chosen):
-            self._has_chosen = True
+        if isinstance(event, events.Chosen | events.Looked):
+            self._has_decided = True
 
     def _count_errors(self, kind: str, error: str) -> None:
         """Ten attempts in a row that end in the same exception stop the study: its code is broken."""

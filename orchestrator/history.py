@@ -69,6 +69,17 @@ class History:
         """The suggestions that a run tells: its own, and those that repeated it."""
         return self._told_by.get(run_id, [])
 
+    def look_of(self, arm: str) -> int:
+        """The look up to which an arm is confirmed: the first at which it did not go on, or the one that is next."""
+        if not self._study.looks:
+            return 0
+        stopped = [look for look, going in self.looked.items() if arm not in going]
+        return min(stopped, default=len(self.looked))
+
+    def num_seeds(self, arm: str) -> int:
+        """Confirm seeds that an arm is given, as far as is decided."""
+        return self._study.num_seeds(self.look_of(arm))
+
     def apply(self, event: Event) -> None:
         """Takes note of an event."""
         match event:

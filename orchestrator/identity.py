@@ -64,6 +64,7 @@ def describe(study: Study, fingerprint: Fingerprint, *, program: Mapping[str, An
         "code_sha256": fingerprint.code_sha256,
         "program": dict(program),
         "chosen": {},
+        "asked_seeds": {},
         "changes": [],
     }
 
@@ -143,7 +144,15 @@ def reconcile(
     return new, fingerprint
 
 
-def chosen(study: Study, history: History) -> dict[str, Any]:
+def decided(study: Study, history: History) -> dict[str, Any]:
+    """What is known only after some runs: chosen configurations, and with adaptive seeds how many every arm got."""
+    return {
+        "chosen": _chosen(study, history),
+        "asked_seeds": {arm.name: history.num_seeds(arm.name) for arm in study.running} if study.looks else {},
+    }
+
+
+def _chosen(study: Study, history: History) -> dict[str, Any]:
     """The configuration that counts of every arm whose search is over: its id, or a list of ids, one per search."""
     result: dict[str, Any] = {}
     for arm in study.arms:

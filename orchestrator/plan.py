@@ -35,6 +35,11 @@ class Done:
 GoOn = Callable[[Mapping[str, Mapping[int, float | None]], int], Sequence[str]]
 
 
+def no_more_seeds(_values: Mapping[str, Mapping[int, float | None]], _look: int) -> Sequence[str]:
+    """The rule of a study whose number of seeds is fixed."""
+    return ()
+
+
 class Plan:
     """The plan of a study.
 
@@ -51,7 +56,7 @@ class Plan:
         *,
         record: Callable[[Event], None] = lambda _: None,
         events: Iterable[Event] = (),
-        go_on: GoOn = lambda _values, _look: (),
+        go_on: GoOn = no_more_seeds,
     ) -> None:
         self.study = study
         self._go_on = go_on
@@ -183,7 +188,7 @@ class Plan:
         if choice is None:
             return None
         suggested = choice.suggested
-        indices = [] if suggested is None else self.study.confirm_seeds(key[1], self._look_of(key[0]))
+        indices = [] if suggested is None else self.study.confirm_seeds(key[1], self.history.look_of(key[0]))
         runs = [self._confirm_run(key, suggested or {}, index=index) for index in indices]
         missing = [run for run in runs if run.run_id not in self.history.runs][: self.study.pack_size]
         if not missing:
@@ -194,11 +199,6 @@ class Plan:
     def _confirm_run(self, key: Key, suggested: Mapping[str, Knob], *, index: int) -> Run:
         arm, search = key
         return self._make(arm, suggested, phase="confirm", search=search, seed=self._seed(1 + index), split=index)
-
-    def _look_of(self, arm: str) -> int:
-        """The look up to which an arm is confirmed: the first at which it did not go on, or the one that is next."""
-        stopped = [look for look, going in self.history.looked.items() if arm not in going]
-        return min(stopped, default=len(self.history.looked))
 
     def _look(self) -> bool:
         """Where everything up to a look is over: decides which arms go on. Returns whether any does."""

@@ -24,7 +24,7 @@ ENOUGH_RUNS = 3
 class Tally:
     """One arm in numbers."""
 
-    planned: Mapping[str, int]  # by phase
+    planned: Mapping[str, int]  # by phase; with adaptive seeds, as far as is decided
     over: Counter[tuple[str, str]] = field(default_factory=Counter)  # by phase and status
     running: int = 0
     best: float | None = None
@@ -49,7 +49,7 @@ class Progress:
     def __init__(
         self, study: Study, history: History, console: Console, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._study, self._console, self._clock = study, console, clock
+        self._study, self._history, self._console, self._clock = study, history, console, clock
         self._tallies = tallies(study, history)
         self._began = clock()
         self._num_over = 0
@@ -68,7 +68,9 @@ class Progress:
 
     def began(self, pack: Pack) -> None:
         """A pack was handed to a worker."""
-        self._tallies[pack.runs[0].arm].running += len(pack.runs)
+        tally = self._tallies[pack.runs[0].arm]
+        tally.running += len(pack.runs)
+        tally.planned = _planned(self._study, self._history, pack.runs[0].arm)
 
     def reported(self, pack: Pack, epoch: int) -> None:
         """A pack finished an epoch; the table shows runs, not epochs."""
@@ -139,8 +141,7 @@ class Progress:
 
 def tallies(study: Study, history: History) -> dict[str, Tally]:
     """Every arm in numbers, from what is known: runs that the study, as it is now, asks for."""
-    planned = {"search": study.trials if study.searched else 0, "confirm": study.seeds}
-    result = {arm.name: Tally(planned=planned) for arm in study.running}
+    result = {arm.name: Tally(planned=_planned(study, history, arm.name)) for arm in study.running}
     chosen = {(c.arm, c.search): c.config_id for c in history.chosen.values()}
     last: dict[tuple[object, ...], RunRecord] = {}  # of each run, its last retry
     for record in history.runs.values():
@@ -155,6 +156,10 @@ def tallies(study: Study, history: History) -> dict[str, Tally]:
         known = [s for search in range(study.searches) for s in history.suggestions((name, search))]
         tally.best = best_of(study, [s.value for s in known if s.status == "completed"])
     return result
+
+
+def _planned(study: Study, history: History, arm: str) -> dict[str, int]:
+    return {"search": study.trials if study.searched else 0, "confirm": history.num_seeds(arm)}
 
 
 def best_of(study: Study, values: Sequence[float]) -> float | None:

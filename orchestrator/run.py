@@ -19,6 +19,7 @@ from orchestrator.folder import Folder
 from orchestrator.ledger import Ledger
 from orchestrator.lock import Lock
 from orchestrator.objective import Objective
+from orchestrator.plan import GoOn, no_more_seeds
 from orchestrator.progress import Progress
 from orchestrator.provenance import commit
 from orchestrator.signals import Interruption, draining
@@ -61,8 +62,18 @@ class Ended:
     reason: str  # why it ended before it was complete
 
 
-def run(study: Study, objective: Objective, options: Options, *, console: Console | None = None) -> Ended:
+def run(
+    study: Study,
+    objective: Objective,
+    options: Options,
+    *,
+    go_on: GoOn = no_more_seeds,
+    console: Console | None = None,
+) -> Ended:
     """Runs a study, or what is left of it.
+
+    Args:
+        go_on: with adaptive seeds, the rule.
 
     Raises:
         ValueError: the results folder is of something else, or another driver writes to it.
@@ -78,16 +89,18 @@ def run(study: Study, objective: Objective, options: Options, *, console: Consol
         folder, study, fingerprint, program=options.program, accept_change=options.accept_change
     )
     with _logging_to(folder), _opened(folder, study) as ledger:
-        conductor = Conductor(study, fingerprint, ledger, commit=commit(options.checkout), hours=options.hours)
+        conductor = Conductor(
+            study, fingerprint, ledger, commit=commit(options.checkout), go_on=go_on, hours=options.hours
+        )
         if options.retry_failed:
             console.print(f"{conductor.plan.retry_failed()} failed runs are tried again")
         history = conductor.plan.history
 
-        def note_chosen() -> None:
-            identity.save(folder, description | {"chosen": identity.chosen(study, history)})
+        def note_decided() -> None:
+            identity.save(folder, description | identity.decided(study, history))
 
-        note_chosen()
-        conductor.on_chosen = note_chosen
+        note_decided()
+        conductor.on_decided = note_decided
         _say_what_is_there(conductor, console)
         with Progress(study, history, console) as conductor.observer:
             interruption = _conduct(conductor, objective, options)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from analysis.adaptive import Rule, looks
 from analysis.statistics import pairs_in_reach, reachable_p
 from mfm.config import Config
 from mfm.cost import seconds_per_run
 from mfm.fingerprint import code_sha256, data_sha256
 from orchestrator import cli
 from orchestrator.objective import Objective
+from orchestrator.plan import no_more_seeds
 from orchestrator.study import Fingerprint, Study
 from studies.ablation import Question
 from studies.presets import Preset
@@ -43,6 +46,9 @@ def _prepare(
     question: Question, presets: Mapping[str, Preset], arguments: cli.Arguments, hints: Sequence[str]
 ) -> cli.Prepared:
     study = arguments.adjusted(question.study(arguments.preset, presets[arguments.preset]))
+    rule = _rule(study) if arguments.is_adaptive else None
+    if rule is not None:
+        study = replace(study, looks=tuple(look.num_pairs for look in rule.looks), rule=rule.declared)
     full = Config.from_knobs(study.base, question.dataset.modality_names)
     return cli.Prepared(
         study=study,
@@ -53,6 +59,19 @@ def _prepare(
         ),
         foresight=_foresight(study),
         hints=hints,
+        go_on=rule or no_more_seeds,
+    )
+
+
+def _rule(study: Study) -> Rule:
+    num_arms = len(study.running) - 1
+    if not num_arms:
+        raise ValueError("--seeds auto decides arms against the reference; this study has no arm beside it")
+    return Rule(
+        looks=looks(num_arms, study.seeds),
+        reference=study.reference,
+        margin=study.smallest_effect,
+        overlap=float(study.about.get("test_to_train", 0)),
     )
 
 
@@ -72,6 +91,12 @@ def _foresight(study: Study) -> list[str]:
     num_arms = len(study.running) - 1
     if not num_arms:
         return []
+    if study.looks:
+        numbers = [str(n) for n in study.looks]
+        return [
+            f"Adaptive seeds: an arm stops at the first of {', '.join(numbers[:-1])} or {numbers[-1]} seeds at which "
+            "it is decided, or at which more would hardly decide it (docs/statistics.md)"
+        ]
     least = reachable_p(study.seeds, num_arms)
     if least <= 0.05:
         return [

@@ -49,8 +49,8 @@ def forest(table: pd.DataFrame, study: Study, *, ax: Axes | None = None) -> Axes
     _label_axis(ax, study)
     note(
         ax,
-        f"Mean difference over {span(rows['n_seeds'])} paired seeds. Thick: 95 % paired-t interval (retraining), per "
-        "arm, not simultaneous. Thin: new test videos too, where items are recorded. Green: within "
+        f"Mean difference over {span(rows['n_seeds'])} paired seeds. Thick: {study.level} paired-t interval "
+        "(retraining), per arm, not simultaneous. Thin: new test videos too, where items are recorded. Green: within "
         f"±{study.smallest_effect:g}, the declared smallest effect. Verdicts: Holm over {len(rows)} arms.",
     )
     return ax
@@ -79,7 +79,7 @@ def seed_differences(pairs: pd.DataFrame, table: pd.DataFrame, study: Study, *, 
     note(
         ax,
         f"One dot is one seed: arm minus reference over {span(rows['n_seeds'])} paired seeds; cross: their mean with "
-        "the 95 % paired-t interval. Right: in how many of them the arm is worse.",
+        f"the {study.level} paired-t interval. Right: in how many of them the arm is worse.",
     )
     return ax
 

@@ -140,7 +140,7 @@ def test_the_text_for_the_terminal_fits_it(report: Report, mosi: Results) -> Non
         "%]",
         "p",
         "Holm",
-        "verdict",
+        "component",
     ]
     narrow = terminal.verdicts(tables.ablation(mosi), mosi.study, width=90)
     assert max(len(line) for line in narrow.splitlines()) <= 90

@@ -111,13 +111,40 @@ def test_every_script_runs_on_planted_data(script: str, tmp_path: Path) -> None:
     assert (tmp_path / "results" / "report" / "index.html").exists()
 
 
+def test_adaptive_seeds_stop_at_a_look_and_the_report_counts_it(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    arms = ("--arms", "without_language,no_prior")
+    arguments = ("--results", str(results), "--trials", "1", "--epochs", "4", *arms, "--serial")
+    done = call("mosi_ablation", *arguments, "--seeds", "auto", "--max-seeds", "13")
+    assert done.returncode == 0, done.stderr
+    assert "stops at the first of 10, 11, 12 or 13 seeds" in done.stdout
+    declared = json.loads((results / "study.json").read_text())
+    assert declared["looks"] == [10, 11, 12, 13]
+    assert declared["rule"]["weights"] == [0.1, 0.15, 0.25, 0.5]
+    rows = pd.read_parquet(results / "runs")
+    given = rows[rows.phase == "confirm"].groupby("arm").size().to_dict()
+    assert given == declared["asked_seeds"]
+    assert set(given.values()) <= {10, 11, 12, 13}
+    table = pd.read_csv(results / "report" / "tables" / "ablation.csv")
+    primary = table[table.role == "primary"].set_index("arm")
+    assert primary.loc["without_language", "verdict"] == "helps"
+    assert primary.loc["without_language", "n_seeds"] == 10, "an arm that is decided gets no more"
+    assert "≥ 95 %" in done.stdout
+
+    fixed = call("mosi_ablation", *arguments, "--seeds", "13")
+    assert fixed.returncode == 2
+    assert "the rule of the adaptive seeds" in fixed.stderr
+
+
 WRONG: dict[str, tuple[Sequence[str], str]] = {
     "unknown flag": (["--sedes", "3"], "unrecognized arguments: --sedes 3"),
     "abbreviated flag": (["--see", "3"], "unrecognized arguments: --see 3"),
     "unknown preset": (["--preset", "fast"], "invalid choice: 'fast'"),
     "unknown arm": (["--arms", "no_priors"], "arm 'no_priors' is not known; did you mean 'no_prior'?"),
-    "seeds that are no number": (["--seeds", "many"], "must be a whole number from 1 on; got 'many'"),
+    "seeds that are no number": (["--seeds", "many"], "must be a whole number from 1 on; got 'many'; or auto"),
     "negative trials": (["--trials", "-1"], "must be a whole number from 0 on; got '-1'"),
+    "too few seeds for the looks": (["--seeds", "auto", "--max-seeds", "9"], "--max-seeds of at least 14 for 5 arms"),
+    "most seeds without auto": (["--max-seeds", "9"], "give --seeds auto with it"),
     "no hours": (["--hours", "0"], "must be a number greater than 0; got '0'"),
     "missing data": (["--data", "no/such/folder"], "no/such/folder"),
     "ray client": (["--address", "ray://head:10001"], "submit the study with --cluster"),

@@ -1,0 +1,146 @@
+"""Adaptive seeds: the looks, the p values over them, the rule, and the error it keeps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+
+from analysis import statistics as st
+from analysis.adaptive import Rule, looks, reached
+from analysis.verdict import EQUIVALENT, HELPS, UNDECIDED, Differences, Look, verdicts
+
+MARGIN = 0.03
+
+
+def rule_for(num_arms: int, max_seeds: int) -> Rule:
+    return Rule(looks=looks(num_arms, max_seeds), reference="full", margin=MARGIN)
+
+
+def values_at(rule: Rule, look: int, drawn: Mapping[str, np.ndarray]) -> dict[str, dict[int, float | None]]:
+    n = rule.looks[look].num_pairs
+    return {arm: dict(enumerate(values[:n].tolist(), start=1)) for arm, values in drawn.items()}
+
+
+def play(rule: Rule, drawn: Mapping[str, np.ndarray]) -> tuple[dict[str, Differences], dict[str, int]]:
+    """A whole study under the rule: each arm's differences at the end, and its seeds."""
+    seeds = dict.fromkeys(drawn, rule.looks[0].num_pairs)
+    for look in range(len(rule.looks) - 1):
+        values = {arm: dict(enumerate(v[: seeds[arm]].tolist(), start=1)) for arm, v in drawn.items()}
+        going = rule(values, look)
+        if not going:
+            break
+        for arm in (*going, "full"):
+            seeds[arm] = rule.looks[look + 1].num_pairs
+    order = range(1, seeds["full"] + 1)
+    done = {}
+    for arm in drawn:
+        if arm != "full":
+            own = range(1, seeds[arm] + 1)
+            d_S = drawn[arm][: seeds[arm]] - drawn["full"][: seeds[arm]]
+            done[arm] = Differences(d_S=d_S, looks=reached(rule.looks, order, own, own))
+    return done, seeds
+
+
+def draw(rng: np.random.Generator, rule: Rule, effects: Mapping[str, float], sd: float = 0.04) -> dict[str, np.ndarray]:
+    n = rule.looks[-1].num_pairs
+    return {arm: 1 + effect + sd * rng.standard_normal(n) for arm, effect in {"full": 0.0, **effects}.items()}
+
+
+@pytest.mark.parametrize(
+    ("num_arms", "most", "expected"), [(9, 30, [12, 16, 22, 30]), (9, 60, [12, 21, 35, 60]), (1, 12, [9, 10, 11, 12])]
+)
+def test_looks_grow_from_the_earliest_that_can_decide(num_arms: int, most: int, expected: list[int]) -> None:
+    found = looks(num_arms, most)
+    assert [look.num_pairs for look in found] == expected
+    assert num_arms * 2.0 ** (1 - expected[0]) / found[0].weight <= st.ALPHA
+    assert num_arms * 2.0 ** (2 - expected[0]) / found[0].weight > st.ALPHA
+    assert sum(look.weight for look in found) == pytest.approx(1)
+    assert sum(look.equivalence_weight for look in found) == pytest.approx(1)
+
+
+def test_too_few_seeds_for_the_looks_are_refused() -> None:
+    with pytest.raises(ValueError, match="--max-seeds of at least 15 for 9 arms"):
+        looks(9, 14)
+
+
+def test_p_is_the_smallest_over_the_looks_each_over_its_share() -> None:
+    d_S = np.random.default_rng(3).normal(0.02, 0.03, 12)
+    found = Differences(
+        d_S=d_S,
+        looks=(
+            Look(num_pairs=6, weight=0.2, equivalence_weight=0.0),
+            Look(num_pairs=12, weight=0.8, equivalence_weight=1.0),
+        ),
+    )
+    assert found.p_exact == pytest.approx(min(st.sign_flip_p(d_S[:6]) / 0.2, st.sign_flip_p(d_S) / 0.8, 1))
+    assert found.p_equiv(MARGIN) == pytest.approx(st.equivalence_p(d_S, margin=MARGIN))
+    assert found.best_p == pytest.approx(min(2.0**-5 / 0.2, 2.0**-11 / 0.8))
+
+
+def test_before_the_first_look_nothing_is_tested() -> None:
+    early = Differences(d_S=np.full(5, 9.0) + np.arange(5), looks=())
+    assert (early.p_exact, early.p_equiv(MARGIN)) == (1.0, 1.0)
+    assert verdicts([early], lower_is_better=True, margin=MARGIN)[0][0] == UNDECIDED
+
+
+def test_failed_seeds_take_their_place_in_the_order_but_are_no_pairs() -> None:
+    planned = looks(1, 12)
+    seeds = range(1, 11)
+    found = reached(planned, range(1, 13), seeds, [s for s in seeds if s not in (2, 10)])
+    assert [look.num_pairs for look in found] == [8, 8]  # of the first 9 and the first 10 seeds
+    assert [look.weight for look in found] == [0.1, 0.15]
+
+
+def test_a_large_effect_stops_at_the_first_look_and_an_unclear_one_goes_on() -> None:
+    rule = rule_for(3, 60)
+    drawn = draw(np.random.default_rng(0), rule, {"large": 0.5, "unclear": 0.035, "large too": -0.5})
+    assert rule(values_at(rule, 0, drawn), 0) == ["unclear"]
+
+
+def test_an_arm_that_more_seeds_would_hardly_decide_stops() -> None:
+    rule = rule_for(2, 20)
+    rng = np.random.default_rng(1)
+    drawn = draw(rng, rule, {"noise": 0.0, "clear": 0.5}, sd=1.0)
+    assert "noise" not in rule(values_at(rule, 0, drawn), 0)
+
+
+def test_an_arm_that_stopped_does_not_go_on_and_keeps_its_p() -> None:
+    rule = rule_for(2, 60)
+    drawn = draw(np.random.default_rng(2), rule, {"stopped": 0.02, "unclear": 0.035})
+    values = values_at(rule, 1, drawn)
+    values["stopped"] = dict(list(values["stopped"].items())[: rule.looks[0].num_pairs])
+    assert "stopped" not in rule(values, 1)
+
+
+def test_the_rule_is_a_pure_function() -> None:
+    rule = rule_for(3, 30)
+    values = values_at(rule, 1, draw(np.random.default_rng(4), rule, {"a": 0.03, "b": 0.0, "c": 0.06}))
+    assert rule(values, 1) == rule(values, 1)
+
+
+def test_lost_pairs_are_filled_in_at_the_look_that_decided() -> None:
+    planned = (Look(num_pairs=12, weight=1.0, equivalence_weight=1.0),)
+    d_S = 0.05 + 0.01 * np.random.default_rng(5).standard_normal(12)
+    few = Differences(d_S=d_S, num_lost=3, looks=planned).filled(float(d_S.min()))
+    assert few.looks == (planned[0].with_pairs(15),)
+    assert len(few.d_S) == 15
+    assert few.num_lost == 0
+
+
+def test_the_error_stays_below_five_percent_and_seeds_are_saved() -> None:
+    """200 studies of 4 arms without any effect, and one that has one: the bound is 0.05 + 2 standard errors."""
+    rule, rng = rule_for(5, 24), np.random.default_rng(6)
+    wrong, found, spent = 0, 0, []
+    for _ in range(200):
+        drawn = draw(rng, rule, {"a": 0.0, "b": 0.0, "c": 0.0, "d": 0.0, "real": 0.08})
+        done, seeds = play(rule, drawn)
+        said = dict(zip(done, verdicts(list(done.values()), lower_is_better=True, margin=MARGIN), strict=True))
+        wrong += any(said[arm][0] not in (UNDECIDED, EQUIVALENT) for arm in "abcd")
+        found += said["real"][0] == HELPS
+        spent.append(np.mean([seeds[arm] for arm in done]))
+    assert wrong / 200 <= 0.05 + 2 * math.sqrt(0.05 * 0.95 / 200)
+    assert found / 200 >= 0.9
+    assert np.mean(spent) < 0.9 * 24
