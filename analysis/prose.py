@@ -135,10 +135,11 @@ def _pairing(arms: pd.DataFrame) -> list[str]:
     intervals = [st.fisher_interval(rho, n) for rho, n in zip(known["rho_pair"], known["n_seeds"], strict=True)]
     around_0 = sum(low <= 0 <= high for low, high in intervals)
     start = "Pairing did not help here" if around_0 > len(known) / 2 else "Pairing helped"
-    gain = 100 * float(known["pair_gain"].median())
+    gain = round(100 * float(known["pair_gain"].median()))
+    change = f"changes by {-gain:+d} %" if gain else "stays the same"
     return [
         f"{start}: the interval of the correlation between arm and reference over seeds contains 0 for {around_0} of "
-        f"{count(len(known), 'arm')}; the standard error changes by {-round(gain):+d} % in the median."
+        f"{count(len(known), 'arm')}; the standard error {change} in the median."
     ]
 
 

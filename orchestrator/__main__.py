@@ -66,7 +66,9 @@ def _status(folder: Folder, study: dict[str, Any], _: argparse.Namespace, consol
         counts = [sum((r["arm"], r["phase"], r["status"]) == (arm, *column) for r in rows) for column in columns]
         table.add_row(arm, *(str(count or "") for count in counts))
     console.print(table)
-    planned = len(study["selected"]) * (study["trials"] * bool(study["space"]) + study["seeds"])
+    asked = study.get("asked_seeds", {})
+    search = study["trials"] * bool(study["space"])
+    planned = sum(search + asked.get(arm, study["seeds"]) for arm in study["selected"])
     console.print(f"{len(rows)} of about {planned} runs are published in {folder.root}; {_owner(folder)}", markup=False)
 
 

@@ -114,7 +114,8 @@ class Progress:
         elapsed = self._clock() - self._began
         if self._num_over >= ENOUGH_RUNS:
             rate = self._num_over / elapsed
-            parts += [f"{60 * rate:.3g} runs a minute", f"{duration(missing / rate)} left"]
+            a_minute = f"{60 * rate:.3g}" if rate < 1 else f"{60 * rate:.0f}"
+            parts += [f"{a_minute} runs a minute", f"{duration(missing / rate)} left"]
         return ", ".join(parts)
 
     def _table(self) -> Table:

@@ -1,0 +1,44 @@
+"""What the documents show works as it stands there."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+ROOT = Path(__file__).parent.parent.parent
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def call(*arguments: str, cwd: Path) -> str:
+    return subprocess.run([sys.executable, *arguments], cwd=cwd, capture_output=True, text=True, check=True).stdout
+
+
+def test_the_study_of_ones_own_model_runs_and_goes_on(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "own_model.md").read_text()
+    found = re.search(r"```python\n(.*?)```", text, re.DOTALL)
+    assert found
+    (tmp_path / "momentum.py").write_text(found[1])
+    call("momentum.py", cwd=tmp_path)
+    assert "54 runs are over and stay as they are" in call("momentum.py", cwd=tmp_path)
+    call("-m", "analysis", "results/momentum", cwd=tmp_path)
+    table = pd.read_csv(tmp_path / "results/momentum/report/tables/ablation.csv").set_index("arm")
+    assert table.loc["no_momentum", "verdict"] == "helps"
+
+
+def test_every_link_leads_to_a_file() -> None:
+    for document in DOCUMENTS:
+        for link in re.findall(r"\]\((?!https?:|#)([^)#]+)", document.read_text()):
+            assert (document.parent / link).exists(), f"{document.name}: {link}"
+
+
+def test_every_file_that_a_document_names_exists() -> None:
+    for document in DOCUMENTS:
+        named = re.findall(
+            r"`((?:studies|orchestrator|analysis|mfm|benchmarks|docs|tests)/[\w/.*-]+)`", document.read_text()
+        )
+        for name in named:
+            assert list(ROOT.glob(name)), f"{document.name}: {name}"
