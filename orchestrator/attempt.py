@@ -160,4 +160,6 @@ class Attempt:
 def _kind(error: Exception) -> str:
     """The kind of an exception, by its name: this package does not import the model's libraries."""
     names = {cls.__name__ for cls in type(error).__mro__}
-    return "oom" if names & {"OutOfMemoryError", "MemoryError"} else "bug"
+    if names & {"OutOfMemoryError", "MemoryError"}:
+        return "oom"
+    return "data" if "OSError" in names else "bug"

@@ -39,7 +39,7 @@ class Checkpoints:
     def __init__(self, folder: Folder, pack_id: str, attempt: int) -> None:
         self._folder = folder
         self._pack = folder.checkpoints(pack_id)
-        self._mine = self._pack / f"{attempt:04d}"
+        self._mine = folder.attempt(pack_id, attempt)
 
     def save(self, checkpoint: Checkpoint) -> None:
         """Writes a checkpoint; the attempt's earlier ones are then removed."""

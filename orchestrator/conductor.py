@@ -12,7 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
-from orchestrator import checkpoint, events
+from orchestrator import checkpoint, events, watchdog
 from orchestrator.attempt import Broken, EpochDone, Finished, Message, Report
 from orchestrator.events import Event
 from orchestrator.folder import Folder
@@ -144,6 +144,8 @@ class Conductor:
         if course is None or course.pack.attempt != pack.attempt:
             return
         del self._courses[pack.pack_id]
+        if kind == "crash" and (where := watchdog.trace(self.folder, pack.pack_id, pack.attempt)):
+            kind, error = "hang", f"an epoch took too long; it was ended here:\n{where}"
         if kind not in ("done", "drained"):
             logger.warning("%s: attempt %d ended by %s\n%s", pack.pack_id, pack.attempt, kind, error)
         for run in self.plan.end(pack.pack_id, attempt=pack.attempt, kind=kind, error=error):

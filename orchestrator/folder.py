@@ -74,6 +74,10 @@ class Folder:
         """Checkpoints of a pack, one folder per attempt."""
         return self.root / "checkpoints" / pack_id
 
+    def attempt(self, pack_id: str, attempt: int) -> Path:
+        """What one attempt at a pack writes."""
+        return self.checkpoints(pack_id) / f"{attempt:04d}"
+
     def write(self, path: Path, data: bytes) -> None:
         """Writes a whole file: aside, to the disk, then under its name. A reader never sees half of it."""
         path.parent.mkdir(parents=True, exist_ok=True)

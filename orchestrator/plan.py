@@ -16,7 +16,7 @@ from orchestrator.search import Search, Suggestion
 from orchestrator.study import Fingerprint, Knob, Pack, Phase, Run, Study, digest, make_run
 
 # How often an attempt that ended so is tried again; kinds that are absent are not.
-RETRIES: Mapping[str, float] = {"crash": 2, "hang": 1, "preempted": math.inf, "drained": math.inf}
+RETRIES: Mapping[str, float] = {"crash": 2, "hang": 1, "data": 1, "preempted": math.inf, "drained": math.inf}
 # The seeds of a study lie this far from those of another study seed.
 SEED_STRIDE = 1000
 

@@ -24,6 +24,7 @@ from orchestrator.progress import Progress
 from orchestrator.provenance import commit
 from orchestrator.signals import Interruption, draining
 from orchestrator.study import Fingerprint, Study
+from orchestrator.watchdog import LEAST_SECONDS
 
 logger = logging.getLogger("orchestrator")
 
@@ -41,6 +42,7 @@ class Options:
     retry_failed: bool = False
     accept_change: bool = False
     checkpoint_seconds: float = CHECKPOINT_SECONDS
+    hang_seconds: float = LEAST_SECONDS  # an epoch that takes less does not hang
     program: Mapping[str, Any] = field(default_factory=dict)  # how to make the study and its objective again
     checkout: Path = field(default_factory=Path.cwd)  # of the code that is studied
 
@@ -182,5 +184,6 @@ def _conduct(conductor: Conductor, objective: Objective, options: Options) -> In
             resources=connection.resources,
             num_workers=connection.num_workers,
             checkpoint_seconds=options.checkpoint_seconds,
+            hang_seconds=options.hang_seconds,
         )
         return interruption

@@ -11,6 +11,7 @@ import logging
 import os
 import tempfile
 from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import Any, cast
 
 import ray
@@ -26,9 +27,12 @@ from orchestrator.folder import Folder
 from orchestrator.objective import Objective
 from orchestrator.plan import Done
 from orchestrator.study import Pack
+from orchestrator.watchdog import LEAST_SECONDS, Watchdog
 
 logger = logging.getLogger(__name__)
 
+# What Ray says of an actor whose node is gone.
+NODE_DIED = "node has died"
 # Seconds that a worker may take to write a checkpoint when the study is drained.
 DRAIN_SECONDS = 120.0
 SWITCHES = {
@@ -48,10 +52,12 @@ def run(
     resources: Mapping[str, float],
     num_workers: int,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    hang_seconds: float = LEAST_SECONDS,
 ) -> None:
     """Trains pack after pack on the connected Ray until nothing is left, or the conductor drains.
 
     Args:
+        hang_seconds: see Watchdog.
         resources: of one pack, e.g. {"CPU": 1}.
         num_workers: most packs at a time; as many again are asked ahead, so that no worker waits for a sampler.
     """
@@ -63,9 +69,12 @@ def run(
             "objective": ray.put(objective),
             "root": str(conductor.folder.root),
             "checkpoint_seconds": checkpoint_seconds,
+            "hang_seconds": hang_seconds,
         }
+        trainable = tune.with_resources(PackTrainable, dict(resources))
+        trainable.__name__ = trainable.__qualname__ = PackTrainable.__name__  # what `ps` and Ray's dashboard show
         tuner = tune.Tuner(
-            tune.with_resources(PackTrainable, dict(resources)),
+            trainable,
             tune_config=TuneConfig(
                 search_alg=_Asking(bridge, fixed),
                 scheduler=_Deciding(bridge),
@@ -97,7 +106,8 @@ class PackTrainable(tune.Trainable):
 
     def step(self) -> dict[str, Any]:
         """Trains for one epoch."""
-        message = self._attempt.step(self._survivors)
+        with self._watchdog.watching():
+            message = self._attempt.step(self._survivors)
         return {"message": message, "done": not isinstance(message, Report)}
 
     def survive(self, run_ids: Collection[str]) -> None:
@@ -118,13 +128,10 @@ class PackTrainable(tune.Trainable):
         return {k: v for k, v in super().get_auto_filled_metrics(*args, **kwargs).items() if k != "config"}
 
     def _begin(self, config: Mapping[str, Any]) -> None:
+        pack, folder = cast(Pack, config["pack"]), Folder.at(config["root"])
         self._survivors: Collection[str] | None = None
-        self._attempt = Attempt(
-            self._objective,
-            config["pack"],
-            Folder.at(config["root"]),
-            checkpoint_seconds=config["checkpoint_seconds"],
-        )
+        self._watchdog = Watchdog(folder.attempt(pack.pack_id, pack.attempt), least=config["hang_seconds"])
+        self._attempt = Attempt(self._objective, pack, folder, checkpoint_seconds=config["checkpoint_seconds"])
 
 
 class _Bridge:
@@ -172,7 +179,7 @@ class _Bridge:
     def fail(self, trial: Trial) -> None:
         """The worker of a pack has died, or could not begin."""
         error = trial.get_pickled_error()
-        self.end(trial.trial_id, _kind(error), "".join(str(error)))
+        self.end(trial.trial_id, _kind(error), str(error) if error else _written_error(trial))
 
     def end(self, trial_id: str, kind: str, error: str = "") -> None:
         """An attempt is over."""
@@ -270,9 +277,23 @@ class _Draining(Stopper):
 
 
 def _kind(error: Exception | None) -> str:
-    """What a failed trial's exception means for its runs."""
-    if isinstance(error, exceptions.OutOfMemoryError):
+    """What a failed trial's exception means for its runs.
+
+    The objective's own exceptions come as messages; what comes here is of Ray, or of an actor that could not begin.
+    """
+    cause = error.cause if isinstance(error, exceptions.RayTaskError) else error
+    if isinstance(cause, exceptions.OutOfMemoryError):
         return "oom"
-    if isinstance(error, exceptions.RayActorError):
-        return "preempted" if getattr(error, "preempted", False) else "crash"
-    return "bug"
+    if isinstance(cause, exceptions.RayActorError):
+        return "preempted" if cause.preempted or NODE_DIED in str(cause) else "crash"
+    if isinstance(cause, exceptions.ObjectLostError | exceptions.ObjectStoreFullError | exceptions.OutOfDiskError):
+        return "data"
+    return "bug" if isinstance(error, exceptions.RayTaskError) else "crash"
+
+
+def _written_error(trial: Trial) -> str:
+    """The text of an error that Tune keeps no object of."""
+    try:
+        return Path(trial.error_file or "").read_text()
+    except OSError:
+        return "no word of it is left"

@@ -3,6 +3,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,10 +26,17 @@ RAY_WARNINGS = ("ignore::ResourceWarning", "ignore::DeprecationWarning", "ignore
 def ray_address() -> Iterator[str]:
     """A Ray cluster of this machine that runs already, as a user's may."""
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent), "RAY_USAGE_STATS_ENABLED": "0"}
-    options = ["--head", "--num-cpus=2", "--port=6399", "--include-dashboard=false", "--disable-usage-stats"]
-    subprocess.run([RAY, "start", *options], env=environment, check=True, capture_output=True)
-    yield "127.0.0.1:6399"
-    subprocess.run([RAY, "stop", "--force"], check=True, capture_output=True)
+    with tempfile.TemporaryDirectory(prefix="ray-", dir="/tmp") as folder:
+        options = ["--head", "--num-cpus=2", "--port=6399", "--include-dashboard=false", f"--temp-dir={folder}"]
+        with Path(folder, "output").open("w") as output:
+            head = subprocess.Popen([RAY, "start", "--block", *options], env=environment, stdout=output, stderr=output)
+        for _ in range(600):
+            if "Ray runtime started" in Path(folder, "output").read_text() or head.poll() is not None:
+                break
+            time.sleep(0.1)
+        yield "127.0.0.1:6399"
+        head.terminate()  # it ends the processes that it has started, and no other Ray on this machine
+        head.wait(60)
 
 
 RUNNERS = ["serial", pytest.param("ray", marks=[pytest.mark.ray, *map(pytest.mark.filterwarnings, RAY_WARNINGS)])]

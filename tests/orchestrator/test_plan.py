@@ -210,7 +210,7 @@ def test_reports_of_an_attempt_that_is_not_current_are_dropped() -> None:
     assert plan.report(pack.pack_id, attempt=2, epoch=1, values=values) == set(values)
 
 
-@pytest.mark.parametrize(("kind", "retries"), [("crash", 2), ("hang", 1), ("bug", 0), ("data", 0)])
+@pytest.mark.parametrize(("kind", "retries"), [("crash", 2), ("hang", 1), ("bug", 0), ("data", 1)])
 def test_how_often_a_pack_is_tried_again_depends_on_what_went_wrong(kind: str, retries: int) -> None:
     plan = Plan(toy_study(), FINGERPRINT)
     for attempt in range(1, retries + 2):

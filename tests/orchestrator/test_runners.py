@@ -118,6 +118,12 @@ def test_the_same_error_again_and_again_stops_the_study(conduct: Callable, runs:
     assert len(runs()) < 20
 
 
+def test_data_that_cannot_be_read_is_tried_once_more(conduct: Callable, runs: Callable) -> None:
+    ended = conduct(toy_study(trials=0, base=toy_study().base | {"trouble": "unreadable"}))
+    assert set(runs().status) == {"completed"}
+    assert "ended by data" in ended.folder.log.read_text()
+
+
 def test_a_pack_too_big_for_memory_is_divided(conduct: Callable, runs: Callable) -> None:
     conduct(toy_study(trials=0, base=toy_study().base | {"trouble": "too big"}))
     rows = runs()
@@ -144,6 +150,20 @@ def test_a_worker_that_dies_is_tried_again(conduct: Callable, runs: Callable) ->
     assert rows.run_id.is_unique
     assert (rows[rows.phase == "confirm"].status == "completed").all()
     assert (rows[rows.status == "completed"].epochs == EPOCHS).all()
+
+
+@pytest.mark.ray
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning", "ignore::FutureWarning")
+@pytest.mark.parametrize("runner", ["ray"], indirect=True)
+def test_a_worker_that_hangs_is_ended_and_says_where_it_was(conduct: Callable, runs: Callable) -> None:
+    study = toy_study(trials=0, arms=(Arm(name="full"), Arm(name="bad", pins={"trouble": "hangs"})))
+    ended = conduct(study, hang_seconds=1.0)
+    assert ended.complete
+    rows = runs().set_index("arm")
+    assert set(rows.loc["bad"].error_kind) == {"hang"}
+    assert rows.loc["bad"].error.str.contains("toy.py").all(), "where every thread was"
+    assert set(rows.loc["full"].status) == {"completed"}
+    assert ended.folder.log.read_text().count("ended by hang") == 2, "it was tried once more"
 
 
 @pytest.mark.ray

@@ -53,7 +53,7 @@ def loss_of(knobs: Mapping[str, Any], seed: int) -> float:
 class Toy:
     """valid_loss falls towards (x - 1)^2 + depth / 10; a seed shifts it a little.
 
-    The knob `trouble` makes a run diverge, raise, or kill its worker at its first attempt.
+    The knob `trouble` makes a run diverge, raise, kill its worker at its first attempt, or hang.
 
     Args:
         diary: a file in which every epoch that is trained leaves a line.
@@ -85,6 +85,10 @@ class Toy:
             return float("nan")
         if trouble == "raises" and epoch == 2:
             raise RuntimeError("the toy is broken")
+        if trouble == "hangs" and epoch == 3:
+            time.sleep(3600)
+        if trouble == "unreadable" and pack.attempt == 1:
+            raise OSError("the data cannot be read")
         if trouble == "too big" and len(pack.runs) > 1:
             raise MemoryError("too many runs at once")
         if trouble == "dies" and epoch == 3 and pack.attempt == 1:

