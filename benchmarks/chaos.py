@@ -6,7 +6,8 @@ A small study on a local Ray is started by its own command and killed (`kill -9`
 raylet, or all of it at once, as when a machine goes down. The moment is drawn too: some time after the start; right
 after a line of the journal of some kind (a pack asked, begun, reported, a run told, a part about to be written, a
 configuration chosen); or while the report is drawn. When a study is over its ledger is checked by ledger_check.py,
-and the next one begins, until all kills are spent.
+and the next one begins, until all kills are spent. With --fixed nothing is searched, and the table must be that of a
+study that nobody disturbed, bit for bit.
 """
 
 from __future__ import annotations
@@ -21,17 +22,18 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ledger_check import WrongError, check, finished, journal, must
+from ledger_check import WrongError, check, finished, journal, must, table
 
 ROOT = Path(__file__).parent.parent
 STUDY = (
-    "studies/mosi_ablation.py", "--arms", "no_generative_loss,no_prior,without_language", "--trials", "12",
-    "--seeds", "8", "--epochs", "10", "--address", "local", "--workers", "2",
-)  # fmt: skip
+    *("studies/mosi_ablation.py", "--arms", "no_generative_loss,no_prior,without_language"),
+    *("--seeds", "8", "--epochs", "10", "--address", "local", "--workers", "2"),
+)
+TRIALS = 12
 VICTIMS = ("driver", "worker", "raylet", "machine")
 MOMENTS = ("starting", "asked", "began", "reported", "told", "part", "chosen", "drawing")
 CALL = "=== call"
@@ -65,14 +67,15 @@ class Tally:
 class Call:
     """The study's command, running."""
 
-    def __init__(self, results: Path, seed: int) -> None:
+    def __init__(self, results: Path, seed: int, *, trials: int) -> None:
         self.results, self._began = results, time.time()
         self._lengths = {path: path.stat().st_size for path in self._segments()}
         self.log = results.parent / f"{results.name}.log"
         with self.log.open("a") as log:
             log.write(f"{CALL} {time.strftime('%H:%M:%S')}\n")
             log.flush()
-            command = [sys.executable, *STUDY, "--results", str(results), "--seed", str(seed)]
+            budget = ["--trials", str(trials), "--seed", str(seed), "--results", str(results)]
+            command = [sys.executable, *STUDY, *budget]
             self.process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, start_new_session=True)
 
     @property
@@ -116,6 +119,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--fixed", action="store_true", help="fixed configurations, compared with an undisturbed study")
     parser.add_argument("--folder", type=Path, help="where results and logs go (default: a temporary folder)")
     arguments = parser.parse_args()
     rng, tally = random.Random(arguments.seed), Tally()
@@ -124,21 +128,21 @@ def main() -> None:
         folder = arguments.folder or Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)
         while tally.num_kills < arguments.kills:
-            torment(folder / f"study-{tally.studies}", rng, tally, arguments.kills)
+            torment(folder / f"study-{tally.studies}", rng, tally, arguments)
     say(tally)
 
 
-def torment(results: Path, rng: random.Random, tally: Tally, most: int) -> None:
+def torment(results: Path, rng: random.Random, tally: Tally, arguments: argparse.Namespace) -> None:
     """One study from its beginning to its end, killed until it is over or all kills are spent."""
-    seed = tally.studies
+    seed, trials = tally.studies, 0 if arguments.fixed else TRIALS
     tally.studies += 1
     known: dict[str, str] = {}
     is_over = False
     while not is_over:
         blow = None
-        if tally.num_kills < most:
+        if tally.num_kills < arguments.kills:
             blow = Blow(victim=rng.choice(VICTIMS), moment=rng.choice(MOMENTS), delay=rng.uniform(0, 0.1))
-        call = Call(results, seed)
+        call = Call(results, seed, trials=trials)
         tally.calls += 1
         is_over = follow(call, blow, rng, tally)
         wait_until_gone(call)
@@ -147,7 +151,23 @@ def torment(results: Path, rng: random.Random, tally: Tally, most: int) -> None:
         must(all(now[run_id] == stored for run_id, stored in known.items()), "a finished run was stored anew")
         known = now
     tally.runs += check(results)
+    if arguments.fixed:
+        compare_with_calm(results, seed)
     print(f"{time.strftime('%H:%M:%S')}  study {seed}: whole after {tally.num_kills} kills", flush=True)
+
+
+def compare_with_calm(results: Path, seed: int) -> None:
+    """The same study, left alone, must have given the same numbers."""
+    calm = Call(results.with_name(f"{results.name}-calm"), seed, trials=0)
+    must(calm.process.wait() == 0, f"the undisturbed study failed; see {calm.log}")
+    tables = [{row["run_id"]: _numbers(row) for row in table(folder, "runs")} for folder in (results, calm.results)]
+    must(tables[0] == tables[1], "kills have changed the table")
+
+
+def _numbers(row: Mapping[str, object]) -> dict[str, object]:
+    return {
+        name: value for name, value in row.items() if name.startswith(("metric:", "param:")) or name == "best_epoch"
+    }
 
 
 def follow(call: Call, blow: Blow | None, rng: random.Random, tally: Tally) -> bool:

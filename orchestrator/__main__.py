@@ -1,4 +1,4 @@
-"""What a results folder holds, from the command line: `python -m orchestrator status|show|best|train RESULTS`."""
+"""What a results folder holds, from the command line: `python -m orchestrator COMMAND RESULTS`."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from rich.console import Console
 from rich.table import Table
 
 from orchestrator import identity
+from orchestrator.cli import at_least
 from orchestrator.folder import Folder
-from orchestrator.retrain import retrain
+from orchestrator.retrain import deviation, retrain, save_weights
 
 WRONG = 2
 
@@ -31,11 +32,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         study = identity.load(folder)
         if study is None:
             raise ValueError(f"{folder.root} must be a results folder, with a study.json; there is none")
-        arguments.command(folder, study, arguments, console)
+        return arguments.command(folder, study, arguments, console) or 0
     except (ValueError, OSError) as error:
         Console(stderr=True, soft_wrap=True, highlight=False).print(f"error: {error}", markup=False)
         return WRONG
-    return 0
 
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
@@ -45,13 +45,23 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     show = commands.add_parser("show", help="everything that is known of one run")
     best = commands.add_parser("best", help="the configuration of every arm that its search has ended with")
     train = commands.add_parser("train", help="train one finished run again, and compare")
-    for command, function in ((status, _status), (show, _show), (best, _best), (train, _train)):
+    verify = commands.add_parser("verify", help="train some finished runs again, and say how far they deviate")
+    functions = {status: _status, show: _show, best: _best, train: _train, verify: _verify}
+    for command, function in functions.items():
         command.add_argument("results", metavar="RESULTS", help="results folder")
         command.set_defaults(command=function)
     for command in (show, train):
         command.add_argument("run", metavar="RUN", help="run id, or the beginning of one")
     best.add_argument("--arm", metavar="ARM", help="one arm only")
     train.add_argument("--weights", type=Path, metavar="FILE", help="write the trained weights here (safetensors)")
+    verify.add_argument("--runs", type=at_least(1), default=3, metavar="K", help="how many (default: 3)")
+    verify.add_argument(
+        "--tolerance",
+        type=float,
+        default=0.0,
+        metavar="X",
+        help="largest deviation of a metric that passes (default: 0; another machine needs more)",
+    )
     return parser.parse_args(argv)
 
 
@@ -128,13 +138,33 @@ def _print_best(folder: Folder, study: dict[str, Any], arm: str, config_id: str,
 def _train(folder: Folder, study: dict[str, Any], arguments: argparse.Namespace, console: Console) -> None:
     row = find(folder, arguments.run)
     console.print(f"Training run {row['run_id']} ({row['arm']}, seed {row['seed']}) for {row['epochs']} epochs")
-    again = retrain(study, row, weights=arguments.weights)
+    outcome = retrain(study, [row])[row["run_id"]]
+    for name, value in outcome.metrics.items():
+        console.print(f"{name:32} {value:.6g}   in the ledger {row[f'metric:{name}']:.6g}", markup=False)
+    if arguments.weights is not None:
+        save_weights(outcome, arguments.weights)
+    console.print(f"Largest deviation from the ledger: {deviation(outcome, row):.3g}", markup=False)
+
+
+def _verify(folder: Folder, study: dict[str, Any], arguments: argparse.Namespace, console: Console) -> int:
+    """Trains runs with the companions that they had, so that the same machine gives the same bits."""
+    rows = pq.read_table(folder.table("runs")).to_pylist()
+    done = sorted((r for r in rows if r["status"] == "completed"), key=lambda r: r["run_id"])
+    if not done:
+        raise ValueError(f"{folder.root} must hold a completed run to verify; none is published yet")
+    number = min(arguments.runs, len(done))
     largest = 0.0
-    for name, value in again.items():
-        known = row[f"metric:{name}"]
-        largest = max(largest, abs(value - known))
-        console.print(f"{name:32} {value:.6g}   in the ledger {known:.6g}", markup=False)
-    console.print(f"Largest deviation from the ledger: {largest:.3g}", markup=False)
+    for row in (done[i * len(done) // number] for i in range(number)):
+        pack = [r for r in rows if r["pack_id"] == row["pack_id"]]
+        again = retrain(study, pack)[row["run_id"]]
+        found = deviation(again, row)
+        largest = max(largest, found)
+        console.print(f"{row['run_id']}  {row['arm']}, {row['phase']}, seed {row['seed']}: {found:.3g}", markup=False)
+    passes = largest <= arguments.tolerance
+    verdict = "within" if passes else "more than"
+    told = f"{number} of {len(done)} completed runs trained again; largest deviation {largest:.3g}"
+    console.print(f"{told}, {verdict} the tolerance of {arguments.tolerance:g}", markup=False)
+    return 0 if passes else 1
 
 
 def find(folder: Folder, run: str) -> dict[str, Any]:

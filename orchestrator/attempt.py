@@ -6,6 +6,7 @@ messages. It decides nothing: who goes on is said from outside.
 
 from __future__ import annotations
 
+import logging
 import socket
 import time
 import traceback
@@ -20,6 +21,8 @@ from orchestrator.checkpoint import Checkpoint, Checkpoints
 from orchestrator.folder import Folder
 from orchestrator.objective import Epoch, Objective, Outcome, Training
 from orchestrator.study import Pack
+
+logger = logging.getLogger(__name__)
 
 CHECKPOINT_SECONDS = 60.0
 
@@ -111,21 +114,23 @@ class Attempt:
             return Broken(kind=_kind(error), error=traceback.format_exc())
 
     def save(self) -> None:
-        """Writes a checkpoint of the last finished epoch."""
+        """Writes a checkpoint of the last finished epoch. Where it cannot be written, training goes on without."""
         if self._epoch is None:
             return
+        self._saved_at = self._clock()
         state = self._epoch.state()
         arrays = {name: value for name, value in state.items() if isinstance(value, np.ndarray)}
         plain = {name: value for name, value in state.items() if name not in arrays}
         history = [[e.epoch, e.seconds, e.metrics] for e in self._history]
-        self._checkpoints.save(
-            Checkpoint(
-                epoch=self._history[-1].epoch,
-                plain={"state": plain, "history": history, "started_at": self._started_at},
-                arrays=arrays,
-            )
+        checkpoint = Checkpoint(
+            epoch=self._history[-1].epoch,
+            plain={"state": plain, "history": history, "started_at": self._started_at},
+            arrays=arrays,
         )
-        self._saved_at = self._clock()
+        try:
+            self._checkpoints.save(checkpoint)
+        except OSError as error:
+            logger.warning("%s: no checkpoint of epoch %d: %s", self._pack.pack_id, checkpoint.epoch, error)
 
     def _begin(self) -> Training:
         described = dict(self._objective.describe())

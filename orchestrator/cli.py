@@ -138,7 +138,7 @@ def _parser(description: str, presets: Mapping[str, str]) -> argparse.ArgumentPa
     parser.add_argument("--preset", choices=list(presets), default=next(iter(presets)), help=what.replace("%", "%%"))
     parser.add_argument("--data", type=Path, metavar="DIR", help="real data; without it, planted synthetic data")
     parser.add_argument("--results", metavar="DIR", help="results folder (default: results/<study>)")
-    parser.add_argument("--trials", type=_at_least(0), metavar="N", help="search runs per arm")
+    parser.add_argument("--trials", type=at_least(0), metavar="N", help="search runs per arm")
     parser.add_argument(
         "--seeds",
         type=_seeds,
@@ -147,16 +147,16 @@ def _parser(description: str, presets: Mapping[str, str]) -> argparse.ArgumentPa
     )
     parser.add_argument(
         "--max-seeds",
-        type=_at_least(1),
+        type=at_least(1),
         metavar="N",
         help=f"with --seeds auto, the most per arm (default: {MORE_SEEDS} times the preset's)",
     )
-    parser.add_argument("--searches", type=_at_least(1), metavar="R", help="independent searches per arm, same trials")
-    parser.add_argument("--epochs", type=_at_least(1), metavar="N", help="epochs per run")
+    parser.add_argument("--searches", type=at_least(1), metavar="R", help="independent searches per arm, same trials")
+    parser.add_argument("--epochs", type=at_least(1), metavar="N", help="epochs per run")
     parser.add_argument("--arms", type=_names, default=(), metavar="A,B", help="arms to run (the reference is added)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the study (default: 0)")
     parser.add_argument("--hours", type=_positive, metavar="H", help="stop in good order after this time")
-    parser.add_argument("--workers", type=_at_least(1), metavar="N", help="most packs at a time")
+    parser.add_argument("--workers", type=at_least(1), metavar="N", help="most packs at a time")
     parser.add_argument(
         "--address", metavar="ADDR", help="a running Ray cluster (default: the one there is, else local)"
     )
@@ -230,7 +230,14 @@ def _num_cpus() -> int:
 def _run(prepared: Prepared, options: Options, console: Console, report: Callable[[Path], Sequence[str]]) -> int:
     for line in prepared.foresight:
         console.print(line, markup=False)
-    ended = run(prepared.study, prepared.objective(), options, go_on=prepared.go_on, console=console)
+    objective = prepared.objective()
+    try:
+        ended = run(prepared.study, objective, options, go_on=prepared.go_on, console=console)
+    except OSError as error:
+        raise OSError(
+            f"{error}. Results go to {options.results}, which must be there and have room; what is finished is safe, "
+            "and the same command goes on"
+        ) from error
     go_on = _how_to_go_on(options.program["arguments"])
     if ended.interruption.signal is not None:
         console.print(f"Interrupted in good order by {ended.interruption.signal.name}. {go_on}", markup=False)
@@ -269,7 +276,9 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
-def _at_least(low: int) -> Callable[[str], int]:
+def at_least(low: int) -> Callable[[str], int]:
+    """Parses a whole number from `low` on."""
+
     def parse_number(text: str) -> int:
         try:
             value = int(text)
@@ -284,7 +293,7 @@ def _at_least(low: int) -> Callable[[str], int]:
 
 def _seeds(text: str) -> int | str:
     try:
-        return text if text == "auto" else _at_least(1)(text)
+        return text if text == "auto" else at_least(1)(text)
     except argparse.ArgumentTypeError as error:
         raise argparse.ArgumentTypeError(f"{error}; or auto") from None
 

@@ -94,6 +94,11 @@ class Folder:
             raise
         sync_folder(path.parent)
 
+    def tidy(self) -> None:
+        """Removes what writers that were killed had begun to write. One that still lives finds its file gone."""
+        for path in self.journal.glob("aside-*"):
+            path.unlink(missing_ok=True)
+
     def move_aside(self, path: Path) -> Path:
         """Takes a damaged file out of the way of readers; returns where it went."""
         self.set_aside.mkdir(parents=True, exist_ok=True)

@@ -15,6 +15,7 @@ import logging
 import os
 import zlib
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,29 +61,59 @@ def unpack(payload: bytes) -> Any:
 
 
 class Journal:
-    """The segment that this driver appends to."""
+    """The segment that this driver appends to.
+
+    After a line that could not be written (a full disk, a vanished mount) nothing more is: what is on the disk stays a
+    whole number of lines where the system lets it, and a torn last line otherwise.
+    """
 
     def __init__(self, folder: Folder) -> None:
         folder.journal.mkdir(parents=True, exist_ok=True)
         known = segments(folder)
         self.term = 1 + (int(known[-1].stem) if known else 0)
-        self._file = (folder.journal / f"{self.term:06d}.jsonl").open("xb")
+        self._path = folder.journal / f"{self.term:06d}.jsonl"
+        self._handle = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
+        self._length = 0
+        self.is_broken = False
         sync_folder(folder.journal)
 
     def append(self, kind: str, values: Mapping[str, Any], *, payload: Any = None, durable: bool = True) -> None:
-        """Writes a line; with `durable`, it has reached the disk when this returns."""
+        """Writes a line; with `durable`, it has reached the disk when this returns.
+
+        Raises:
+            OSError: it could not be written, or an earlier one could not.
+        """
         body = f"{kind} {json.dumps(values, separators=(',', ':'))}".encode()
         if payload is not None:
             packed = zlib.compress(json.dumps(payload, separators=(",", ":")).encode(), level=3)
             body += b"\t" + base64.b64encode(packed)
-        self._file.write(b"%08x %s\n" % (zlib.crc32(body), body))
-        self._file.flush()
-        if durable:
-            os.fsync(self._file.fileno())
+        if self.is_broken:
+            raise OSError("the journal is closed since a line could not be written")
+        try:
+            self._write(b"%08x %s\n" % (zlib.crc32(body), body))
+            if durable:
+                os.fsync(self._handle)
+                self._check_still_there()
+        except OSError:
+            self.is_broken = True
+            with suppress(OSError):
+                os.ftruncate(self._handle, self._length)
+            raise
 
     def close(self) -> None:
         """Closes the segment."""
-        self._file.close()
+        os.close(self._handle)
+
+    def _check_still_there(self) -> None:
+        """An open file outlives its folder: a removed folder or a vanished mount would swallow lines without a word."""
+        if not os.path.samestat(os.fstat(self._handle), self._path.stat()):
+            raise OSError(f"{self._path} is not the file any more that this driver writes: its folder was replaced")
+
+    def _write(self, line: bytes) -> None:
+        left = memoryview(line)
+        while left:
+            left = left[os.write(self._handle, left) :]
+        self._length += len(line)
 
 
 def _parse(text: bytes) -> Line | None:

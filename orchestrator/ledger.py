@@ -75,6 +75,16 @@ class Ledger:
         self._lock = Lock(folder)
         self._schemas = schemas(study)
         self._clock = clock
+        try:
+            self._open()
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def _open(self) -> None:
+        """Reads what there is, and begins a segment of the journal."""
+        folder, clock = self.folder, self._clock
+        folder.tidy()
         contents = contents_of(read(folder))
         self.events = contents.events
         self._unpublished = {run_id: _bundle(packed) for run_id, packed in contents.unpublished.items()}
@@ -118,10 +128,14 @@ class Ledger:
         self.folder.write(self.folder.model(run_id), safetensors.numpy.save(contiguous))
 
     def close(self) -> None:
-        """Publishes the rest and gives the folder back."""
-        self.publish()
-        self._journal.close()
-        self._lock.release()
+        """Publishes the rest and gives the folder back. After a failure to write, the next driver publishes it."""
+        try:
+            if not self._journal.is_broken:
+                self.publish()
+                self.folder.tidy()
+        finally:
+            self._journal.close()
+            self._lock.release()
 
     def _repair(self, parts: Mapping[str, Part]) -> None:
         """Writes again, under a fresh name, what a kill left unwritten or what was damaged since."""

@@ -20,6 +20,7 @@ class Lock:
 
     Raises:
         BusyError: it is held; the message says by whom.
+        OSError: the folder cannot be written.
     """
 
     def __init__(self, folder: Folder) -> None:
@@ -27,10 +28,13 @@ class Lock:
         self._handle = os.open(folder.journal / "lock", os.O_RDWR | os.O_CREAT, 0o644)
         try:
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+            folder.write(folder.owner, json.dumps(_me()).encode())
+        except BlockingIOError as error:
             os.close(self._handle)
             raise BusyError(_busy(folder)) from error
-        folder.write(folder.owner, json.dumps(_me()).encode())
+        except BaseException:
+            os.close(self._handle)
+            raise
 
     def release(self) -> None:
         """Gives the folder back."""

@@ -1,9 +1,10 @@
-"""Training a finished run again, from what its results folder says alone."""
+"""Training finished runs again, from what its results folder says alone."""
 
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import count
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -12,44 +13,58 @@ import numpy as np
 import safetensors.numpy
 
 from orchestrator.cli import Script
-from orchestrator.objective import Outcome
+from orchestrator.objective import Objective, Outcome
 from orchestrator.study import Pack, Run
 
 
-def retrain(study: Mapping[str, Any], row: Mapping[str, Any], *, weights: Path | None = None) -> dict[str, float]:
-    """The metrics of a run that is trained once more, alone and in this process.
+def retrain(study: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> dict[str, Outcome]:
+    """What runs of one pack give when they are trained once more, together and in this process; by run id.
 
     Args:
         study: the contents of `study.json`; the script that it names must have a `SCRIPT`.
-        row: the run's row.
-        weights: a file to write its parameters to.
+        rows: theirs; those that were pruned leave the pack when they did.
 
     Raises:
-        ValueError: the script is not there, or gives other data or code than the run was trained with.
+        ValueError: the script is not there, or gives other data or code than the runs were trained with.
     """
     program = study["program"]
     script: Script = _load(Path(program["script"])).SCRIPT
     prepared = script.prepare(script.parse(program["arguments"]))
     for name in ("data_sha256", "code_sha256"):
-        if getattr(prepared.fingerprint, name) != row[name]:
+        if any(getattr(prepared.fingerprint, name) != row[name] for row in rows):
             raise ValueError(f"the run was trained with another {name.removesuffix('_sha256')} than is there now")
-    run = Run(
+    base, epochs = prepared.study.base, max(row["epochs"] for row in rows)
+    pack = Pack(pack_id="again", runs=tuple(_run(base, row, epochs=epochs) for row in rows))
+    return dict(_train(prepared.objective(), pack, {row["run_id"]: row["epochs"] for row in rows}))
+
+
+def save_weights(outcome: Outcome, path: Path) -> None:
+    """Writes the parameters of a run (safetensors)."""
+    arrays = {name: np.ascontiguousarray(value) for name, value in (outcome.weights or {}).items()}
+    safetensors.numpy.save_file(arrays, path)
+
+
+def deviation(outcome: Outcome, row: Mapping[str, Any]) -> float:
+    """The largest difference of a metric to what the row says; infinite, if one is missing."""
+    known = {name: row.get(f"metric:{name}") for name in outcome.metrics}
+    if None in known.values():
+        return np.inf
+    return max(abs(value - float(known[name] or 0)) for name, value in outcome.metrics.items())
+
+
+def _run(base: Mapping[str, Any], row: Mapping[str, Any], *, epochs: int) -> Run:
+    return Run(
         run_id=row["run_id"],
         arm=row["arm"],
         phase=row["phase"],
         search=row["search"],
         config_id=row["config_id"],
-        knobs={knob: _known(row[f"param:{knob}"], default) for knob, default in prepared.study.base.items()},
+        knobs={knob: _known(row[f"param:{knob}"], default) for knob, default in base.items()},
         seed=row["seed"],
         split=row["split"],
-        epochs=row["epochs"],
+        epochs=epochs,
         retry=row["retry"],
     )
-    outcome = _train(prepared.objective(), Pack(pack_id="again", runs=(run,)))
-    if weights is not None and outcome.weights is not None:
-        arrays = {name: np.ascontiguousarray(value) for name, value in outcome.weights.items()}
-        safetensors.numpy.save_file(arrays, weights)
-    return dict(outcome.metrics)
 
 
 def _known(value: Any, default: Any) -> Any:
@@ -57,13 +72,16 @@ def _known(value: Any, default: Any) -> Any:
     return default if value is None else value
 
 
-def _train(objective: Any, pack: Pack) -> Outcome:
+def _train(objective: Objective, pack: Pack, last_epoch: Mapping[str, int]) -> Mapping[str, Outcome]:
+    """Trains a pack whose runs leave it when they did."""
     training = objective.train(pack)
     try:
-        while True:
-            next(training)
+        next(training)
+        for epoch in count(1):
+            training.send({run_id for run_id, last in last_epoch.items() if last >= min(epoch + 1, pack.epochs)})
     except StopIteration as stop:
-        return stop.value[pack.runs[0].run_id]
+        return stop.value
+    raise AssertionError("unreachable: training ends")
 
 
 def _load(script: Path) -> ModuleType:

@@ -7,10 +7,12 @@ thread was into a file, by which a hang is told from other deaths, and exits.
 from __future__ import annotations
 
 import faulthandler
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
+from typing import TextIO
 
 from orchestrator.folder import Folder
 
@@ -29,8 +31,7 @@ class Watchdog:
     """
 
     def __init__(self, folder: Path, *, least: float = LEAST_SECONDS) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self._file = (folder / _NAME).open("w")
+        self._file = _open(folder)
         self._least, self._longest = least, 0.0
 
     @contextmanager
@@ -45,9 +46,14 @@ class Watchdog:
             faulthandler.cancel_dump_traceback_later()
             self._longest = max(self._longest, monotonic() - began)
 
-    def close(self) -> None:
-        """Ends the watch."""
-        self._file.close()
+
+def _open(folder: Path) -> TextIO:
+    """The file for the traces; the worker's own output where it cannot be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return (folder / _NAME).open("w")
+    except OSError:
+        return sys.stderr
 
 
 def trace(folder: Folder, pack_id: str, attempt: int) -> str:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import duckdb
@@ -48,7 +49,7 @@ def folder(tmp_path: Path) -> Folder:
 
 def abandon(ledger: Ledger) -> None:
     """What a kill leaves: nothing is published, nothing is said."""
-    ledger._journal._file.close()
+    ledger._journal.close()
     ledger._lock.release()
 
 
@@ -93,6 +94,13 @@ def test_numbers_come_back_bit_for_bit(folder: Folder) -> None:
     assert row["metric:valid_loss"] == 1.0 / 3
     assert str(row["started_at"]) == "2026-01-01 00:00:00+00:00"
     assert pd.isna(row["param:edge"])
+
+
+def test_what_a_killed_writer_had_begun_is_removed(folder: Folder) -> None:
+    folder.journal.mkdir(parents=True)
+    (folder.journal / "aside-0123").write_bytes(b"half of a f")
+    with closing(Ledger(folder, toy_study())):
+        assert not list(folder.journal.glob("aside-*"))
 
 
 def test_a_part_comes_at_250_rows_or_after_a_tenth_more_time(folder: Folder) -> None:
