@@ -64,8 +64,8 @@ def _join(address: str | None, workers: int | None) -> _Joined:
         except ConnectionError as error:
             if address is not None:
                 raise ValueError(
-                    f"--address {address}: no Ray cluster answers there ({error}). Start one with 'ray up "
-                    "cluster.yaml' or 'ray start --head', or leave --address out to run on this machine alone"
+                    f"--address {address}: no Ray cluster answers there ({error}). Start one with "
+                    "'ray start --head', or leave --address out to run on this machine alone"
                 ) from error
     context: Any = ray.init(address="local", num_cpus=workers, include_dashboard=False, **options)
     return _Joined(address="local", session=context.address_info["session_dir"])

@@ -25,7 +25,16 @@ class Folder:
 
     @classmethod
     def at(cls, place: str | Path) -> Folder:
-        """The folder at a path, made absolute."""
+        """The folder at a path, made absolute.
+
+        Raises:
+            ValueError: it is the address of something else than a folder.
+        """
+        if "://" in str(place):
+            raise ValueError(
+                f"results must be a folder, on a disk that all nodes share; got {place}. Object storage is not read "
+                "or written yet: mount it, or give a path with --results"
+            )
         return cls(Path(place).expanduser().absolute())
 
     @property

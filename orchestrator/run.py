@@ -50,7 +50,7 @@ class Options:
         if self.address is not None and self.address.startswith("ray://"):
             raise ValueError(
                 "--address must be a cluster's own address (host:port) or 'auto', on a machine of the cluster; got "
-                f"{self.address!r}. From a laptop, submit the study with --cluster cluster.yaml"
+                f"{self.address!r}. From a laptop, log in to the head of the cluster and give the same command there"
             )
 
 

@@ -113,7 +113,11 @@ def _meaning(table: pd.DataFrame) -> str:
     most = int(table.groupby("arm").size().max())
     every = -(-most // MOST_DOTS)
     thin = f" One dot in {every} is drawn, and all bests." if every > 1 else ""
+    searches = int(table["search"].nunique())
+    line = "best completed run so far (no interval: one search)"
+    if searches > 1:
+        line = f"best completed run so far of each of {searches} independent searches"
     return (
-        "n: search runs. Line: best completed run so far (no interval: one search). Filled: completed; hollow: pruned, "
-        f"at its best value; cross: failed; triangle: beyond the panel.{thin}"
+        f"n: search runs. Line: {line}. Filled: completed; hollow: pruned, at its best value; cross: failed; "
+        f"triangle: beyond the panel.{thin}"
     )

@@ -147,7 +147,8 @@ WRONG: dict[str, tuple[Sequence[str], str]] = {
     "most seeds without auto": (["--max-seeds", "9"], "give --seeds auto with it"),
     "no hours": (["--hours", "0"], "must be a number greater than 0; got '0'"),
     "missing data": (["--data", "no/such/folder"], "no/such/folder"),
-    "ray client": (["--address", "ray://head:10001"], "submit the study with --cluster"),
+    "object storage": (["--results", "s3://bucket/study"], "results must be a folder"),
+    "ray client": (["--address", "ray://head:10001"], "log in to the head of the cluster"),
     "tri-modal without data": (["--tri-modal"], "--tri-modal needs --data"),
 }
 
@@ -156,7 +157,7 @@ WRONG: dict[str, tuple[Sequence[str], str]] = {
 def test_wrong_usage_gets_one_clear_line_and_exit_code_2(case: str, tmp_path: Path) -> None:
     arguments, words = WRONG[case]
     script = "mmmo_ablation" if case.startswith("tri") else "mosi_ablation"
-    done = call(script, *arguments, "--results", str(tmp_path / "results"))
+    done = call(script, "--results", str(tmp_path / "results"), *arguments)
     assert done.returncode == 2
     assert words in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
