@@ -30,8 +30,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         folder = Folder.at(arguments.results)
         study = identity.load(folder)
+        folder.fetch(folder.table("runs"), folder.table("epochs"))
         if study is None:
-            raise ValueError(f"{folder.root} must be a results folder, with a study.json; there is none")
+            raise ValueError(f"{folder.address} must be a results folder, with a study.json; there is none")
         return arguments.command(folder, study, arguments, console) or 0
     except (ValueError, OSError) as error:
         Console(stderr=True, soft_wrap=True, highlight=False).print(f"error: {error}", markup=False)
@@ -79,7 +80,9 @@ def _status(folder: Folder, study: dict[str, Any], _: argparse.Namespace, consol
     asked = study.get("asked_seeds", {})
     search = study["trials"] * bool(study["space"])
     planned = sum(search + asked.get(arm, study["seeds"]) for arm in study["selected"])
-    console.print(f"{len(rows)} of about {planned} runs are published in {folder.root}; {_owner(folder)}", markup=False)
+    console.print(
+        f"{len(rows)} of about {planned} runs are published in {folder.address}; {_owner(folder)}", markup=False
+    )
 
 
 def _owner(folder: Folder) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,10 +48,11 @@ class Checkpoints:
         self._folder.write(self._mine / name, data)
         for path in self._mine.glob("*.safetensors"):
             if path.name != name:
-                path.unlink(missing_ok=True)
+                self._folder.remove(path)
 
     def latest(self) -> Checkpoint | None:
         """The one that reaches farthest among all attempts so far; damaged ones are passed over."""
+        self._folder.fetch(self._pack)
         for path in sorted(self._pack.glob("*/*.safetensors"), key=lambda p: (p.name[:6], p.parent.name), reverse=True):
             data = path.read_bytes()
             if hashlib.sha256(data).hexdigest()[:16] == path.stem.partition("-")[2]:
@@ -63,7 +63,7 @@ class Checkpoints:
 
 def remove(folder: Folder, pack_id: str) -> None:
     """Removes all checkpoints of a pack."""
-    shutil.rmtree(folder.checkpoints(pack_id), ignore_errors=True)
+    folder.remove(folder.checkpoints(pack_id))
 
 
 def _load(epoch: int, path: Path, data: bytes) -> Checkpoint:

@@ -171,6 +171,7 @@ def _parser(description: str, presets: Mapping[str, str]) -> argparse.ArgumentPa
 def show_plan(prepared: Prepared, folder: Folder, arguments: Arguments, console: Console) -> None:
     """Says what would run, what is there already, and how long the rest takes."""
     study = prepared.study
+    folder.fetch(folder.journal, folder.table("runs"))
     known = ledger.contents_of(journal.read(folder)) if folder.journal.is_dir() else ledger.Contents()
     history = History(study, known.events)
     table = Table(title=study.title, title_justify="left", box=None, header_style="bold")
@@ -205,7 +206,7 @@ def _outlook(prepared: Prepared, folder: Folder, counts: Mapping[str, Tally], ar
         f"{told} on {workers} worker{'s' if workers > 1 else ''} ({source})",
         f"{reference} against arm {study.reference!r}; differences below {study.smallest_effect:g} do not matter",
         f"Searched: {', '.join(study.searched) or 'nothing'}",
-        f"Results: {folder.root}",
+        f"Results: {folder.address}",
     ]
 
 
@@ -244,7 +245,9 @@ def _run(prepared: Prepared, options: Options, console: Console, report: Callabl
         return INTERRUPTED
     if not ended.complete:
         console.print(f"Not complete: {ended.reason}. {go_on}", markup=False)
-    for line in (*report(ended.folder.root), *prepared.hints):
+    lines = report(ended.folder.root)
+    ended.folder.send(ended.folder.report)
+    for line in (*lines, *prepared.hints):
         console.print(line, markup=False)
     return 0
 
@@ -260,6 +263,7 @@ def _options(arguments: Arguments, results: str, words: Sequence[str]) -> Option
         retry_failed=arguments.retry_failed,
         accept_change=arguments.accept_change,
         program={"script": str(Path(sys.argv[0]).absolute()), "arguments": _lasting(words)},
+        checkout=Path(sys.argv[0]).absolute().parent,
     )
 
 

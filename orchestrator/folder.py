@@ -1,4 +1,4 @@
-"""The results folder: every path of it, and the two ways in which files come into it.
+"""The results folder: every path of it, and the ways in which files come into it and leave it.
 
 RESULTS/study.json            what the tables cannot say of themselves
 RESULTS/<table>/part-*.parquet   written once, never changed: anything may read them at any time
@@ -6,15 +6,26 @@ RESULTS/models/<run>.safetensors
 RESULTS/journal/              events; only this package reads it
 RESULTS/checkpoints/<pack>/<attempt>/
 RESULTS/log.txt, RESULTS/report/
+
+RESULTS may be an address on object storage. Then the folder is a copy on this machine: what is written goes to both
+places, and what is read is fetched first. Names of objects are those of the files.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import uuid
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from orchestrator.bucket import SCHEMES, Bucket, is_address
+
+COPIES = Path("~/.cache/studies")  # of results on object storage
+FETCHING = 16  # objects at a time
 
 
 @dataclass(frozen=True)
@@ -22,20 +33,27 @@ class Folder:
     """Paths of one results folder."""
 
     root: Path
+    bucket: Bucket | None = None
 
     @classmethod
     def at(cls, place: str | Path) -> Folder:
-        """The folder at a path, made absolute.
+        """The folder at a path, made absolute, or at an address on object storage.
 
         Raises:
-            ValueError: it is the address of something else than a folder.
+            ValueError: it is the address of something else.
         """
+        if is_address(place):
+            bucket = Bucket(str(place))
+            name = f"{bucket.address.rpartition('/')[2]}-{hashlib.sha256(bucket.address.encode()).hexdigest()[:12]}"
+            return cls(COPIES.expanduser() / name, bucket)
         if "://" in str(place):
-            raise ValueError(
-                f"results must be a folder, on a disk that all nodes share; got {place}. Object storage is not read "
-                "or written yet: mount it, or give a path with --results"
-            )
+            raise ValueError(f"results must be a folder or an address of {', '.join(SCHEMES)}; got {place}")
         return cls(Path(place).expanduser().absolute())
+
+    @property
+    def address(self) -> str:
+        """What leads here from any machine of the cluster."""
+        return self.bucket.address if self.bucket else str(self.root)
 
     @property
     def study(self) -> Path:
@@ -88,7 +106,10 @@ class Folder:
         return self.checkpoints(pack_id) / f"{attempt:04d}"
 
     def write(self, path: Path, data: bytes) -> None:
-        """Writes a whole file: aside, to the disk, then under its name. A reader never sees half of it."""
+        """Writes a whole file: aside, to the disk, then under its name. A reader never sees half of it.
+
+        With a bucket, the object is there when this returns.
+        """
         path.parent.mkdir(parents=True, exist_ok=True)
         self.journal.mkdir(parents=True, exist_ok=True)
         aside = self.journal / f"aside-{uuid.uuid4().hex}"
@@ -102,6 +123,58 @@ class Folder:
             aside.unlink(missing_ok=True)
             raise
         sync_folder(path.parent)
+        if self.bucket:
+            self.bucket.put(self._name(path), data)
+
+    def create(self, path: Path, data: bytes) -> None:
+        """Writes a file that nobody else may have written.
+
+        Raises:
+            FileExistsError: there is one of that name.
+        """
+        if self.bucket:
+            self.bucket.create(self._name(path), data)
+        elif path.exists():
+            raise FileExistsError(f"{path} is there already")
+        self.write(path, data)
+
+    def fetch(self, *paths: Path) -> None:
+        """Brings what lies at or below these paths, and is not here yet, from the bucket. Parts never change."""
+        if not self.bucket:
+            return
+        bucket, names = self.bucket, [name for path in paths for name in self.bucket.names(self._name(path))]
+        missing = [name for name in names if not (self.root / name).exists()]
+        with ThreadPoolExecutor(FETCHING) as pool:
+            for name, data in zip(missing, pool.map(bucket.get, missing), strict=True):
+                self._keep(self.root / name, data)
+
+    def refresh(self, path: Path) -> None:
+        """Brings a file that may have changed from the bucket, if it is there."""
+        if self.bucket:
+            with suppress(FileNotFoundError):
+                self._keep(path, self.bucket.get(self._name(path)))
+
+    def send(self, *paths: Path) -> None:
+        """Puts files that lie here, and those below folders, to the bucket."""
+        for path in paths if self.bucket else ():
+            for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+                if self.bucket and file.is_file():
+                    self.bucket.put(self._name(file), file.read_bytes())
+
+    def remove(self, path: Path) -> None:
+        """Removes a file, or a folder with all below it."""
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+        if self.bucket:
+            self.bucket.remove(self._name(path), *self.bucket.names(self._name(path)))
+
+    def _keep(self, path: Path, data: bytes) -> None:
+        Folder(self.root).write(path, data)
+
+    def _name(self, path: Path) -> str:
+        return path.relative_to(self.root).as_posix().removeprefix(".")
 
     def tidy(self) -> None:
         """Removes what writers that were killed had begun to write. One that still lives finds its file gone."""
@@ -116,6 +189,9 @@ class Folder:
         while target.exists():
             target = self.set_aside / f"{path.parent.name}-{path.name}.{number}"
             number += 1
+        if self.bucket:
+            self.bucket.put(self._name(target), path.read_bytes())
+            self.bucket.remove(self._name(path))
         shutil.move(path, target)
         return target
 

@@ -75,6 +75,7 @@ def load(folder: Folder) -> dict[str, Any] | None:
     Raises:
         ValueError: the file is not of a study, or of a newer version.
     """
+    folder.refresh(folder.study)
     try:
         text = folder.study.read_text()
     except FileNotFoundError:
@@ -128,13 +129,14 @@ def reconcile(
     changed = differences(old, new)
     if old["study"] != new["study"]:
         raise ValueError(
-            f"{folder.root} holds the study {old['study']!r}, not {new['study']!r}. Give another folder with --results"
+            f"{folder.address} holds the study {old['study']!r}, not {new['study']!r}. "
+            "Give another folder with --results"
         )
     if changed and not accept_change:
         raise ValueError(
-            f"{folder.root} was begun with something else: {', '.join(changed)} changed. Rows of both are never mixed "
-            "in silence: begin anew with --fresh (the old results are kept aside), or say with --accept-change that "
-            "the change does not matter"
+            f"{folder.address} was begun with something else: {', '.join(changed)} changed. Rows of both are never "
+            "mixed in silence: begin anew with --fresh (the old results are kept aside), or say with --accept-change "
+            "that the change does not matter"
         )
     new["changes"] = old["changes"]
     if changed:

@@ -1,6 +1,8 @@
 """The journal: one line per fact, appended and flushed to the disk, each with its own checksum.
 
-Every driver opens a segment of its own (`<term>.jsonl`), so that nothing is ever written behind a torn line. A line is
+Every driver opens a segment of its own (`<term>.jsonl`), so that nothing is ever written behind a torn line. On object
+storage, where nothing can be appended, the lines between two durable ones are a segment (`<term>-<number>.jsonl`). A
+line is
 
     <crc32 of the rest, 8 hex digits> <kind> <values as JSON>[ <tab> <payload: base64 of zlib of JSON>]
 
@@ -18,11 +20,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from orchestrator.folder import Folder, sync_folder
 
 logger = logging.getLogger(__name__)
+
+CLOSED = "the journal is closed since a line could not be written"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,37 +64,85 @@ def unpack(payload: bytes) -> Any:
     return json.loads(zlib.decompress(base64.b64decode(payload)))
 
 
-class Journal:
-    """The segment that this driver appends to.
+def next_term(folder: Folder) -> int:
+    """The number of a new driver."""
+    return 1 + max((int(path.stem.partition("-")[0]) for path in segments(folder)), default=0)
+
+
+class Journal(Protocol):
+    """What a driver writes its facts to."""
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether a line could not be written; no more are taken then."""
+        ...
+
+    def append(self, kind: str, values: Mapping[str, Any], *, payload: Any = None, durable: bool = True) -> None:
+        """Writes a line; with `durable`, it has reached the disk or the store when this returns.
+
+        Raises:
+            OSError: it could not be written, or an earlier one could not.
+        """
+        ...
+
+    def close(self) -> None:
+        """Writes what is not written yet, and ends."""
+        ...
+
+
+class PutJournal:
+    """Segments that are put under fresh names, each with one durable line and what came before it."""
+
+    def __init__(self, folder: Folder, term: int) -> None:
+        self._folder, self._term, self._number = folder, term, 0
+        self._lines: list[bytes] = []
+        self.is_broken = False
+
+    def append(self, kind: str, values: Mapping[str, Any], *, payload: Any = None, durable: bool = True) -> None:
+        """Keeps a line, or writes it with those that were kept."""
+        if self.is_broken:
+            raise OSError(CLOSED)
+        self._lines.append(_line(kind, values, payload))
+        if durable:
+            self._put()
+
+    def close(self) -> None:
+        """Writes the lines that were kept."""
+        if self._lines and not self.is_broken:
+            self._put()
+
+    def _put(self) -> None:
+        path = self._folder.journal / f"{self._term:06d}-{self._number:08d}.jsonl"
+        try:
+            self._folder.create(path, b"".join(self._lines))
+        except OSError:
+            self.is_broken = True
+            raise
+        self._number += 1
+        self._lines.clear()
+
+
+class FileJournal:
+    """A segment that is appended to.
 
     After a line that could not be written (a full disk, a vanished mount) nothing more is: what is on the disk stays a
     whole number of lines where the system lets it, and a torn last line otherwise.
     """
 
-    def __init__(self, folder: Folder) -> None:
+    def __init__(self, folder: Folder, term: int) -> None:
         folder.journal.mkdir(parents=True, exist_ok=True)
-        known = segments(folder)
-        self.term = 1 + (int(known[-1].stem) if known else 0)
-        self._path = folder.journal / f"{self.term:06d}.jsonl"
+        self._path = folder.journal / f"{term:06d}.jsonl"
         self._handle = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
         self._length = 0
         self.is_broken = False
         sync_folder(folder.journal)
 
     def append(self, kind: str, values: Mapping[str, Any], *, payload: Any = None, durable: bool = True) -> None:
-        """Writes a line; with `durable`, it has reached the disk when this returns.
-
-        Raises:
-            OSError: it could not be written, or an earlier one could not.
-        """
-        body = f"{kind} {json.dumps(values, separators=(',', ':'))}".encode()
-        if payload is not None:
-            packed = zlib.compress(json.dumps(payload, separators=(",", ":")).encode(), level=3)
-            body += b"\t" + base64.b64encode(packed)
+        """Writes a line, and with `durable` waits for the disk."""
         if self.is_broken:
-            raise OSError("the journal is closed since a line could not be written")
+            raise OSError(CLOSED)
         try:
-            self._write(b"%08x %s\n" % (zlib.crc32(body), body))
+            self._write(_line(kind, values, payload))
             if durable:
                 os.fsync(self._handle)
                 self._check_still_there()
@@ -114,6 +166,14 @@ class Journal:
         while left:
             left = left[os.write(self._handle, left) :]
         self._length += len(line)
+
+
+def _line(kind: str, values: Mapping[str, Any], payload: Any) -> bytes:
+    body = f"{kind} {json.dumps(values, separators=(',', ':'))}".encode()
+    if payload is not None:
+        packed = zlib.compress(json.dumps(payload, separators=(",", ":")).encode(), level=3)
+        body += b"\t" + base64.b64encode(packed)
+    return b"%08x %s\n" % (zlib.crc32(body), body)
 
 
 def _parse(text: bytes) -> Line | None:

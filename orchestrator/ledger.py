@@ -24,7 +24,7 @@ import safetensors.numpy
 from orchestrator import events
 from orchestrator.events import Event
 from orchestrator.folder import Folder
-from orchestrator.journal import Journal, Line, read, unpack
+from orchestrator.journal import FileJournal, Journal, Line, PutJournal, next_term, read, unpack
 from orchestrator.lock import Lock
 from orchestrator.schema import TABLES, schemas, table
 from orchestrator.study import Study
@@ -32,6 +32,7 @@ from orchestrator.study import Study
 logger = logging.getLogger(__name__)
 
 PART_ROWS = 250
+PARTS_PER_TERM = 10_000
 # A part is published once the study has gone on for this share of its age, and for at least this long.
 PART_AGE, PART_SECONDS = 0.1, 30.0
 
@@ -85,11 +86,15 @@ class Ledger:
         """Reads what there is, and begins a segment of the journal."""
         folder, clock = self.folder, self._clock
         folder.tidy()
+        folder.fetch(folder.journal, *(folder.table(name) for name in TABLES))
         contents = contents_of(read(folder))
         self.events = contents.events
         self._unpublished = {run_id: _bundle(packed) for run_id, packed in contents.unpublished.items()}
-        self._journal = Journal(folder)
-        self._next_part = 1 + max((int(name) for name in contents.parts), default=-1)
+        term = next_term(folder)
+        self._journal: Journal = PutJournal(folder, term) if folder.bucket else FileJournal(folder, term)
+        # On object storage a driver that is cut off may still write: no other may use its names.
+        least = PARTS_PER_TERM * term if folder.bucket else 0
+        self._next_part = max(least, 1 + max((int(name) for name in contents.parts), default=-1))
         self._began = self._published_at = clock()
         self._repair(contents.parts)
         if not contents.parts:
@@ -97,11 +102,13 @@ class Ledger:
 
     def record(self, event: Event) -> None:
         """Notes a fact. Reports alone may be lost with the machine's power: those epochs are trained again."""
+        self._lock.check()
         durable = not isinstance(event, events.Reported)
         self._journal.append(events.kind_of(event), events.to_json(event), durable=durable)
 
     def tell(self, event: events.Told, bundle: Bundle) -> None:
         """Notes that a run is over, with all that is stored of it; it is durable when this returns."""
+        self._lock.check()
         payload = {"run": bundle.run, "epochs": bundle.epochs, "items": bundle.items}
         self._journal.append(events.kind_of(event), events.to_json(event), payload=payload)
         self._unpublished[event.run_id] = bundle
@@ -121,6 +128,7 @@ class Ledger:
             for bundle in bundles:
                 del self._unpublished[bundle.run["run_id"]]
         self._published_at = self._clock()
+        self.folder.send(self.folder.log)
 
     def save_weights(self, run_id: str, weights: Mapping[str, np.ndarray]) -> None:
         """Keeps a run's parameters."""

@@ -1,4 +1,7 @@
-"""One writer per results folder: a lock that the kernel frees at its holder's death, and a file with its name."""
+"""One writer per results folder: a lock that the kernel frees at its holder's death, and a file with its name.
+
+On object storage there is a lease besides.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import socket
 from datetime import UTC, datetime
 
 from orchestrator.folder import Folder
+from orchestrator.lease import Lease
 
 
 class BusyError(ValueError):
@@ -28,17 +32,28 @@ class Lock:
         self._handle = os.open(folder.journal / "lock", os.O_RDWR | os.O_CREAT, 0o644)
         try:
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            folder.write(folder.owner, json.dumps(_me()).encode())
+            Folder(folder.root).write(folder.owner, json.dumps(_me()).encode())
+            self.lease = Lease(folder.bucket, _me()) if folder.bucket else None
         except BlockingIOError as error:
             os.close(self._handle)
-            raise BusyError(_busy(folder)) from error
+            raise BusyError(_busy(folder, _owner(folder))) from error
+        except FileExistsError as error:
+            os.close(self._handle)
+            raise BusyError(_busy(folder, str(error))) from error
         except BaseException:
             os.close(self._handle)
             raise
 
     def release(self) -> None:
         """Gives the folder back."""
+        if self.lease is not None:
+            self.lease.release()
         os.close(self._handle)
+
+    def check(self) -> None:
+        """Raises an OSError where the folder may be another's by now."""
+        if self.lease is not None:
+            self.lease.check()
 
 
 def _me() -> dict[str, str | int]:
@@ -46,13 +61,20 @@ def _me() -> dict[str, str | int]:
     return {"host": socket.gethostname(), "pid": os.getpid(), "since": since}
 
 
-def _busy(folder: Folder) -> str:
+def _owner(folder: Folder) -> str:
     try:
-        owner = json.loads(folder.owner.read_bytes())
+        return folder.owner.read_text()
+    except OSError:
+        return ""
+
+
+def _busy(folder: Folder, written: str) -> str:
+    try:
+        owner = json.loads(written)
         who = f"host {owner['host']}, pid {owner['pid']}, since {owner['since']}"
-    except (OSError, ValueError, KeyError):
+    except (ValueError, KeyError, TypeError):
         who = "a driver that has not written its name yet"
     return (
-        f"{folder.root} has one writer at a time, and another is at work: {who}. "
+        f"{folder.address} has one writer at a time, and another is at work: {who}. "
         "Wait for it, stop it, or give another folder with --results"
     )

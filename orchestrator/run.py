@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -118,11 +119,15 @@ def archive(folder: Folder, console: Console) -> None:
     Raises:
         BusyError: a driver writes there.
     """
-    if not folder.root.exists():
+    if not folder.root.exists() and not folder.bucket:
         return
     Lock(folder).release()
-    aside = folder.root.with_name(f"{folder.root.name}-{datetime.now(UTC):%Y%m%dT%H%M%S}")
-    folder.root.rename(aside)
+    aside = f"{folder.address}-{datetime.now(UTC):%Y%m%dT%H%M%S}"
+    if folder.bucket:
+        folder.bucket.rename(aside.rpartition("/")[2])
+        shutil.rmtree(folder.root)
+    else:
+        folder.root.rename(aside)
     console.print(f"The old results are kept in {aside}", soft_wrap=True, highlight=False)
 
 
@@ -152,7 +157,7 @@ def _logging_to(folder: Folder) -> Iterator[None]:
 
 
 def _say_what_is_there(conductor: Conductor, console: Console) -> None:
-    history, root = conductor.plan.history, conductor.folder.root
+    history, root = conductor.plan.history, conductor.folder.address
     logger.info("study %s opened by a driver", conductor.study.name)
     if not history.runs:
         console.print(f"A new study; results go to {root}", soft_wrap=True, highlight=False)

@@ -67,7 +67,7 @@ def run(
     with tempfile.TemporaryDirectory(prefix="packs-") as scratch:
         fixed = {
             "objective": ray.put(objective),
-            "root": str(conductor.folder.root),
+            "results": conductor.folder.address,
             "checkpoint_seconds": checkpoint_seconds,
             "hang_seconds": hang_seconds,
         }
@@ -128,7 +128,7 @@ class PackTrainable(tune.Trainable):
         return {k: v for k, v in super().get_auto_filled_metrics(*args, **kwargs).items() if k != "config"}
 
     def _begin(self, config: Mapping[str, Any]) -> None:
-        pack, folder = cast(Pack, config["pack"]), Folder.at(config["root"])
+        pack, folder = cast(Pack, config["pack"]), Folder.at(config["results"])
         self._survivors: Collection[str] | None = None
         self._watchdog = Watchdog(folder.attempt(pack.pack_id, pack.attempt), least=config["hang_seconds"])
         self._attempt = Attempt(self._objective, pack, folder, checkpoint_seconds=config["checkpoint_seconds"])

@@ -15,7 +15,7 @@ from rich.console import Console
 from toy import Toy, toy_study
 
 from orchestrator.folder import Folder
-from orchestrator.journal import Journal, read
+from orchestrator.journal import FileJournal, read
 from orchestrator.run import Options, run
 
 BIG = toy_study(trials=40, seeds=20, about={"items": {"test": 2}})
@@ -78,7 +78,7 @@ def test_a_results_folder_that_is_removed_under_way_stops_the_study(tmp_path: Pa
 def test_a_line_that_could_not_be_written_leaves_no_torn_half(tmp_path: Path) -> None:
     import resource
 
-    journal = Journal(Folder.at(tmp_path))
+    journal = FileJournal(Folder.at(tmp_path), 1)
     journal.append("ended", {"pack_id": "p0"})
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2000, hard))

@@ -147,7 +147,8 @@ WRONG: dict[str, tuple[Sequence[str], str]] = {
     "most seeds without auto": (["--max-seeds", "9"], "give --seeds auto with it"),
     "no hours": (["--hours", "0"], "must be a number greater than 0; got '0'"),
     "missing data": (["--data", "no/such/folder"], "no/such/folder"),
-    "object storage": (["--results", "s3://bucket/study"], "results must be a folder"),
+    "another address": (["--results", "ftp://host/study"], "results must be a folder or an address of s3://"),
+    "a bucket alone": (["--results", "s3://bucket"], "need a bucket and a name"),
     "ray client": (["--address", "ray://head:10001"], "log in to the head of the cluster"),
     "tri-modal without data": (["--tri-modal"], "--tri-modal needs --data"),
 }

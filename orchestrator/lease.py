@@ -1,0 +1,92 @@
+"""One writer per results address on object storage: a lease that its holder renews, and that runs out with it.
+
+With conditional puts no two drivers can hold it; on a store without them it is best effort. A driver that could not
+renew it in time (it was cut off, or slept) writes nothing more.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from orchestrator.bucket import Bucket
+
+logger = logging.getLogger(__name__)
+
+NAME = "journal/lease.json"
+SECONDS = 60.0  # that a lease lasts
+RENEWALS = 4  # in this time
+
+
+class LeaseLostError(OSError):
+    """The lease ran out, or another driver has it."""
+
+
+class Lease:
+    """The lease of a results address, renewed by a thread until `release`.
+
+    Args:
+        owner: who asks for it, for a message to others.
+
+    Raises:
+        FileExistsError: another driver holds it; the message is its owner as JSON.
+    """
+
+    def __init__(
+        self,
+        bucket: Bucket,
+        owner: Mapping[str, Any],
+        *,
+        seconds: float = SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._bucket, self._seconds, self._clock = bucket, seconds, clock
+        self._data = json.dumps(dict(owner)).encode()
+        self._tag = self._take()
+        self._renewed_at, self._is_lost = clock(), False
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._renew, name="lease", daemon=True)
+        self._thread.start()
+
+    def check(self) -> None:
+        """Raises a LeaseLostError unless the lease is held, with time to spare for one write."""
+        if self._is_lost or self._clock() - self._renewed_at > 0.75 * self._seconds:
+            raise LeaseLostError(
+                f"the lease on {self._bucket.address} could not be renewed in time: another driver may be at work"
+            )
+
+    def release(self) -> None:
+        """Gives it back."""
+        self._over.set()
+        self._thread.join()
+        if not self._is_lost:
+            self._bucket.remove(NAME)
+
+    def _take(self) -> str | None:
+        try:
+            return self._bucket.create(NAME, self._data)
+        except FileExistsError:
+            head = self._bucket.head(NAME)
+            age = (self._bucket.now() - head["last_modified"]).total_seconds()
+            if age < self._seconds:
+                raise FileExistsError(self._bucket.get(NAME).decode()) from None
+            return self._bucket.replace(NAME, self._data, head["e_tag"])
+
+    def _renew(self) -> None:
+        while not self._over.wait(self._seconds / RENEWALS):
+            began = self._clock()
+            try:
+                # The contents change, or the tag of a store that hashes them would not.
+                data = self._data[:-1] + f', "renewed": {time.time():.3f}}}'.encode()
+                self._tag = self._bucket.replace(NAME, data, self._tag)
+                self._renewed_at = began
+            except FileExistsError:
+                self._is_lost = True
+                logger.error("another driver has taken the lease on %s", self._bucket.address)
+                return
+            except OSError as error:
+                logger.warning("the lease on %s was not renewed: %s", self._bucket.address, error)

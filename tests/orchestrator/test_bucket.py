@@ -1,0 +1,234 @@
+"""Results on object storage, against an S3 server on loopback."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.fs
+import pyarrow.parquet as pq
+import pytest
+from ledger_check import check, finished, journal
+from rich.console import Console
+from toy import Toy, toy_study
+
+from orchestrator.bucket import Bucket
+from orchestrator.folder import Folder
+from orchestrator.lease import NAME, Lease, LeaseLostError
+from orchestrator.lock import BusyError
+from orchestrator.run import Ended, Options, run
+
+ADDRESS = "s3://results/toy"
+STUDY = toy_study(about={"items": {"test": 2}})
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of an S3 server."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [Path(sys.executable).with_name("moto_server"), "-H", "127.0.0.1", "-p", str(port)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    url = f"http://127.0.0.1:{port}"
+    for _ in range(300):
+        try:
+            urllib.request.urlopen(url).close()
+            break
+        except OSError:
+            time.sleep(0.1)
+    yield url
+    process.terminate()
+    process.wait()
+
+
+@pytest.fixture
+def bucket(server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Bucket:
+    """An empty one, with what leads to it in the environment, as users have it."""
+    environment = {
+        "AWS_ENDPOINT_URL": server, "AWS_ALLOW_HTTP": "true", "AWS_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
+    }  # fmt: skip
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    urllib.request.urlopen(urllib.request.Request(f"{server}/moto-api/reset", method="POST")).close()
+    urllib.request.urlopen(urllib.request.Request(f"{server}/results", method="PUT")).close()
+    return Bucket(ADDRESS)
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """From here on, another machine: it has no copy of the results."""
+
+    def move() -> None:
+        monkeypatch.setenv("HOME", str(tmp_path / f"home-{time.monotonic_ns()}"))
+
+    return move
+
+
+def conduct(toy: Toy | None = None, **options: object) -> Ended:
+    values = {"results": ADDRESS, "serial": True, **options}
+    return run(STUDY, toy or Toy(), Options(**values), console=Console(quiet=True))
+
+
+def files_of(server: str) -> pyarrow.fs.FileSystem:
+    """The server, by a reader that shares nothing with ours."""
+    return pyarrow.fs.S3FileSystem(access_key="test", secret_key="test", endpoint_override=server)
+
+
+def fetched() -> Path:
+    folder = Folder.at(ADDRESS)
+    folder.fetch(folder.root)
+    return folder.root
+
+
+def test_a_study_runs_there_and_anything_reads_it(bucket: Bucket, server: str) -> None:
+    assert conduct().complete
+    rows = pq.read_table("results/toy/runs", filesystem=files_of(server)).to_pandas()
+    assert rows.run_id.is_unique
+    assert rows.groupby(["arm", "phase"]).size().to_dict() == {
+        (arm, phase): n for arm in ("full", "square") for phase, n in (("search", 6), ("confirm", 4))
+    }
+    assert "log.txt" in bucket.names("")
+
+
+def test_another_machine_goes_on_and_repeats_nothing(
+    bucket: Bucket, elsewhere: Callable[[], None], tmp_path: Path
+) -> None:
+    toy = Toy(epoch_seconds=0.05, diary=tmp_path / "diary")
+    assert not conduct(toy, hours=0.6 / 3600).complete
+    elsewhere()
+    assert conduct(toy).complete
+    trained = (tmp_path / "diary").read_text().split()
+    elsewhere()
+    assert conduct(toy).complete
+    assert (tmp_path / "diary").read_text().split() == trained, "a finished study trains nothing"
+    pairs = list(zip(trained[::2], trained[1::2], strict=True))
+    assert len(set(pairs)) == len(pairs), "a drained study trains no epoch twice, wherever it goes on"
+    elsewhere()
+    assert set(check(fetched())) <= {"completed", "pruned"}
+
+
+def test_parts_are_whole_objects_under_fresh_names(bucket: Bucket, elsewhere: Callable[[], None]) -> None:
+    conduct(hours=0.2 / 3600)
+    before = {name: bucket.head(name)["e_tag"] for name in bucket.names("runs")}
+    elsewhere()
+    conduct()
+    after = {name: bucket.head(name)["e_tag"] for name in bucket.names("runs")}
+    assert before.items() <= after.items()
+
+
+DRIVER = """
+from rich.console import Console
+from orchestrator.run import Options, run
+from test_bucket import ADDRESS, STUDY
+from toy import Toy
+run(STUDY, Toy(epoch_seconds=0.05), Options(results=ADDRESS, serial=True), console=Console(quiet=True))
+"""
+
+
+def drive(home: Path) -> subprocess.Popen[bytes]:
+    """A driver on a machine of its own."""
+    here = Path(__file__).parent
+    paths = os.pathsep.join([str(here), str(here.parent.parent / "benchmarks")])
+    environment = {**os.environ, "PYTHONPATH": paths, "HOME": str(home)}
+    return subprocess.Popen([sys.executable, "-c", DRIVER], env=environment)
+
+
+def test_kills_lose_nothing(bucket: Bucket, tmp_path: Path, elsewhere: Callable[[], None]) -> None:
+    known: dict[str, str] = {}
+    for life in range(3):
+        driver = drive(tmp_path / f"machine-{life}")
+        wait_for_runs(len(known) + 1)
+        driver.send_signal(signal.SIGKILL)
+        driver.wait()
+        now = finished(list(journal(fetched())))
+        assert known.items() <= now.items()
+        known = now
+        bucket.remove(NAME)  # as if the lease of the dead had run out
+    elsewhere()
+    conduct()
+    elsewhere()
+    root = fetched()
+    assert set(check(root)) <= {"completed", "pruned"}
+    assert known.items() <= finished(list(journal(root))).items()
+
+
+def wait_for_runs(number: int, *, seconds: float = 60) -> None:
+    for _ in range(int(10 * seconds)):
+        if len(finished(list(journal(fetched())))) >= number:
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"{number} runs were not finished")
+
+
+def test_a_second_driver_is_refused_with_the_name_of_the_first(bucket: Bucket, elsewhere: Callable[[], None]) -> None:
+    lease = Lease(bucket, {"host": "first", "pid": 7, "since": "noon"})
+    elsewhere()
+    with pytest.raises(BusyError, match="another is at work: host first, pid 7, since noon"):
+        conduct()
+    lease.release()
+    assert conduct().complete
+
+
+def test_a_lease_that_nobody_renews_is_taken_over_and_its_holder_stops(bucket: Bucket) -> None:
+    late = Lease(bucket, {"host": "late"}, seconds=2.0)
+    late._over.set()  # it sleeps
+    late._thread.join()
+    with pytest.raises(FileExistsError):
+        Lease(bucket, {"host": "next"}, seconds=2.0)
+    time.sleep(3)
+    following = Lease(bucket, {"host": "next"}, seconds=2.0)
+    following.check()
+    with pytest.raises(LeaseLostError):
+        late.check()
+    late._over.clear()
+    late._renew()
+    assert late._is_lost
+    late.release()
+    assert json.loads(bucket.get(NAME))["host"] == "next", "a lost lease is not given back"
+    following.release()
+
+
+def test_a_lease_is_renewed_while_it_is_held(bucket: Bucket) -> None:
+    lease = Lease(bucket, {"host": "a"}, seconds=2.0)
+    time.sleep(4)
+    lease.check()
+    with pytest.raises(FileExistsError):
+        Lease(bucket, {"host": "b"}, seconds=2.0)
+    lease.release()
+
+
+def test_old_results_are_kept_beside_new_ones(bucket: Bucket, server: str) -> None:
+    conduct()
+    old = set(bucket.names("runs"))
+    assert conduct(fresh=True).complete
+    assert set(check(fetched())) <= {"completed", "pruned"}
+    names = [info.base_name for info in files_of(server).get_file_info(pyarrow.fs.FileSelector("results"))]
+    aside = next(name for name in names if name != "toy")
+    kept = Bucket(f"s3://results/{aside}")
+    assert set(kept.names("runs")) == old
+
+
+def test_a_store_that_is_not_there_is_one_clear_error(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(OSError, match="s3://nowhere/toy"):
+        Bucket("s3://nowhere/toy").put("x", b"")
+
+
+def test_a_damaged_copy_is_fetched_again(bucket: Bucket) -> None:
+    root = conduct().folder.root
+    part = sorted((root / "runs").glob("*.parquet"))[-1]
+    part.write_bytes(part.read_bytes()[:-1])
+    rows = pd.read_parquet(conduct().folder.root / "runs")
+    assert rows.run_id.is_unique
+    assert len(rows) == 20
