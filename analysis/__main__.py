@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
+from analysis.remote import fetch, is_address, send
 from analysis.report import write
 
 
@@ -18,7 +20,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     try:
-        report = write(options.results, seed=options.seed)
+        remote = is_address(options.results)
+        folder = fetch(options.results) if remote else Path(options.results)
+        report = write(folder, seed=options.seed)
+        if remote:
+            send(folder, options.results)
     except (ValueError, OSError) as error:
         sys.stderr.write(f"error: {' '.join(str(error).split())}\n")
         return 2

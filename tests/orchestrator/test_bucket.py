@@ -102,6 +102,17 @@ def test_a_study_runs_there_and_anything_reads_it(bucket: Bucket, server: str) -
     assert "log.txt" in bucket.names("")
 
 
+def test_the_report_is_drawn_from_there_and_put_beside(bucket: Bucket, capsys: pytest.CaptureFixture[str]) -> None:
+    from analysis.__main__ import main
+
+    conduct()
+    assert main([ADDRESS]) == 0
+    assert "square" in capsys.readouterr().out
+    assert "report/index.html" in bucket.names("report")
+    assert main(["s3://results/nothing"]) == 2
+    assert "results must lie at s3://results/nothing" in capsys.readouterr().err
+
+
 def test_another_machine_goes_on_and_repeats_nothing(
     bucket: Bucket, elsewhere: Callable[[], None], tmp_path: Path
 ) -> None:
