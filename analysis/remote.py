@@ -49,7 +49,9 @@ def send(folder: Path, address: str) -> None:
 def _get(store: Any, folder: Path, name: str) -> None:
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(bytes(store.get(name).bytes()))
+    half = path.with_name(f"{path.name}.half")
+    half.write_bytes(bytes(store.get(name).bytes()))
+    half.replace(path)
 
 
 def _store(address: str) -> Any:

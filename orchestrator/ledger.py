@@ -14,6 +14,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -158,8 +159,15 @@ class Ledger:
         if not path.exists():
             logger.info("%s was not written before its writer died; it is written now from the journal", path)
             return False
-        if hashlib.sha256(path.read_bytes()).hexdigest() == sha256:
+        if _has_hash(path, sha256):
             return True
+        if self.folder.bucket:  # it may be this machine's copy alone
+            path.unlink()
+            self.folder.fetch(path.parent)
+            if not path.exists():
+                return False
+            if _has_hash(path, sha256):
+                return True
         aside = self.folder.move_aside(path)
         logger.warning(
             "%s is damaged (its hash does not fit); set aside as %s, and restored from the journal", path, aside
@@ -218,6 +226,10 @@ def _note_part(contents: Contents, values: Mapping[str, Any], told: set[str]) ->
         if run_id not in told:  # the line that told it was damaged since; its row is published
             told.add(run_id)
             contents.events.append(events.Told(run_id=run_id, status=status))
+
+
+def _has_hash(path: Path, sha256: str) -> bool:
+    return hashlib.sha256(path.read_bytes()).hexdigest() == sha256
 
 
 def _bundle(packed: bytes) -> Bundle:

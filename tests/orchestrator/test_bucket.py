@@ -238,8 +238,22 @@ def test_a_store_that_is_not_there_is_one_clear_error(bucket: Bucket, monkeypatc
 
 def test_a_damaged_copy_is_fetched_again(bucket: Bucket) -> None:
     root = conduct().folder.root
+    before = bucket.names("runs")
     part = sorted((root / "runs").glob("*.parquet"))[-1]
     part.write_bytes(part.read_bytes()[:-1])
     rows = pd.read_parquet(conduct().folder.root / "runs")
     assert rows.run_id.is_unique
     assert len(rows) == 20
+    assert bucket.names("runs") == before, "the object itself was whole"
+
+
+def test_a_damaged_object_is_set_aside_and_restored(bucket: Bucket, elsewhere: Callable[[], None]) -> None:
+    conduct()
+    part = bucket.names("runs")[-1]
+    bucket.put(part, bucket.get(part)[:-1])
+    elsewhere()
+    rows = pd.read_parquet(conduct().folder.root / "runs")
+    assert rows.run_id.is_unique
+    assert len(rows) == 20
+    assert any(name.startswith("set_aside/") for name in bucket.names(""))
+    assert part not in bucket.names("runs")
