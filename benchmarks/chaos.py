@@ -5,9 +5,9 @@
 A small study on a local Ray is started by its own command and killed (`kill -9`) at random: the driver, a worker, the
 raylet, or all of it at once, as when a machine goes down. The moment is drawn too: some time after the start; right
 after a line of the journal of some kind (a pack asked, begun, reported, a run told, a part about to be written, a
-configuration chosen); or while the report is drawn. When a study is over its ledger is checked by ledger_check.py,
-and the next one begins, until all kills are spent. With --fixed nothing is searched, and the table must be that of a
-study that nobody disturbed, bit for bit.
+configuration chosen); or while the report is drawn. Meanwhile reading.py reads the folder with every common reader.
+When a study is over its ledger is checked by ledger_check.py, and the next one begins, until all kills are spent.
+With --fixed nothing is searched, and the table must be that of a study that nobody disturbed, bit for bit.
 """
 
 from __future__ import annotations
@@ -57,6 +57,7 @@ class Tally:
     calls: int = 0
     runs: Counter[str] = field(default_factory=Counter)
     studies: int = 0
+    reads: int = 0
 
     @property
     def num_kills(self) -> int:
@@ -114,6 +115,22 @@ class Call:
         return list((self.results / "journal").glob("*.jsonl"))
 
 
+class Reader:
+    """A process that reads the results all the while."""
+
+    def __init__(self, results: Path) -> None:
+        self._stop = results.with_name(f"{results.name}.stop")
+        command = [sys.executable, str(ROOT / "benchmarks" / "reading.py"), str(results), str(self._stop)]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    def end(self) -> int:
+        """How often it read, all readers together."""
+        self._stop.touch()
+        output, _ = self._process.communicate()
+        must(self._process.returncode == 0, f"a reader failed:\n{output}")
+        return sum(int(count) for count in re.findall(r"\d+", output))
+
+
 def main() -> None:
     """Kills, and says what came of it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -138,6 +155,7 @@ def torment(results: Path, rng: random.Random, tally: Tally, arguments: argparse
     tally.studies += 1
     known: dict[str, str] = {}
     is_over = False
+    reader = Reader(results)
     while not is_over:
         blow = None
         if tally.num_kills < arguments.kills:
@@ -150,6 +168,7 @@ def torment(results: Path, rng: random.Random, tally: Tally, arguments: argparse
         must(known.keys() <= now.keys(), f"finished runs are gone: {sorted(known.keys() - now.keys())}")
         must(all(now[run_id] == stored for run_id, stored in known.items()), "a finished run was stored anew")
         known = now
+    tally.reads += reader.end()
     tally.runs += check(results)
     if arguments.fixed:
         compare_with_calm(results, seed)
@@ -217,6 +236,7 @@ def say(tally: Tally) -> None:
         f"{tally.num_kills} kills in {tally.calls} calls of {tally.studies} studies; {tally.runs.total()} runs: "
         + ", ".join(f"{count} {status}" for status, count in sorted(tally.runs.items()))
     )
+    print(f"{tally.reads} reads meanwhile, none failed")
     for victim in VICTIMS:
         by_moment = {m: tally.kills[victim, m] for m in MOMENTS if tally.kills[victim, m]}
         print(f"  {victim}: " + ", ".join(f"{count} {moment}" for moment, count in by_moment.items()))

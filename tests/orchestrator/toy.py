@@ -90,7 +90,7 @@ class Toy:
         if trouble == "unreadable" and pack.attempt == 1:
             raise OSError("the data cannot be read")
         if trouble == "too big" and len(pack.runs) > 1:
-            raise MemoryError("too many runs at once")
+            np.ones((len(pack.runs), 10**14))  # no machine has so much
         if trouble == "dies" and epoch == 3 and pack.attempt == 1:
             os._exit(1)
         return loss_of(run.knobs, run.seed) + 1 / epoch

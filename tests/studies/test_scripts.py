@@ -258,6 +258,34 @@ def test_an_interrupted_study_ends_in_good_order_and_goes_on(how: str, number: s
     }
 
 
+@pytest.mark.parametrize("how", ["serial", pytest.param("ray", marks=pytest.mark.ray)])
+def test_a_second_interruption_stops_at_once_and_leaves_nothing_running(how: str, tmp_path: Path) -> None:
+    extra = ["--serial"] if how == "serial" else ["--address", "local", "--workers", "2"]
+    results = tmp_path / "results"
+    command = [sys.executable, "studies/mosi_ablation.py", "--results", str(results), *LONG, *extra]
+    study = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    wait_for_epochs(results)
+    study.send_signal(signal.SIGINT)
+    time.sleep(0.02)
+    study.send_signal(signal.SIGINT)
+    output, _ = study.communicate(timeout=60)
+    assert study.returncode == 130, output
+    assert "Go on with the same command" in output
+    for _ in range(100):
+        if str(study.pid) not in sessions() and "ray::PackTrainable" not in commands():
+            return
+        time.sleep(0.1)
+    raise AssertionError("something of the study is left running")
+
+
+def sessions() -> list[str]:
+    return subprocess.run(["ps", "-eo", "sid="], capture_output=True, text=True, check=True).stdout.split()
+
+
+def commands() -> str:
+    return subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+
+
 def wait_for_epochs(results: Path, *, seconds: float = 90) -> None:
     """Until some run has reported an epoch."""
     for _ in range(int(10 * seconds)):
@@ -274,8 +302,7 @@ def test_nothing_of_ours_is_left_on_the_machine(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     left = set(Path("/tmp").glob("packs-*")) | set(Path("/tmp/ray").glob("session_2*"))
     assert left <= before
-    processes = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
-    assert "ray::PackTrainable" not in processes
+    assert "ray::PackTrainable" not in commands()
 
 
 @pytest.mark.data
