@@ -105,6 +105,7 @@ Event = Asked | Began | Reported | Ended | Told | Chosen | Looked
 KINDS: Mapping[str, type[Event]] = {
     kind.__name__.lower(): kind for kind in (Asked, Began, Reported, Ended, Told, Chosen, Looked)
 }
+_FIELDS = {kind: frozenset(f.name for f in fields(cls)) for kind, cls in KINDS.items()}
 
 
 def kind_of(event: Event) -> str:
@@ -126,7 +127,7 @@ def from_json(kind: str, values: Mapping[str, Any]) -> Event:
     if kind not in KINDS:
         raise ValueError(f"events are of the kinds {sorted(KINDS)}; got {kind!r}: a newer version wrote this journal")
     cls: type[Any] = KINDS[kind]
-    known = {f.name for f in fields(cls)}
+    known = _FIELDS[kind]
     plain: dict[str, Any] = {
         name: tuple(v) if isinstance(v, list) else v for name, v in values.items() if name in known
     }

@@ -185,4 +185,4 @@ def _parse(text: bytes) -> Line | None:
         return None
     head, _, payload = body.partition(b"\t")
     kind, _, values = head.partition(b" ")
-    return Line(kind=kind.decode(), values=json.loads(values), payload=payload or None)
+    return Line(kind=kind.decode(), values=json.loads(values.decode()), payload=payload or None)
