@@ -43,6 +43,7 @@ class Study:
     notes: tuple[str, ...] = ()  # sentences for the report
     about: Mapping[str, Any] = field(default_factory=dict)  # facts for the report: data, preset
     trials: int | None = None  # planned search runs per arm
+    repeats: Mapping[str, int] = field(default_factory=dict)  # arm -> suggestions that were a known run: no new row
     seeds: int | None = None  # planned confirm seeds per arm; with looks, the most
     looks: tuple[Look, ...] = ()  # adaptive seeds: the planned looks
     asked_seeds: Mapping[str, int] = field(default_factory=dict)  # with looks: arm -> the seeds it was given so far
@@ -139,6 +140,7 @@ def _study(declared: Mapping[str, Any]) -> Study:
         trials=declared.get("trials"),
         seeds=_count(declared.get("seeds")),
         looks=_looks(declared.get("rule") or {}),
+        repeats=dict(declared.get("repeats") or {}),
         asked_seeds=dict(declared.get("asked_seeds") or {}),
         epochs=declared.get("epochs"),
         searches=int(declared.get("searches") or 1),

@@ -88,10 +88,12 @@ def progress(results: Results) -> pd.DataFrame:
     rows = []
     for arm in results.study.arms:
         search, confirm = results.of(arm, results.search), results.of(arm, results.confirm)
+        repeats = results.study.repeats.get(arm, 0)
         rows.append(
             {
-                "arm": arm, "search_runs": len(search), "search_planned": results.study.trials,
-                "is_chosen": arm in results.study.chosen, "confirm_runs": len(confirm),
+                "arm": arm, "search_runs": len(search),
+                "search_planned": None if results.study.trials is None else results.study.trials - repeats,
+                "confirm_runs": len(confirm),
                 "confirm_planned": results.study.asked_seeds.get(arm, results.study.seeds),
             }
         )  # fmt: skip

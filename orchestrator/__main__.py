@@ -79,7 +79,8 @@ def _status(folder: Folder, study: dict[str, Any], _: argparse.Namespace, consol
     console.print(table)
     asked = study.get("asked_seeds", {})
     search = study["trials"] * bool(study["space"])
-    planned = sum(search + asked.get(arm, study["seeds"]) for arm in study["selected"])
+    repeats = study.get("repeats", {})
+    planned = sum(search - repeats.get(arm, 0) + asked.get(arm, study["seeds"]) for arm in study["selected"])
     console.print(
         f"{len(rows)} of about {planned} runs are published in {folder.address}; {_owner(folder)}", markup=False
     )

@@ -80,6 +80,11 @@ class History:
         """Confirm seeds that an arm is given, as far as is decided."""
         return self._study.num_seeds(self.look_of(arm))
 
+    def num_repeats(self, arm: str) -> int:
+        """Suggestions of an arm that were a known run: they are no rows of their own."""
+        known = [s.run_id for search in range(self._study.searches) for s in self.suggestions((arm, search))]
+        return len(known) - len(set(known))
+
     def apply(self, event: Event) -> None:
         """Takes note of an event."""
         match event:

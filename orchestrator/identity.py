@@ -64,6 +64,7 @@ def describe(study: Study, fingerprint: Fingerprint, *, program: Mapping[str, An
         "code_sha256": fingerprint.code_sha256,
         "program": dict(program),
         "chosen": {},
+        "repeats": {},
         "asked_seeds": {},
         "changes": [],
     }
@@ -147,9 +148,14 @@ def reconcile(
 
 
 def decided(study: Study, history: History) -> dict[str, Any]:
-    """What is known only after some runs: chosen configurations, and with adaptive seeds how many every arm got."""
+    """What is known only after some runs.
+
+    Chosen configurations, suggestions that were a known run (and are no row of their own), and with adaptive seeds how
+    many seeds every arm was given.
+    """
     return {
         "chosen": _chosen(study, history),
+        "repeats": {arm.name: n for arm in study.running if (n := history.num_repeats(arm.name))},
         "asked_seeds": {arm.name: history.num_seeds(arm.name) for arm in study.running} if study.looks else {},
     }
 

@@ -13,12 +13,10 @@ from dataclasses import dataclass
 from orchestrator.events import Asked, AskedRun, Began, Chosen, Ended, Event, Looked, Reported, Told
 from orchestrator.history import History, Key, RunRecord
 from orchestrator.search import Search, Suggestion
-from orchestrator.study import Fingerprint, Knob, Pack, Phase, Run, Study, digest, make_run
+from orchestrator.study import SEED_STRIDE, Fingerprint, Knob, Pack, Phase, Run, Study, digest, make_run
 
 # How often an attempt that ended so is tried again; kinds that are absent are not.
 RETRIES: Mapping[str, float] = {"crash": 2, "hang": 1, "data": 1, "preempted": math.inf, "drained": math.inf}
-# The seeds of a study lie this far from those of another study seed.
-SEED_STRIDE = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,7 +145,8 @@ class Plan:
         for number in range(next_number, next_number + self._num_completions(key)):
             suggested = self._search(key).suggest(like=first)
             first = first or suggested
-            run = self._make(arm, suggested, phase="search", search=search, seed=self._seed(0), split=search)
+            seed = self._search_seed(search)
+            run = self._make(arm, suggested, phase="search", search=search, seed=seed, split=search)
             asked.append(_asked(run, suggested=suggested, number=number))
         pack_id = self._ask_pack(asked)
         for suggestion in self.history.suggestions(key)[next_number:]:
@@ -224,8 +223,12 @@ class Plan:
     # Runs and packs
 
     def _seed(self, index: int) -> int:
-        """0 for search, from 1 on for confirm: claims rest on seeds that nothing was chosen by."""
+        """From 1 on for confirm: claims rest on seeds that nothing was chosen by."""
         return self.study.seed * SEED_STRIDE + index
+
+    def _search_seed(self, search: int) -> int:
+        """0 for the first search, and from the far end for the others: searches share nothing, seeds included."""
+        return self._seed(SEED_STRIDE - search if search else 0)
 
     def _make(
         self,

@@ -160,7 +160,8 @@ def tallies(study: Study, history: History) -> dict[str, Tally]:
 
 
 def _planned(study: Study, history: History, arm: str) -> dict[str, int]:
-    return {"search": study.trials if study.searched else 0, "confirm": history.num_seeds(arm)}
+    search = study.trials - history.num_repeats(arm) if study.searched else 0
+    return {"search": search, "confirm": history.num_seeds(arm)}
 
 
 def best_of(study: Study, values: Sequence[float]) -> float | None:

@@ -21,6 +21,8 @@ Knobs = Mapping[str, Knob]
 # knob -> ((parent, values), ...): the knob has a meaning while every parent has one and takes one of the values.
 Conditions = Mapping[str, Sequence[tuple[str, Sequence[Knob]]]]
 Phase = Literal["search", "confirm"]
+# The seeds of a study lie this far from those of another study seed.
+SEED_STRIDE = 1000
 Mode = Literal["min", "max"]
 
 
@@ -122,6 +124,8 @@ class Study:
             raise ValueError(f"{self.searches} searches need at least as many trials; got {self.trials}")
         if self.looks and (sorted(set(self.looks)) != list(self.looks) or self.looks[-1] != self.seeds):
             raise ValueError(f"looks must grow up to the {self.seeds} seeds; got {self.looks}")
+        if self.seeds + self.searches > SEED_STRIDE:
+            raise ValueError(f"seeds and searches must be at most {SEED_STRIDE} together; got {self.seeds}")
         if self.smallest_effect <= 0:
             raise ValueError(f"the smallest effect of interest must be positive; got {self.smallest_effect}")
 

@@ -14,6 +14,7 @@ from toy import loss_of, toy_study
 from orchestrator import events
 from orchestrator.events import Asked, Chosen, Event, Looked, Reported, Told
 from orchestrator.plan import Done, GoOn, Plan, Wait
+from orchestrator.progress import tallies
 from orchestrator.study import Arm, Fingerprint, Pack, Study
 
 FINGERPRINT = Fingerprint(data_sha256="data", code_sha256="code")
@@ -249,6 +250,16 @@ def test_a_search_that_repeats_itself_is_told_from_what_is_known() -> None:
         assert len(world.plan.history.suggestions((arm, 0))) == 12
         search = [r for r in world.plan.history.runs.values() if (r.run.arm, r.run.phase) == (arm, "search")]
         assert len(search) == 2, "two configurations exist, and each was trained once"
+    counts = tallies(world.plan.study, world.plan.history)
+    assert {(tally.planned["search"], tally.num_missing) for tally in counts.values()} == {(2, 0)}
+
+
+def test_searches_of_an_arm_share_no_run() -> None:
+    world = World(toy_study(searches=2, trials=8)).run()
+    search = [r.run for r in world.plan.history.runs.values() if r.run.phase == "search"]
+    assert {(r.search, r.seed) for r in search} == {(0, 0), (1, 999)}
+    confirm = {r.run.seed for r in world.plan.history.runs.values() if r.run.phase == "confirm"}
+    assert confirm == {1, 2, 3, 4}
 
 
 def test_another_number_of_epochs_is_another_run() -> None:
