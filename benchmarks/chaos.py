@@ -223,8 +223,7 @@ def moment_of(call: Call, blow: Blow, rng: random.Random) -> Callable[[], bool]:
 def wait_until_gone(call: Call, *, seconds: float = 30) -> None:
     """Nothing of the study's Ray may be left on the machine."""
     for _ in range(int(10 * seconds)):
-        left = [pid for pid, _ in _processes() if str(call.results) in _environment(pid) + _command(pid)]
-        if not left and not [pid for pid, _ in _processes() if _is("worker", _command(pid))]:
+        if not any(_is_of(call, _command(pid)) for pid, _ in _processes()):
             return
         time.sleep(0.1)
     raise WrongError(f"processes are left after {seconds:.0f} s; see {call.log}")
@@ -247,6 +246,11 @@ def _is(victim: str, command: str) -> bool:
     if victim == "worker":
         return command.startswith("ray::PackTrainable")
     return "raylet/raylet" in command.partition(" ")[0]
+
+
+def _is_of(call: Call, command: str) -> bool:
+    """Whether this is the study's driver or a worker; its reader is not."""
+    return _is("worker", command) or (STUDY[0] in command and str(call.results) in command)
 
 
 def _never() -> bool:
@@ -283,13 +287,6 @@ def _ancestors(pid: int, parents: dict[int, int]) -> set[int]:
 def _command(pid: int) -> str:
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-    except OSError:
-        return ""
-
-
-def _environment(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/environ").read_bytes().decode(errors="replace")
     except OSError:
         return ""
 

@@ -121,7 +121,10 @@ class Study:
             if getattr(self, name) < low:
                 raise ValueError(f"{name} must be at least {low}; got {getattr(self, name)}")
         if self.trials and self.trials < self.searches:
-            raise ValueError(f"{self.searches} searches need at least as many trials; got {self.trials}")
+            raise ValueError(
+                f"{self.searches} searches per arm need at least as many trials; got {self.trials}. "
+                "Give more --trials, or fewer --searches"
+            )
         if self.looks and (sorted(set(self.looks)) != list(self.looks) or self.looks[-1] != self.seeds):
             raise ValueError(f"looks must grow up to the {self.seeds} seeds; got {self.looks}")
         if self.seeds + self.searches > SEED_STRIDE:

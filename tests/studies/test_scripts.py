@@ -319,7 +319,7 @@ def test_every_ablation_trains_on_its_real_data(
 ) -> None:
     arguments = ["--data", str(data_dir / folder), "--preset", "standard", "--results", str(tmp_path / "results")]
     done = call(
-        script, *arguments, "--trials", "1", "--seeds", "2", "--epochs", "1", "--arms", "late_fusion", "--serial"
+        script, *arguments, "--trials", "2", "--seeds", "2", "--epochs", "1", "--arms", "late_fusion", "--serial"
     )
     assert done.returncode == 0, done.stderr
     study = json.loads((tmp_path / "results" / "study.json").read_text())
