@@ -132,7 +132,7 @@ def check_equal_losses() -> float:
     pack = fused_pack(dataset(1), 1)
     pack._model, noise = model, Quiet()
     ours = pack._objective(batch, noise)  # type: ignore[arg-type]
-    return float((ours[0] - theirs).abs())
+    return float((ours[0] - theirs).abs().detach())
 
 
 def copy_parameters(plain: PlainMFM, model: MFM) -> None:
