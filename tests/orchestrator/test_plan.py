@@ -352,7 +352,7 @@ WRONG: dict[str, tuple[dict, str]] = {
     "claim on validation": ({"primary_metric": "valid_loss"}, "must be of the test items"),
     "no epochs": ({"epochs": 0}, "epochs must be at least 1"),
     "no effect": ({"smallest_effect": 0.0}, "must be positive"),
-    "too many searches": ({"searches": 7}, "7 searches need"),
+    "too many searches": ({"searches": 7}, "7 searches per arm need"),
     "looks that shrink": ({"looks": (3, 2, 4)}, "looks must grow up to the 4 seeds"),
     "looks short of the seeds": ({"looks": (2, 3)}, "looks must grow up to the 4 seeds"),
     "unknown condition": ({"conditions": {"edge": [("form", ("square",))]}}, "knob 'form'"),
