@@ -46,7 +46,7 @@ class Blow:
 
     victim: str
     moment: str
-    delay: float  # seconds after the moment
+    has_come: Callable[[], bool]  # whether it is to be struck
 
 
 @dataclass(kw_only=True)
@@ -157,12 +157,9 @@ def torment(results: Path, rng: random.Random, tally: Tally, arguments: argparse
     is_over = False
     reader = Reader(results)
     while not is_over:
-        blow = None
-        if tally.num_kills < arguments.kills:
-            blow = Blow(victim=rng.choice(VICTIMS), moment=rng.choice(MOMENTS), delay=rng.uniform(0, 0.1))
         call = Call(results, seed, trials=trials)
         tally.calls += 1
-        is_over = follow(call, blow, rng, tally)
+        is_over = follow(call, rng, tally, most=arguments.kills)
         wait_until_gone(call)
         now = finished(list(journal(results)))
         must(known.keys() <= now.keys(), f"finished runs are gone: {sorted(known.keys() - now.keys())}")
@@ -189,35 +186,43 @@ def _numbers(row: Mapping[str, object]) -> dict[str, object]:
     }
 
 
-def follow(call: Call, blow: Blow | None, rng: random.Random, tally: Tally) -> bool:
-    """Watches a call, and strikes when the moment has come. Returns whether the study came to its end."""
-    has_come = moment_of(call, blow, rng) if blow else _never
-    struck: str | None = None
+def follow(call: Call, rng: random.Random, tally: Tally, *, most: int) -> bool:
+    """Watches a call, and strikes when the moment has come. Returns whether the study came to its end.
+
+    A study whose worker was killed goes on, and is struck again.
+    """
+    blow, is_fatal = draw(call, rng), False
     while call.process.poll() is None:
         if call.seconds > LONGEST:
             call.kill("machine")
             raise WrongError(f"no end after {LONGEST:.0f} s; see {call.log}")
-        if blow is not None and struck is None and has_come():
-            time.sleep(blow.delay)
+        if tally.num_kills < most and not is_fatal and blow.has_come():
+            time.sleep(rng.uniform(0, 0.1))
             if call.kill(blow.victim):
-                struck = blow.victim
                 tally.kills[blow.victim, blow.moment] += 1
+                is_fatal = blow.victim != "worker"
+            blow = draw(call, rng)
         time.sleep(0.005)
     code = call.process.returncode
-    fatal = struck in ("driver", "machine", "raylet")
-    must(code == 0 or fatal, f"the study ended with {code} after {struck or 'no kill'}; see {call.log}")
+    must(code == 0 or is_fatal, f"the study ended with {code}; see {call.log}")
     return code == 0 and "Page: " in call.log.read_text().rpartition(CALL)[2]
 
 
-def moment_of(call: Call, blow: Blow, rng: random.Random) -> Callable[[], bool]:
-    """Whether the blow's moment has come."""
-    if blow.moment == "starting":
-        at = rng.uniform(0.2, 15)
+def draw(call: Call, rng: random.Random) -> Blow:
+    """The next blow."""
+    victim, moment = rng.choice(VICTIMS), rng.choice(MOMENTS)
+    return Blow(victim=victim, moment=moment, has_come=moment_of(call, moment, rng))
+
+
+def moment_of(call: Call, moment: str, rng: random.Random) -> Callable[[], bool]:
+    """Whether a moment has come."""
+    if moment == "starting":
+        at = call.seconds + rng.uniform(0.2, 15)
         return lambda: call.seconds >= at
-    if blow.moment == "drawing":
+    if moment == "drawing":
         return call.is_drawing
-    number = rng.randint(1, 2 if blow.moment in ("part", "chosen") else 6)
-    return lambda: call.lines(blow.moment) >= number
+    number = call.lines(moment) + rng.randint(1, 2 if moment in ("part", "chosen") else 4)
+    return lambda: call.lines(moment) >= number
 
 
 def wait_until_gone(call: Call, *, seconds: float = 30) -> None:
@@ -251,10 +256,6 @@ def _is(victim: str, command: str) -> bool:
 def _is_of(call: Call, command: str) -> bool:
     """Whether this is the study's driver or a worker; its reader is not."""
     return _is("worker", command) or (STUDY[0] in command and str(call.results) in command)
-
-
-def _never() -> bool:
-    return False
 
 
 def _kill(pid: int) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,6 +64,13 @@ class Checkpoints:
 def remove(folder: Folder, pack_id: str) -> None:
     """Removes all checkpoints of a pack."""
     folder.remove(folder.checkpoints(pack_id))
+
+
+def tidy(folder: Folder, keep: Collection[str]) -> None:
+    """Removes the checkpoints of all other packs: a driver may die when a pack is over, and before they are gone."""
+    for pack_id in folder.names_in(folder.checkpoints("")):
+        if pack_id not in keep:
+            remove(folder, pack_id)
 
 
 def _load(epoch: int, path: Path, data: bytes) -> Checkpoint:

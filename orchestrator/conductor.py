@@ -84,6 +84,8 @@ class Conductor:
         self._drain_reason = ""
         self._has_decided = False
         self._ends_at = None if hours is None else clock() + 3600 * hours
+        unfinished = {record.pack_id for record in self.plan.history.runs.values() if record.status == "running"}
+        checkpoint.tidy(ledger.folder, unfinished)
 
     # For runners
 

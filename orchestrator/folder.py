@@ -170,6 +170,14 @@ class Folder:
         if self.bucket:
             self.bucket.remove(self._name(path), *self.bucket.names(self._name(path)))
 
+    def names_in(self, path: Path) -> set[str]:
+        """Names of what lies directly in a folder, here or in the bucket."""
+        here = {entry.name for entry in path.iterdir()} if path.is_dir() else set()
+        if not self.bucket:
+            return here
+        prefix = f"{self._name(path)}/"
+        return here | {name.removeprefix(prefix).partition("/")[0] for name in self.bucket.names(prefix)}
+
     def _keep(self, path: Path, data: bytes) -> None:
         Folder(self.root).write(path, data)
 

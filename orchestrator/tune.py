@@ -7,10 +7,13 @@ resources and keeps actors alive. It saves, retries and resumes nothing: that is
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
+import shutil
 import tempfile
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -64,7 +67,7 @@ def run(
     os.environ.update(SWITCHES, TUNE_MAX_PENDING_TRIALS_PG=str(num_workers))
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # it misses the loggers that are off
     bridge = _Bridge(conductor, num_workers)
-    with tempfile.TemporaryDirectory(prefix="packs-") as scratch:
+    with _scratch(conductor.folder) as scratch:
         fixed = {
             "objective": ray.put(objective),
             "results": conductor.folder.address,
@@ -94,6 +97,16 @@ def run(
         )
         tuner.fit()
     bridge.raise_error()
+
+
+@contextmanager
+def _scratch(folder: Folder) -> Iterator[str]:
+    """A folder for Tune's files, which nobody reads. What killed drivers of this study have left is removed first."""
+    prefix = f"packs-{hashlib.sha256(folder.address.encode()).hexdigest()[:12]}-"
+    for left in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
+        shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=prefix) as scratch:
+        yield scratch
 
 
 class PackTrainable(tune.Trainable):
