@@ -77,7 +77,11 @@ class Call:
             log.flush()
             budget = ["--trials", str(trials), "--seed", str(seed), "--results", str(results)]
             command = [sys.executable, *STUDY, *budget]
-            self.process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, start_new_session=True)
+            self.mark = f"CHAOS_CALL={os.getpid()}-{time.time_ns()}"  # all its processes bear it, orphans too
+            name, _, value = self.mark.partition("=")
+            self.process = subprocess.Popen(
+                command, cwd=ROOT, stdout=log, stderr=log, start_new_session=True, env={**os.environ, name: value}
+            )
 
     @property
     def seconds(self) -> float:
@@ -97,19 +101,23 @@ class Call:
     def kill(self, victim: str) -> bool:
         """Kills; whether there was what was to be killed."""
         if victim == "machine":
-            os.killpg(self.process.pid, signal.SIGKILL)
-            for pid in self._descendants():
+            for pid in self.processes():
                 _kill(pid)
             return True
         if victim == "driver":
             return _kill(self.process.pid)
-        pids = [pid for pid in self._descendants() if _is(victim, _command(pid))]
+        pids = [pid for pid in self.processes() if _is(victim, _command(pid))]
         return bool(pids) and _kill(random.choice(pids))
 
-    def _descendants(self) -> list[int]:
-        """Processes of its session, and those below them: Ray's daemons start sessions of their own."""
-        parents = dict(_processes())
-        return [pid for pid in parents if self.process.pid in _ancestors(pid, parents)]
+    def processes(self) -> list[int]:
+        """All of them: the driver, and Ray's, which start sessions of their own."""
+        return [int(path.parent.name) for path in Path("/proc").glob("[0-9]*/environ") if self._bears_mark(path)]
+
+    def _bears_mark(self, environment: Path) -> bool:
+        try:
+            return self.mark.encode() in environment.read_bytes().split(b"\0")
+        except OSError:
+            return False
 
     def _segments(self) -> list[Path]:
         return list((self.results / "journal").glob("*.jsonl"))
@@ -226,12 +234,14 @@ def moment_of(call: Call, moment: str, rng: random.Random) -> Callable[[], bool]
 
 
 def wait_until_gone(call: Call, *, seconds: float = 30) -> None:
-    """Nothing of the study's Ray may be left on the machine."""
+    """Nothing of the study, and of its Ray, may be left on the machine."""
+    left: list[str] = []
     for _ in range(int(10 * seconds)):
-        if not any(_is_of(call, _command(pid)) for pid, _ in _processes()):
+        left = [_command(pid) for pid in call.processes()]
+        if not left:
             return
         time.sleep(0.1)
-    raise WrongError(f"processes are left after {seconds:.0f} s; see {call.log}")
+    raise WrongError(f"processes are left after {seconds:.0f} s: {left}; see {call.log}")
 
 
 def say(tally: Tally) -> None:
@@ -253,36 +263,12 @@ def _is(victim: str, command: str) -> bool:
     return "raylet/raylet" in command.partition(" ")[0]
 
 
-def _is_of(call: Call, command: str) -> bool:
-    """Whether this is the study's driver or a worker; its reader is not."""
-    return _is("worker", command) or (STUDY[0] in command and str(call.results) in command)
-
-
 def _kill(pid: int) -> bool:
     try:
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:
         return False
     return True
-
-
-def _processes() -> list[tuple[int, int]]:
-    """Process and parent ids."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            found.append((int(path.parent.name), int(path.read_text().rpartition(")")[2].split()[1])))
-        except (OSError, IndexError):
-            continue
-    return found
-
-
-def _ancestors(pid: int, parents: dict[int, int]) -> set[int]:
-    above = set()
-    while pid in parents and pid not in above:
-        above.add(pid)
-        pid = parents[pid]
-    return above
 
 
 def _command(pid: int) -> str:
