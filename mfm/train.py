@@ -19,6 +19,7 @@ from mfm.capacity import matched
 from mfm.config import Config
 from mfm.data.dataset import FOLDS, Dataset
 from mfm.feed import Feed, Rows
+from mfm.gpu import begin_measuring, needed_memory
 from mfm.layers import initialise
 from mfm.losses import label_loss, mmd_losses, reconstruction_losses
 from mfm.metrics import epoch_modes
@@ -60,6 +61,8 @@ class Epoch:
     metrics: Mapping[str, Mapping[str, float]]
     # What training needs to go on after this epoch; to be called before the generator goes on.
     state: Callable[[], State]
+    # How much of the GPU's memory the process has needed so far, from 0 to 1; None: it trains on a CPU.
+    memory: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -85,12 +88,13 @@ def train(
     Returns:
         One outcome for every member that went on to the end.
     """
+    begin_measuring(device)
     pack = _Pack(dataset, members, task=task, device=device)
     if state is not None:
         pack = pack.restored(_only(state, {m.name for m in members}))
     while pack.epoch < task.epochs:
         metrics = pack.train_epoch()
-        survivors = yield Epoch(metrics=metrics, state=pack.state)
+        survivors = yield Epoch(metrics=metrics, state=pack.state, memory=needed_memory(device))
         if survivors is not None and not survivors:
             return {}
         if survivors is not None and len(survivors) < len(pack.members):

@@ -52,6 +52,7 @@ class Report:
     place: Place
     started_at: str
     epochs: tuple[EpochDone, ...]
+    memory: float | None = None  # see objective.Epoch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,7 +160,8 @@ class Attempt:
     def _report(self) -> Report:
         assert self._place is not None
         sent, self._unsent = tuple(self._unsent), []
-        return Report(place=self._place, started_at=self._started_at, epochs=sent)
+        memory = None if self._epoch is None else self._epoch.memory
+        return Report(place=self._place, started_at=self._started_at, epochs=sent, memory=memory)
 
 
 def _kind(error: Exception) -> str:

@@ -5,14 +5,21 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import ray
+import yaml
+
+from orchestrator.placement import Room, later
 
 logger = logging.getLogger(__name__)
+
+# Where `ray up` leaves the cluster file on the head.
+AUTOSCALING = Path("~/ray_bootstrap_config.yaml")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,9 +27,16 @@ class Connection:
     """The Ray that a study runs on."""
 
     address: str  # "local" for one of our own
-    resources: Mapping[str, float]  # of one pack
-    num_workers: int  # packs at a time
-    dashboard: str
+
+    def room(self) -> Room:
+        """What the nodes that are there can hold."""
+        return Room.of(node["Resources"] for node in ray.nodes() if node["Alive"])
+
+    def later(self) -> Room:
+        """What the workers could hold that the cluster's autoscaler may add."""
+        if self.address == "local" or not AUTOSCALING.expanduser().exists():
+            return Room()
+        return later(yaml.safe_load(AUTOSCALING.expanduser().read_text()) or {})
 
 
 @contextmanager
@@ -32,7 +46,7 @@ def connect(address: str | None, *, workers: int | None) -> Iterator[Connection]
     Args:
         address: of a running cluster, "auto" for the one on this machine, or "local"; None: RAY_ADDRESS, else the
             running one, else local.
-        workers: most packs at a time; None: as many as fit.
+        workers: cores that a Ray of our own may use; None: all.
 
     Raises:
         ValueError: nothing answers at the address.
@@ -40,7 +54,7 @@ def connect(address: str | None, *, workers: int | None) -> Iterator[Connection]
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     joined = _join(address, workers)
     try:
-        yield _describe(joined.address, workers)
+        yield Connection(address=joined.address)
     finally:
         ray.shutdown()
         if joined.session is not None:
@@ -69,10 +83,3 @@ def _join(address: str | None, workers: int | None) -> _Joined:
                 ) from error
     context: Any = ray.init(address="local", num_cpus=workers, include_dashboard=False, **options)
     return _Joined(address="local", session=context.address_info["session_dir"])
-
-
-def _describe(address: str, workers: int | None) -> Connection:
-    total = ray.cluster_resources()
-    one = {"CPU": 1.0, "GPU": 1.0} if total.get("GPU") else {"CPU": 1.0}
-    fit = int(min(total.get(name, 0.0) // share for name, share in one.items()))
-    return Connection(address=address, resources=one, num_workers=max(1, min(workers or fit, fit)), dashboard="")

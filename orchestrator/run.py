@@ -20,6 +20,7 @@ from orchestrator.folder import Folder
 from orchestrator.ledger import Ledger
 from orchestrator.lock import Lock
 from orchestrator.objective import Objective
+from orchestrator.placement import Placement
 from orchestrator.plan import GoOn, no_more_seeds
 from orchestrator.progress import Progress
 from orchestrator.provenance import commit
@@ -186,8 +187,7 @@ def _conduct(conductor: Conductor, objective: Objective, options: Options) -> In
         tune.run(
             conductor,
             objective,
-            resources=connection.resources,
-            num_workers=connection.num_workers,
+            placement=Placement(connection.room, later=connection.later(), most=options.workers),
             checkpoint_seconds=options.checkpoint_seconds,
             hang_seconds=options.hang_seconds,
         )
