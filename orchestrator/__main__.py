@@ -87,14 +87,13 @@ def _status(folder: Folder, study: dict[str, Any], _: argparse.Namespace, consol
 
 
 def _owner(folder: Folder) -> str:
-    from orchestrator.lock import BusyError, Lock  # noqa: PLC0415
+    """Whether a driver is at work, and which."""
+    from orchestrator.lock import holder  # noqa: PLC0415
 
-    try:
-        Lock(folder).release()
-    except BusyError:
-        owner = json.loads(folder.owner.read_text())
-        return f"a driver is at work: host {owner['host']}, pid {owner['pid']}, since {owner['since']}"
-    return "no driver is at work"
+    owner = holder(folder)
+    if owner is None:
+        return "no driver is at work"
+    return f"a driver is at work: host {owner['host']}, pid {owner['pid']}, since {owner['since']}"
 
 
 def _show(folder: Folder, study: dict[str, Any], arguments: argparse.Namespace, console: Console) -> None:

@@ -125,7 +125,7 @@ class Attempt:
         history = [[e.epoch, e.seconds, e.metrics] for e in self._history]
         checkpoint = Checkpoint(
             epoch=self._history[-1].epoch,
-            plain={"state": plain, "history": history, "started_at": self._started_at},
+            plain={"state": plain, "history": history, "started_at": self._started_at, "runs": self._run_ids},
             arrays=arrays,
         )
         try:
@@ -133,10 +133,14 @@ class Attempt:
         except OSError as error:
             logger.warning("%s: no checkpoint of epoch %d: %s", self._pack.pack_id, checkpoint.epoch, error)
 
+    @property
+    def _run_ids(self) -> list[str]:
+        return [run.run_id for run in self._pack]
+
     def _begin(self) -> Training:
         described = dict(self._objective.describe())
         self._place = Place(host=socket.gethostname(), device=described.pop("device", ""), versions=described)
-        checkpoint = self._checkpoints.latest()
+        checkpoint = self._checkpoints.latest(self._run_ids)
         state: dict[str, Any] | None = None
         if checkpoint is not None:
             state = {**checkpoint.plain["state"], **checkpoint.arrays}
@@ -150,7 +154,8 @@ class Attempt:
         return self._training
 
     def _note(self, epoch: Epoch, seconds: float) -> None:
-        done = EpochDone(epoch=len(self._history) + 1, metrics=epoch.metrics, seconds=seconds)
+        metrics = {run: {name: float(v) for name, v in values.items()} for run, values in epoch.metrics.items()}
+        done = EpochDone(epoch=len(self._history) + 1, metrics=metrics, seconds=seconds)
         self._epoch = epoch
         self._history.append(done)
         self._unsent.append(done)

@@ -273,7 +273,7 @@ def _how_to_go_on(words: Sequence[str]) -> str:
 
 def _lasting(words: Sequence[str]) -> list[str]:
     """The arguments without those that are meant for one call."""
-    return [word for word in words if word not in ("--fresh", "--retry-failed", "--accept-change")]
+    return [word for word in words if word not in ("--fresh", "--retry-failed")]
 
 
 def _names(text: str) -> tuple[str, ...]:

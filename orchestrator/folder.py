@@ -26,6 +26,7 @@ from orchestrator.bucket import SCHEMES, Bucket, is_address
 
 COPIES = Path("~/.cache/studies")  # of results on object storage
 FETCHING = 16  # objects at a time
+KEPT = ("lock", "owner.json", "log.txt")  # of a driver, in a copy that is emptied
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,11 @@ class Folder:
     def owner(self) -> Path:
         """Who writes here, in words; the kernel's lock on this file says whether it lives."""
         return self.journal / "owner.json"
+
+    @property
+    def born(self) -> Path:
+        """On object storage, the folder of the mark that no other study at this address has."""
+        return self.journal / "born"
 
     @property
     def set_aside(self) -> Path:
@@ -142,11 +148,27 @@ class Folder:
         """Brings what lies at or below these paths, and is not here yet, from the bucket. Parts never change."""
         if not self.bucket:
             return
+        self.forget_another()
         bucket, names = self.bucket, [name for path in paths for name in self.bucket.names(self._name(path))]
         missing = [name for name in names if not (self.root / name).exists()]
         with ThreadPoolExecutor(FETCHING) as pool:
             for name, data in zip(missing, pool.map(bucket.get, missing), strict=True):
                 self._keep(self.root / name, data)
+
+    def forget_another(self) -> None:
+        """Empties this machine's copy, where it is of another study than the one that is at the address now."""
+        born = {self.root / name for name in self.bucket.names("journal/born")} if self.bucket else set()
+        if self.bucket is None or born == set(self.born.glob("*")):
+            return
+        for path in [p for p in self.root.rglob("*") if p.is_file() and p.name not in KEPT]:
+            path.unlink()
+        for path in born:
+            self._keep(path, b"")
+
+    def be_born(self) -> None:
+        """Marks what is at the address as a study of its own: copies of an earlier one are known by it."""
+        if self.bucket and not self.bucket.names("journal/born"):
+            self.write(self.born / uuid.uuid4().hex, b"")
 
     def refresh(self, path: Path) -> None:
         """Brings a file that may have changed from the bucket, if it is there."""

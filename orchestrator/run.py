@@ -86,13 +86,16 @@ def run(
     """
     console = console or Console()
     folder = Folder.at(options.results)
+    if folder.bucket:
+        folder.bucket.finish_rename()
+        folder.forget_another()
     if options.fresh:
         archive(folder, console)
     fingerprint = Fingerprint(data_sha256=objective.data_sha256, code_sha256=objective.code_sha256)
     description, fingerprint = identity.reconcile(
         folder, study, fingerprint, program=options.program, accept_change=options.accept_change
     )
-    with _logging_to(folder), _opened(folder, study) as ledger:
+    with _logging_to(folder), _opened(folder, study, description) as ledger:
         conductor = Conductor(
             study, fingerprint, ledger, commit=commit(options.checkout), go_on=go_on, hours=options.hours
         )
@@ -133,9 +136,9 @@ def archive(folder: Folder, console: Console) -> None:
 
 
 @contextmanager
-def _opened(folder: Folder, study: Study) -> Iterator[Ledger]:
+def _opened(folder: Folder, study: Study, description: Mapping[str, Any]) -> Iterator[Ledger]:
     """The ledger, closed in good order whatever happens: what is finished is published."""
-    ledger = Ledger(folder, study)
+    ledger = Ledger(folder, study, declare=lambda: identity.save(folder, description))
     try:
         yield ledger
     finally:
