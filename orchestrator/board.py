@@ -54,6 +54,7 @@ class Mirror:
         self.num_characters = 0  # of the log, seen so far
         self._console = console
         self._begun, self._rest = False, ""
+        self._board: Board | None = None  # not drawn yet
         self._live = Live(console=console, auto_refresh=False)
 
     def __enter__(self) -> Mirror:
@@ -70,20 +71,21 @@ class Mirror:
             if self._begun:
                 self._show_line(line)
             self._begun = self._begun or RAY_ENDS_WITH in line
+        self._draw()
 
     def _show_line(self, line: str) -> None:
         words, separator, board = line.partition(SEPARATOR)
         if separator and self._console.is_terminal:
-            self._show_board(board)
+            self._board = Board(**json.loads(board))
+            if self._board.is_last:
+                self._draw()
+                self._live.stop()
         elif words or not separator:
             self._console.print(Text(words), soft_wrap=True)
 
-    def _show_board(self, board: str) -> None:
-        try:
-            known = Board(**json.loads(board))
-        except (ValueError, TypeError):
-            return  # a line of a version with other tables; there will be words
-        self._live.start()
-        self._live.update(known.draw(), refresh=True)
-        if known.is_last:
-            self._live.stop()
+    def _draw(self) -> None:
+        """Of the tables that came together, the newest."""
+        if self._board is not None:
+            self._live.start()
+            self._live.update(self._board.draw(), refresh=True)
+            self._board = None

@@ -16,10 +16,10 @@ def head_of(file: Path) -> Head:
     Raises:
         ValueError: it is no cluster's file, the cluster is not there, or this machine lacks a program.
     """
+    config = _read(file)
     for program in ("ssh", "rsync"):
         if shutil.which(program) is None:
             raise ValueError(f"--cluster needs {program} on this machine; install it and try again")
-    config = _read(file)
     address, auth = _address(file, config), config["auth"]
     if config["provider"]["type"] != "local" and "ssh_private_key" not in auth:
         from orchestrator.jobs import auth_of  # noqa: PLC0415 - Ray is imported where it is used

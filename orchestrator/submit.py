@@ -31,7 +31,7 @@ from orchestrator.words import command_again, lasting, without
 PATIENCE = (1, 2, 5, 10, 20, 30)
 # What of the checkout a job does not need, as in a .gitignore.
 LEFT_OUT = (".git", ".venv", "/results", "__pycache__", ".*_cache", "*.egg-info")
-BROKEN, INTERRUPTED = 1, 130
+BROKEN, INTERRUPTED = 1, 130  # exit codes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,13 +50,15 @@ class Errand:
         """Where results lie, seen from the head: an address, an absolute path, or a path from the user's home."""
         if self.results and (is_address(self.results) or Path(self.results).is_absolute()):
             return self.results.rstrip("/")
-        return f"results/{_plain(Path(self.results).name if self.results else self.study)}"
+        names = Path(self.results).parts if self.results else (self.study,)
+        return "/".join(["results", *(_plain(name) for name in names if name not in ("results", "..", "."))])
 
     @property
     def here(self) -> Path:
         """Where results come to on this machine."""
-        is_here = self.results and not Path(self.results).is_absolute()
-        return Path(str(self.results)) if is_here else Path("results") / Path(self.place).name
+        if self.results and not is_address(self.results) and not Path(self.results).is_absolute():
+            return Path(self.results)
+        return Path("results") / Path(self.place).name
 
     @property
     def prefix(self) -> str:
@@ -78,6 +80,7 @@ def submit(errand: Errand, console: Console) -> int:
         ValueError: bad input, or the study is at work there with other arguments.
         StudyError: the head does not answer any more.
     """
+    Folder.at(errand.place)  # refuses addresses of something else
     head = head_of(errand.cluster)
     try:
         with head.tunnel() as tunnel:
@@ -86,6 +89,9 @@ def submit(errand: Errand, console: Console) -> int:
         raise ValueError(f"{error}. If the cluster is not up: ray up {errand.cluster}") from error
     try:
         code = _follow(head, submission_id, console)
+        if code < 0:
+            console.print(f"The study's driver was ended by signal {-code} on {head.address}; the same command goes on")
+            code = BROKEN
     except KeyboardInterrupt:
         stop = f"ray exec {errand.cluster} 'ray job stop {submission_id}'"
         console.print(
@@ -229,8 +235,8 @@ def _bring(errand: Errand, head: Head, console: Console) -> None:
     if here.exists() and any(here.iterdir()) and not _is_earlier_copy(here, head, place):
         archive(Folder.at(here), console)
     head.bring(place, here, without=("/checkpoints",))
-    pages = here / "report" / "index.html"
-    for line in (f"Results are here: {here}", *([f"Page: {pages}"] if pages.exists() else [])):
+    page = here / "report" / "index.html"
+    for line in (f"Results are here now: {here}", *([f"Page: {page}"] if page.exists() else [])):
         console.print(line, markup=False)
 
 
