@@ -83,7 +83,7 @@ class Head:
                 if not is_set_up:
                     process.wait()
                     errors.seek(0)
-                    raise self._unreachable(errors.read())
+                    raise self._unreachable(errors.read().splitlines()[-1:])
                 yield Tunnel(url=f"http://127.0.0.1:{port}", home=home, is_set_up=is_set_up == "yes", token=token)
             finally:
                 process.kill()
@@ -102,12 +102,11 @@ class Head:
             command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False
         )
         if done.returncode:
-            raise self._unreachable(done.stderr)
+            raise self._unreachable(done.stderr.splitlines()[:1])
         return done.stdout
 
-    def _unreachable(self, errors: str) -> UnreachableError:
-        said = [line for line in errors.splitlines() if line.strip()] or ["it hung up"]
-        return UnreachableError(f"{self._login} must answer to ssh; it says: {said[0].strip()}")
+    def _unreachable(self, said: Sequence[str]) -> UnreachableError:
+        return UnreachableError(f"{self._login} must answer to ssh; it says: {' '.join(said) or 'nothing'}")
 
 
 def _free_port() -> int:
