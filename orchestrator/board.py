@@ -42,6 +42,14 @@ class Board:
             table.add_row(*(Text(cell, style="red" if name == self.red else "") for name, cell in cells))
         return table
 
+    @classmethod
+    def read(cls, text: str) -> Board | None:
+        """A table that travelled; None: another version of this project has written it."""
+        try:
+            return cls(**json.loads(text))
+        except (ValueError, TypeError):
+            return None
+
     def carried_by(self, line: str) -> str:
         """A line with this table in it."""
         return f"{line}{SEPARATOR}{json.dumps(asdict(self))}"
@@ -76,8 +84,8 @@ class Mirror:
     def _show_line(self, line: str) -> None:
         words, separator, board = line.partition(SEPARATOR)
         if separator and self._console.is_terminal:
-            self._board = Board(**json.loads(board))
-            if self._board.is_last:
+            self._board = Board.read(board) or self._board
+            if self._board is not None and self._board.is_last:
                 self._draw()
                 self._live.stop()
         elif words or not separator:

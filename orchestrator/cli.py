@@ -289,7 +289,8 @@ def _program(words: Sequence[str]) -> dict[str, Any]:
 
 
 def _submit(prepared: Prepared, arguments: Arguments, cluster: Path, *, words: Sequence[str], console: Console) -> int:
-    from orchestrator.submit import Errand, submit  # noqa: PLC0415 - with --cluster alone
+    from orchestrator.errand import Errand  # noqa: PLC0415 - with --cluster alone
+    from orchestrator.submit import submit  # noqa: PLC0415
 
     errand = Errand(
         study=prepared.study.name,

@@ -6,12 +6,11 @@ The job does not need the laptop. The same command finds the job again, or what 
 from __future__ import annotations
 
 import hashlib
-import re
 import shlex
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
@@ -20,57 +19,22 @@ from orchestrator.board import Mirror
 from orchestrator.bucket import is_address
 from orchestrator.cluster_file import head_of
 from orchestrator.conductor import StudyError
+from orchestrator.errand import Errand, digest_of, plain
 from orchestrator.folder import Folder
 from orchestrator.head import Head, Tunnel, UnreachableError
 from orchestrator.origin import Origin
 from orchestrator.provenance import checkout_of, commit
 from orchestrator.run import archive
-from orchestrator.words import command_again, lasting, without
+from orchestrator.words import command_again, lasting
+
+if TYPE_CHECKING:  # Ray is imported where it is used
+    from orchestrator.jobs import Jobs
 
 # Seconds between attempts to get a lost connection back.
 PATIENCE = (1, 2, 5, 10, 20, 30)
 # What of the checkout a job does not need, as in a .gitignore.
 LEFT_OUT = (".git", ".venv", "/results", "__pycache__", ".*_cache", "*.egg-info")
 BROKEN, INTERRUPTED = 1, 130  # exit codes
-
-
-@dataclass(frozen=True, kw_only=True)
-class Errand:
-    """A study that is to run on a cluster."""
-
-    study: str  # its name
-    cluster: Path  # the cluster's file
-    data: Path | None
-    results: str | None  # as it was typed
-    script: Path
-    words: Sequence[str]  # all arguments, as they were typed
-
-    @property
-    def place(self) -> str:
-        """Where results lie, seen from the head: an address, an absolute path, or a path from the user's home."""
-        if self.results and (is_address(self.results) or Path(self.results).is_absolute()):
-            return self.results.rstrip("/")
-        names = Path(self.results).parts if self.results else (self.study,)
-        return "/".join(["results", *(_plain(name) for name in names if name not in ("results", "..", "."))])
-
-    @property
-    def here(self) -> Path:
-        """Where results come to on this machine."""
-        if self.results and not is_address(self.results) and not Path(self.results).is_absolute():
-            return Path(self.results)
-        return Path("results") / Path(self.place).name
-
-    @property
-    def prefix(self) -> str:
-        """What the ids of its jobs begin with: one study in one place has one job at a time."""
-        return f"{_plain(self.study)}-{hashlib.sha256(self.place.encode()).hexdigest()[:8]}"
-
-    def words_there(self, *, home: str, data: str | None) -> list[str]:
-        """The arguments as they are on the head."""
-        is_from_home = not is_address(self.place) and not self.place.startswith("/")
-        place = ["--results", f"{home}/{self.place}" if is_from_home else self.place]
-        kept = without(self.words, ("--cluster", "--data", "--results"))
-        return [*kept, *(["--data", data] if data else []), *place]
 
 
 def submit(errand: Errand, console: Console) -> int:
@@ -80,7 +44,7 @@ def submit(errand: Errand, console: Console) -> int:
         ValueError: bad input, or the study is at work there with other arguments.
         StudyError: the head does not answer any more.
     """
-    Folder.at(errand.place)  # refuses addresses of something else
+    Folder.at(errand.results or errand.place)  # refuses addresses of something else
     head = head_of(errand.cluster)
     try:
         with head.tunnel() as tunnel:
@@ -117,23 +81,28 @@ def _attach_or_start(errand: Errand, head: Head, tunnel: Tunnel, console: Consol
     words = errand.words_there(home=tunnel.home, data=_send_data(errand, head, tunnel, console))
     known = jobs.of(errand.prefix)
     if known and not known[-1].is_over:
+        submission_id = known[-1].submission_id
         _check_same(shlex.split(known[-1].words), words)
-        console.print(f"Attached to {known[-1].submission_id}, which is at work on {head.address}", markup=False)
-        return known[-1].submission_id
+        console.print(f"Attached to {submission_id}, which is at work on {head.address}", markup=False)
+        return submission_id
     number = 1 + (int(known[-1].submission_id.rpartition("-")[2]) if known else 0)
     submission_id = f"{errand.prefix}-{number}"
+    _start(errand, jobs, submission_id, python=f"{tunnel.home}/studies/.venv/bin/python", words=words)
+    console.print(f"Submitted to {head.address} as {submission_id}; this machine is not needed any more", markup=False)
+    return submission_id
+
+
+def _start(errand: Errand, jobs: Jobs, submission_id: str, *, python: str, words: Sequence[str]) -> None:
     code = checkout_of(errand.script)
     script = errand.script.relative_to(code).as_posix()
     jobs.submit(
         submission_id,
-        f"exec {shlex.join([f'{tunnel.home}/studies/.venv/bin/python', script, *words])}",
+        f"exec {shlex.join([python, script, *words])}",
         code=code,
         without=[*LEFT_OUT, *_inside(code, errand.here, errand.data)],
         environment=_origin(errand).environment(),
         words=shlex.join(words),
     )
-    console.print(f"Submitted to {head.address} as {submission_id}; this machine is not needed any more", markup=False)
-    return submission_id
 
 
 def _check_same(theirs: Sequence[str], ours: Sequence[str]) -> None:
@@ -168,23 +137,13 @@ def _send_data(errand: Errand, head: Head, tunnel: Tunnel, console: Console) -> 
     if errand.data is None:
         return None
     data = errand.data.resolve()
-    path = f"data/{_plain(data.name)}-{digest_of(data)[:12]}"
+    path = f"data/{plain(data.name)}-{digest_of(data)[:12]}"
     made = head.output(f"test -e {path} && echo there || mkdir -p {path}.part")
     if not made:
         console.print(f"The data goes to {head.address}:~/{path}", markup=False)
         head.send(data, f"{path}.part")
         head.output(f"mv {path}.part {path}")
     return f"{tunnel.home}/{path}" if data.is_dir() else f"{tunnel.home}/{path}/{data.name}"
-
-
-def digest_of(data: Path) -> str:
-    """The SHA-256 of a file, or of all files below a folder with their names."""
-    digest = hashlib.sha256()
-    for path in sorted(path for path in (data, *data.rglob("*")) if path.is_file()):
-        with path.open("rb") as file:
-            of_file = hashlib.file_digest(file, "sha256").hexdigest()
-        digest.update(f"{of_file} {path.relative_to(data.parent).as_posix()}\n".encode())
-    return digest.hexdigest()
 
 
 def _follow(head: Head, submission_id: str, console: Console) -> int:
@@ -247,8 +206,3 @@ def _is_earlier_copy(here: Path, head: Head, place: str) -> bool:
     commands = [f"head -c {len(data)} {names[name]} 2> /dev/null | sha256sum" for name, data in known.items()]
     there = [line.split()[0] for line in head.output("; ".join(["true", *commands])).splitlines()]
     return bool(known) and there == [hashlib.sha256(data).hexdigest() for data in known.values()]
-
-
-def _plain(name: str) -> str:
-    """A name that needs no quotes anywhere."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "_", name)

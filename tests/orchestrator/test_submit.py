@@ -9,14 +9,15 @@ import pytest
 from rich.console import Console
 from toy import Toy, toy_study
 
-from orchestrator.board import RAY_ENDS_WITH, Board, Mirror
+from orchestrator.board import RAY_ENDS_WITH, SEPARATOR, Board, Mirror
 from orchestrator.cluster_file import head_of
+from orchestrator.errand import Errand, digest_of
 from orchestrator.history import History
 from orchestrator.origin import Origin
 from orchestrator.progress import Progress
 from orchestrator.provenance import checkout_of, commit
 from orchestrator.run import Options, run
-from orchestrator.submit import Errand, digest_of
+from orchestrator.submit import submit
 from orchestrator.words import command_again, without
 
 ROOT = Path(__file__).parent.parent.parent
@@ -46,6 +47,11 @@ def test_the_head_is_given_its_own_paths_and_everything_else_as_it_was_typed() -
 def test_results_have_a_place_there_and_one_here(results: str | None, place: str, here: str) -> None:
     assert errand(results=results).place == place
     assert errand(results=results).here == Path(here)
+
+
+def test_an_address_of_something_else_is_refused() -> None:
+    with pytest.raises(ValueError, match="results must be a folder or an address"):
+        submit(errand(results="ftp://host/mine"), Console())
 
 
 def test_the_same_study_in_the_same_place_is_the_same_job_whatever_its_budget() -> None:
@@ -171,3 +177,8 @@ def test_what_a_job_says_after_its_table_stands_below_it() -> None:
     screen = mirrored(f"{RAY_ENDS_WITH}\n{board.carried_by('')}\nreport\n", is_terminal=True)
     assert screen.rstrip().endswith("report")
     assert screen.index("1/4") < screen.index("report")
+
+
+def test_a_table_of_another_version_is_left_out() -> None:
+    screen = mirrored(f'{RAY_ENDS_WITH}\n{SEPARATOR}{{"heading": 1}}\nreport\n', is_terminal=True)
+    assert screen.strip() == "report"
