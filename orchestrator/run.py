@@ -52,7 +52,8 @@ class Options:
         if self.address is not None and self.address.startswith("ray://"):
             raise ValueError(
                 "--address must be a cluster's own address (host:port) or 'auto', on a machine of the cluster; got "
-                f"{self.address!r}. From a laptop, log in to the head of the cluster and give the same command there"
+                f"{self.address!r}. From a laptop, give --cluster FILE, the file of `ray up`; or log in to the head of "
+                "the cluster and give the same command there"
             )
 
 

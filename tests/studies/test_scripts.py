@@ -72,6 +72,12 @@ def test_plan_says_what_is_there_and_what_is_missing(finished: Path) -> None:
     assert "from 12 finished runs" in done.stdout
 
 
+def test_a_plan_for_a_cluster_is_made_here(finished: Path) -> None:
+    done = call("mosi_ablation", "--plan", "--cluster", "nowhere.yaml", "--results", str(finished), *TINY[:-1])
+    assert done.returncode == 0, done.stderr
+    assert "0 runs of 2 epochs to train" in done.stdout
+
+
 def test_plan_warns_when_no_verdict_is_in_reach() -> None:
     done = call("mosi_ablation", "--plan", "--seeds", "5", "--results", "nowhere")
     assert "No arm can be called helps or hurts: with 5 seeds" in done.stdout
@@ -149,7 +155,11 @@ WRONG: dict[str, tuple[Sequence[str], str]] = {
     "missing data": (["--data", "no/such/folder"], "no/such/folder"),
     "another address": (["--results", "ftp://host/study"], "results must be a folder or an address of s3://"),
     "a bucket alone": (["--results", "s3://bucket"], "need a bucket and a name"),
-    "ray client": (["--address", "ray://head:10001"], "log in to the head of the cluster"),
+    "ray client": (["--address", "ray://head:10001"], "From a laptop, give --cluster FILE"),
+    "no cluster's file": (["--cluster", "no/such.yaml"], "--cluster no/such.yaml: no such file"),
+    "another file": (["--cluster", str(ROOT / "pyproject.toml")], "must be what `ray up` reads"),
+    "a cluster and this process": (["--cluster", "any.yaml", "--serial"], "leave --serial out, or --cluster"),
+    "a cluster and another": (["--cluster", "any.yaml", "--address", "auto"], "leave --address out, or --cluster"),
     "tri-modal without data": (["--tri-modal"], "--tri-modal needs --data"),
 }
 
