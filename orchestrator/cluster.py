@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import shutil
@@ -11,6 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import ray
+from ray.experimental import internal_kv
+
+from orchestrator.health import Health, Machine
 
 logger = logging.getLogger(__name__)
 
@@ -76,3 +80,19 @@ def _describe(address: str, workers: int | None) -> Connection:
     one = {"CPU": 1.0, "GPU": 1.0} if total.get("GPU") else {"CPU": 1.0}
     fit = int(min(total.get(name, 0.0) // share for name, share in one.items()))
     return Connection(address=address, resources=one, num_workers=max(1, min(workers or fit, fit)), dashboard="")
+
+
+OWNED = "local.cluster.node"  # what Ray calls machines that a file names: there are no more of them
+
+
+def health() -> Health:
+    """What the connected cluster has, and what it still expects."""
+    alive = [node for node in ray.nodes() if node["Alive"]]
+    groups = {node["Labels"].get("ray.io/node-group", "") for node in alive}  # set by `ray up` alone
+    status = json.loads(internal_kv._internal_kv_get("__autoscaling_status") or "{}")
+    pending = (status.get("autoscaler_report") or {}).get("pending_nodes", [])
+    return Health(
+        machines=[Machine(address=node["NodeManagerAddress"], resources=node["Resources"]) for node in alive],
+        grows=bool(groups - {"", OWNED}),
+        coming={address: state for address, _, state in pending},
+    )

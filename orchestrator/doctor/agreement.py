@@ -167,7 +167,10 @@ def _results(cluster: Cluster, node: Node, look: Look) -> Iterator[Finding]:
 def _shared(cluster: Cluster) -> str:
     if "://" in str(cluster.results):
         return "see that the bucket is there, and that the node has credentials for it (an instance profile, variables)"
-    return f"mount one storage at {cluster.results} on all nodes, writable for {cluster.login}; or --results s3://BUCKET/NAME"
+    if not cluster.is_many:
+        return "give a folder that can be written, or make this one so"
+    place = cluster.results
+    return f"mount one storage at {place} on all nodes, writable for {cluster.login}; or --results s3://BUCKET/NAME"
 
 
 def _unseen(cluster: Cluster, node: Node) -> list[str]:

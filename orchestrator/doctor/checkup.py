@@ -70,7 +70,7 @@ def _of_file(file: ClusterFile, results: str | None) -> Iterator[Finding]:
         key=ssh.key or "KEY",
         results=results,
     )
-    yield from _examine(_visit(blank, ssh, root=ROOT))
+    yield from examine(_visit(blank, ssh, root=ROOT))
 
 
 def _complaint(file: ClusterFile) -> str:
@@ -95,10 +95,10 @@ def _of_running(results: str | None) -> Iterator[Finding]:
         if found is None:
             alone = Node(name=laptop.HERE, address="localhost", is_head=True)
             yield Finding(node=laptop.HERE, check="Ray", text="no cluster runs here; this machine alone is checked")
-            yield from _examine(_visit(Cluster(file=None, nodes=[alone], answers={}, results=results), here, root=None))
+            yield from examine(_visit(Cluster(file=None, nodes=[alone], answers={}, results=results), here, root=None))
             return
         cluster = Cluster(file=None, nodes=found.nodes, answers={}, ports=(found.port, 8265), results=results)
-        yield from _examine(_visit(cluster, found.reach, root=None))
+        yield from examine(_visit(cluster, found.reach, root=None))
         for address in found.lost:
             remedy = "see that it is on and on the network, then start Ray there again"
             yield Finding(
@@ -124,7 +124,8 @@ def _visit(cluster: Cluster, reach: Reach, *, root: str | None) -> Cluster:
     return cluster
 
 
-def _examine(cluster: Cluster) -> Iterator[Finding]:
+def examine(cluster: Cluster) -> Iterator[Finding]:
+    """What the nodes say, judged: one finding for each check and node."""
     looks = cluster.looks
     for node in cluster.nodes:
         yield machine.reached(cluster, node)

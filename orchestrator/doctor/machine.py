@@ -15,6 +15,9 @@ SHARE_OF_MEMORY = 0.3  # Ray's object store
 FULLEST = 0.95  # Ray puts no objects on a disk that is fuller
 NEEDED_GB = {"to make the environment": 10, "to work": 1}
 OFF = "switch it on; see that it runs sshd, that a firewall lets port 22 through, and that the address is right"
+ASTRAY = (
+    "see whether its token and its packages are the head's, or give FILE to this command where `ray up FILE` was given"
+)
 
 
 def reached(cluster: Cluster, node: Node) -> Finding:
@@ -23,7 +26,7 @@ def reached(cluster: Cluster, node: Node) -> Finding:
     if answer.value is not None:
         told = f"{answer.value['hostname']} answers after {answer.received - answer.sent:.1f} s"
         return well(node, "reached", told)
-    remedy = OFF
+    remedy = OFF if cluster.file else ASTRAY
     if "denied" in answer.error:
         remedy = f"let the key in: ssh-copy-id -i {cluster.key} {cluster.login}@{node.address}"
     return problem(node, "reached", f"no way to it: {answer.error}", remedy)

@@ -19,8 +19,9 @@ from ray.autoscaler import sdk
 from ray.autoscaler._private.util import prepare_config, validate_config
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from orchestrator.doctor.reach import ANSWER_SECONDS, PROBE, Node, Reach
+from orchestrator.doctor.reach import PROBE, Node, Reach
 
+TASK_SECONDS = 60  # a node where no task has begun by then is not well
 UNEXPECTED = 2  # Ray's DeathReason of a node that went without a word
 
 
@@ -109,6 +110,8 @@ def _reach(node_id: str, request: Mapping[str, Any]) -> str:
     place: Any = NodeAffinitySchedulingStrategy(node_id, soft=False)  # Ray types fewer strategies
     task: Any = ray.remote(num_cpus=0, max_retries=0, scheduling_strategy=place)(run)
     try:
-        return ray.get(task.remote(PROBE.read_text(), json.dumps(request)), timeout=ANSWER_SECONDS)
-    except (exceptions.RayError, TimeoutError) as error:
+        return ray.get(task.remote(PROBE.read_text(), json.dumps(request)), timeout=TASK_SECONDS)
+    except exceptions.GetTimeoutError as error:
+        raise OSError(f"it has joined, but begins no task within {TASK_SECONDS} s") from error
+    except exceptions.RayError as error:
         raise OSError(f"no task runs there: {str(error).strip().splitlines()[0]}") from error
