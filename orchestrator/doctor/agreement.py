@@ -121,7 +121,9 @@ def _has_not_joined(cluster: Cluster, node: Node, pending: str | None) -> Findin
     log = f"`ray exec {cluster.file} 'tail -n 50 /tmp/ray/session_latest/logs/monitor.out'`"
     if pending is not None:
         return problem(node, "Ray", f"has not joined; the head is at it: {pending}", f"wait; {log} says how far it is")
-    remedy = f"mend what else is said of it here; then {cluster.anew}. {log} says what Ray has tried"
+    remedy = (
+        f"wait two minutes: Ray starts it again by itself. If it stays away, {cluster.anew}; {log} says what failed"
+    )
     return problem(node, "Ray", "is not part of the cluster: it has not joined, or has left", remedy)
 
 

@@ -14,7 +14,7 @@ OPEN_FILES = 4096  # of the head of a small cluster; Ray advises 65,536 for larg
 SHARE_OF_MEMORY = 0.3  # Ray's object store
 FULLEST = 0.95  # Ray puts no objects on a disk that is fuller
 NEEDED_GB = {"to make the environment": 10, "to work": 1}
-OFF = "switch it on; see that it runs sshd, that a firewall lets port 22 through, and that the address is right"
+OFF = "switch it on, and see that it runs sshd, that firewalls let port 22 through, and that the address is right"
 ASTRAY = (
     "see whether its token and its packages are the head's, or give FILE to this command where `ray up FILE` was given"
 )
