@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -54,7 +55,7 @@ def _of_file(file: ClusterFile, results: str | None) -> Iterator[Finding]:
     try:
         nodes = file.nodes() if file.is_local else _of_cloud(file)
     except OSError as error:
-        remedy = "see that your credentials for the cloud work, and that its library is installed (README, Cluster)"
+        remedy = "see to its credentials (AWS: ~/.aws/credentials), its library (pip install '.[aws]') and the network"
         yield Finding(node=laptop.HERE, check="nodes", text=f"the cloud does not say: {error}", remedy=remedy)
         return
     if not nodes:
@@ -74,6 +75,7 @@ def _of_file(file: ClusterFile, results: str | None) -> Iterator[Finding]:
 
 
 def _complaint(file: ClusterFile) -> str:
+    os.environ.setdefault("BOTO_MAX_RETRIES", "2")  # Ray reads it when it is imported, and tries for minutes without
     try:
         from orchestrator.doctor.nodes import complaint  # noqa: PLC0415 - Ray is imported where it is used
     except ImportError as error:

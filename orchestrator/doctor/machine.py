@@ -115,7 +115,7 @@ def _gpus(_: Cluster, node: Node, look: Look) -> Iterator[Finding]:
         yield well(node, "GPUs", f"{driver}; torch is not there yet")
     elif torch.get("value") != driver:
         told = torch.get("error") or f"torch finds {torch['value']}"
-        remedy = "a build of torch for its driver (README, Cluster), or a driver for its torch; nvidia-smi tells both"
+        remedy = "a build of torch for this driver, or a newer driver; nvidia-smi says which CUDA it can do"
         yield problem(node, "GPUs", f"the driver has {driver}, but {told}: studies do without", remedy)
     else:
         yield well(node, "GPUs", f"{driver}, for the driver and for torch")

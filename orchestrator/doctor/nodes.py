@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
+import io
 import json
 import logging
 import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +29,11 @@ UNEXPECTED = 2  # Ray's DeathReason of a node that went without a word
 def complaint(config: Mapping[str, Any]) -> str:
     """Why `ray up` would refuse a file with these contents; nothing: empty."""
     try:
-        validate_config(prepare_config(copy.deepcopy(dict(config))))
+        with redirect_stdout(io.StringIO()):
+            filled = prepare_config(copy.deepcopy(dict(config)))
+        for kind in filled["available_node_types"].values():
+            kind.setdefault("resources", {})  # a cloud is asked for them, later
+        validate_config(filled)
     except Exception as error:  # of several libraries
         return getattr(error, "message", str(error)) or type(error).__name__
     return ""
@@ -41,8 +46,9 @@ def of_cloud(path: str) -> list[Node]:
         OSError: the cloud cannot be asked.
     """
     try:
-        head = sdk.get_head_node_ip(path)
-        workers = sdk.get_worker_node_ips(path)
+        with redirect_stdout(io.StringIO()):  # Ray tells which of a cloud's services it asks
+            head = sdk.get_head_node_ip(path)
+            workers = sdk.get_worker_node_ips(path)
     except RuntimeError:
         return []
     except Exception as error:  # of the cloud's own library

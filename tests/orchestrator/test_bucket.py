@@ -22,6 +22,7 @@ from rich.console import Console
 from toy import Toy, toy_study
 
 from orchestrator.bucket import Bucket
+from orchestrator.doctor.reach import Node, here
 from orchestrator.folder import Folder
 from orchestrator.lease import NAME, Lease, LeaseLostError
 from orchestrator.lock import BusyError
@@ -257,3 +258,12 @@ def test_a_damaged_object_is_set_aside_and_restored(bucket: Bucket, elsewhere: C
     assert len(rows) == 20
     assert any(name.startswith("set_aside/") for name in bucket.names(""))
     assert part not in bucket.names("runs")
+
+
+@pytest.mark.parametrize(("address", "error"), [(ADDRESS, None), ("s3://nowhere/toy", "is not there")])
+def test_the_doctor_puts_an_object_and_gets_it_back(bucket: Bucket, address: str, error: str | None) -> None:
+    request = {"request": "look", "root": None, "results": address, "name": ".doctor", "salt": "s", "ports": [1, 2]}
+    answer = json.loads(here(Node(name="here", address="here"), request | {"ask_ray": False}))
+    assert (answer["results"]["error"] is None) == (error is None)
+    assert (error or "") in (answer["results"]["error"] or "")
+    assert not bucket.names("")
