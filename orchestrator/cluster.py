@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import shutil
@@ -13,7 +14,9 @@ from typing import Any
 
 import ray
 import yaml
+from ray.experimental import internal_kv
 
+from orchestrator.health import Health, Machine
 from orchestrator.placement import Room, later
 
 logger = logging.getLogger(__name__)
@@ -83,3 +86,19 @@ def _join(address: str | None, workers: int | None) -> _Joined:
                 ) from error
     context: Any = ray.init(address="local", num_cpus=workers, include_dashboard=False, **options)
     return _Joined(address="local", session=context.address_info["session_dir"])
+
+
+OWNED = "local.cluster.node"  # what Ray calls machines that a file names: there are no more of them
+
+
+def health() -> Health:
+    """What the connected cluster has, and what it still expects."""
+    alive = [node for node in ray.nodes() if node["Alive"]]
+    groups = {node["Labels"].get("ray.io/node-group", "") for node in alive}  # set by `ray up` alone
+    status = json.loads(internal_kv._internal_kv_get("__autoscaling_status") or "{}")
+    pending = (status.get("autoscaler_report") or {}).get("pending_nodes", [])
+    return Health(
+        machines=[Machine(address=node["NodeManagerAddress"], resources=node["Resources"]) for node in alive],
+        grows=bool(groups - {"", OWNED}),
+        coming={address: state for address, _, state in pending},
+    )

@@ -109,6 +109,7 @@ class PutJournal:
         self._folder, self._term, self._number = folder, term, 0
         self._lines: list[bytes] = []
         self.is_broken = False
+        self._put()  # an empty one: the term is taken, and no other driver's names are ours
 
     def append(self, kind: str, values: Mapping[str, Any], *, payload: Any = None, durable: bool = True) -> None:
         """Keeps a line, or writes it with those that were kept."""

@@ -17,6 +17,7 @@ from orchestrator import identity, serial, token
 from orchestrator.attempt import CHECKPOINT_SECONDS
 from orchestrator.conductor import Conductor
 from orchestrator.folder import Folder
+from orchestrator.health import absent, require_room
 from orchestrator.ledger import Ledger
 from orchestrator.lock import Lock
 from orchestrator.objective import Objective
@@ -29,6 +30,8 @@ from orchestrator.study import Fingerprint, Study
 from orchestrator.watchdog import LEAST_SECONDS
 
 logger = logging.getLogger("orchestrator")
+
+ONE_PACK = {"CPU": 1.0}  # what any pack takes; on a GPU, a share of that besides
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +84,8 @@ def run(
         go_on: with adaptive seeds, the rule.
 
     Raises:
-        ValueError: the results folder is of something else, or another driver writes to it.
+        ValueError: the results folder is of something else, another driver writes to it, or no node of the cluster
+            can train anything.
         OSError: the results folder cannot be written.
         StudyError: the study cannot go on; what is finished is safe.
     """
@@ -111,7 +115,7 @@ def run(
         conductor.on_decided = note_decided
         _say_what_is_there(conductor, console)
         with Progress(study, history, console) as conductor.observer:
-            interruption = _conduct(conductor, objective, options)
+            interruption = _conduct(conductor, objective, options, console=console)
         if conductor.fatal is not None:
             raise conductor.fatal
         complete = not conductor.draining
@@ -176,7 +180,7 @@ def _say_what_is_there(conductor: Conductor, console: Console) -> None:
     )
 
 
-def _conduct(conductor: Conductor, objective: Objective, options: Options) -> Interruption:
+def _conduct(conductor: Conductor, objective: Objective, options: Options, *, console: Console) -> Interruption:
     with ExitStack() as stack:
         if options.serial:
             interruption = stack.enter_context(draining(conductor.drain))
@@ -184,9 +188,13 @@ def _conduct(conductor: Conductor, objective: Objective, options: Options) -> In
             return interruption
         token.use_if_there()
         from orchestrator import tune  # noqa: PLC0415 - Ray is imported where it is used
-        from orchestrator.cluster import connect  # noqa: PLC0415
+        from orchestrator.cluster import connect, health  # noqa: PLC0415
 
         connection = stack.enter_context(connect(options.address, workers=options.workers))
+        there = health()
+        require_room(there, ONE_PACK)
+        if words := absent(there):
+            console.print(words, markup=False, soft_wrap=True, highlight=False)
         interruption = stack.enter_context(draining(conductor.drain))  # after Ray has installed its own handlers
         tune.run(
             conductor,

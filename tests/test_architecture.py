@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("mfm", "orchestrator", "analysis", "studies")
 FILES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
-RAY_FILES = {f"orchestrator/{name}.py" for name in ("tune", "actor", "cluster", "jobs")}
+RAY_FILES = {f"orchestrator/{name}.py" for name in ("tune", "actor", "cluster", "jobs", "doctor/nodes")}
 FORBIDDEN_NAMES = {"utils", "util", "common", "helpers", "helper", "base", "misc"}
 
 

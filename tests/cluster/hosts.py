@@ -155,10 +155,11 @@ class Host:
         """Its network card, and the cable to the switch."""
         subprocess.run(["ip", "netns", "delete", self.network], capture_output=True)
         inside, port = f"ip -n {self.network}", f"port{self.number}"
+        card = f"02:00:00:00:00:{self.number:02x}"  # the same after each start: the others remember it
         for command in (
             f"ip netns add {self.network}",
             f"{inside} link set lo up",
-            f"ip -n {self.switch.name} link add {port} type veth peer name eth0 netns {self.network}",
+            f"ip -n {self.switch.name} link add {port} type veth peer name eth0 address {card} netns {self.network}",
             f"ip -n {self.switch.name} link set {port} master br0 up",
             f"{inside} addr add {self.address}/24 dev eth0",
             f"{inside} link set eth0 up",
