@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import ray
 
 logger = logging.getLogger(__name__)
+
+# What `ray up` leaves on the head for the autoscaler there, as JSON.
+BOOTSTRAP = Path("~/ray_bootstrap_config.yaml")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +77,24 @@ def _join(address: str | None, workers: int | None) -> _Joined:
 
 
 def _describe(address: str, workers: int | None) -> Connection:
-    total = ray.cluster_resources()
+    total = ray.cluster_resources() if address == "local" else largest(ray.cluster_resources())
     one = {"CPU": 1.0, "GPU": 1.0} if total.get("GPU") else {"CPU": 1.0}
     fit = int(min(total.get(name, 0.0) // share for name, share in one.items()))
     return Connection(address=address, resources=one, num_workers=max(1, min(workers or fit, fit)), dashboard="")
+
+
+def largest(now: Mapping[str, float]) -> dict[str, float]:
+    """The resources that the cluster has now, or that its autoscaler may add once there is work for them.
+
+    What may be added is known on the head of a cluster that `ray up` has made; elsewhere, what there is counts.
+    """
+    try:
+        config = json.loads(BOOTSTRAP.expanduser().read_text())
+    except (OSError, ValueError):
+        return dict(now)
+    added: dict[str, float] = {}
+    for node in config["available_node_types"].values():
+        number = min(node.get("max_workers", 0), config["max_workers"])
+        for name, amount in node.get("resources", {}).items():
+            added[name] = added.get(name, 0.0) + number * amount
+    return {name: max(now.get(name, 0.0), added.get(name, 0.0)) for name in {**now, **added}}
