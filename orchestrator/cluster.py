@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,11 +14,16 @@ from pathlib import Path
 from typing import Any
 
 import ray
+from ray._private import ray_constants
+
+from orchestrator import token
 
 logger = logging.getLogger(__name__)
 
 # What `ray up` leaves on the head for the autoscaler there, as JSON.
 BOOTSTRAP = Path("~/ray_bootstrap_config.yaml")
+# Ray's sockets lie below its folder, and their paths have room for about 100 characters.
+SHORT = "/tmp"  # noqa: S108 - a folder with a name of its own is made in it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,14 +54,14 @@ def connect(address: str | None, *, workers: int | None) -> Iterator[Connection]
         yield _describe(joined.address, workers)
     finally:
         ray.shutdown()
-        if joined.session is not None:
-            shutil.rmtree(joined.session, ignore_errors=True)
+        if joined.folder is not None:
+            shutil.rmtree(joined.folder, ignore_errors=True)
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Joined:
     address: str
-    session: str | None = None  # the folder of a Ray of our own, which goes with it
+    folder: str | None = None  # of a Ray of our own, which goes with it
 
 
 def _join(address: str | None, workers: int | None) -> _Joined:
@@ -72,8 +78,20 @@ def _join(address: str | None, workers: int | None) -> _Joined:
                     f"--address {address}: no Ray cluster answers there ({error}). Start one with "
                     "'ray start --head', or leave --address out to run on this machine alone"
                 ) from error
-    context: Any = ray.init(address="local", num_cpus=workers, include_dashboard=False, **options)
-    return _Joined(address="local", session=context.address_info["session_dir"])
+    return _start(workers, options)
+
+
+def _start(workers: int | None, options: Mapping[str, Any]) -> _Joined:
+    """A Ray of our own, for this user of this machine alone: with a token, its ports on loopback, its files closed."""
+    token.keep_private()
+    folder = tempfile.mkdtemp(prefix="studies-", dir=SHORT if Path(SHORT).is_dir() else None)
+    inside = f"{folder}/ray"  # Ray opens it to everybody; the way to it is closed
+    able, ray_constants.ENABLE_RAY_CLUSTER = ray_constants.ENABLE_RAY_CLUSTER, False  # else it listens to the network
+    try:
+        ray.init(address="local", num_cpus=workers, include_dashboard=False, _temp_dir=inside, **options)
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = able
+    return _Joined(address="local", folder=folder)
 
 
 def _describe(address: str, workers: int | None) -> Connection:
