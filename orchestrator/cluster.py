@@ -6,23 +6,27 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import ray
-import yaml
+from ray._private import ray_constants
 from ray.experimental import internal_kv
 
+from orchestrator import token
 from orchestrator.health import Health, Machine
 from orchestrator.placement import Room, later
 
 logger = logging.getLogger(__name__)
 
-# Where `ray up` leaves the cluster file on the head.
-AUTOSCALING = Path("~/ray_bootstrap_config.yaml")
+# What `ray up` leaves on the head for the autoscaler there, as JSON.
+BOOTSTRAP = Path("~/ray_bootstrap_config.yaml")
+# Ray's sockets lie below its folder, and their paths have room for about 100 characters.
+SHORT = "/tmp"  # noqa: S108 - a folder with a name of its own is made in it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,9 +41,11 @@ class Connection:
 
     def later(self) -> Room:
         """What the workers could hold that the cluster's autoscaler may add."""
-        if self.address == "local" or not AUTOSCALING.expanduser().exists():
+        try:
+            config = json.loads(BOOTSTRAP.expanduser().read_text())
+        except (OSError, ValueError):
             return Room()
-        return later(yaml.safe_load(AUTOSCALING.expanduser().read_text()) or {})
+        return Room() if self.address == "local" else later(config)
 
 
 @contextmanager
@@ -60,14 +66,14 @@ def connect(address: str | None, *, workers: int | None) -> Iterator[Connection]
         yield Connection(address=joined.address)
     finally:
         ray.shutdown()
-        if joined.session is not None:
-            shutil.rmtree(joined.session, ignore_errors=True)
+        if joined.folder is not None:
+            shutil.rmtree(joined.folder, ignore_errors=True)
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Joined:
     address: str
-    session: str | None = None  # the folder of a Ray of our own, which goes with it
+    folder: str | None = None  # of a Ray of our own, which goes with it
 
 
 def _join(address: str | None, workers: int | None) -> _Joined:
@@ -84,8 +90,20 @@ def _join(address: str | None, workers: int | None) -> _Joined:
                     f"--address {address}: no Ray cluster answers there ({error}). Start one with "
                     "'ray start --head', or leave --address out to run on this machine alone"
                 ) from error
-    context: Any = ray.init(address="local", num_cpus=workers, include_dashboard=False, **options)
-    return _Joined(address="local", session=context.address_info["session_dir"])
+    return _start(workers, options)
+
+
+def _start(workers: int | None, options: Mapping[str, Any]) -> _Joined:
+    """A Ray of our own, for this user of this machine alone: with a token, its ports on loopback, its files closed."""
+    token.keep_private()
+    folder = tempfile.mkdtemp(prefix="studies-", dir=SHORT if Path(SHORT).is_dir() else None)
+    inside = f"{folder}/ray"  # Ray opens it to everybody; the way to it is closed
+    able, ray_constants.ENABLE_RAY_CLUSTER = ray_constants.ENABLE_RAY_CLUSTER, False  # else it listens to the network
+    try:
+        ray.init(address="local", num_cpus=workers, include_dashboard=False, _temp_dir=inside, **options)
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = able
+    return _Joined(address="local", folder=folder)
 
 
 OWNED = "local.cluster.node"  # what Ray calls machines that a file names: there are no more of them

@@ -46,7 +46,9 @@ class Folder:
         if is_address(place):
             bucket = Bucket(str(place))
             name = f"{bucket.address.rpartition('/')[2]}-{hashlib.sha256(bucket.address.encode()).hexdigest()[:12]}"
-            return cls(COPIES.expanduser() / name, bucket)
+            copies = COPIES.expanduser()
+            copies.mkdir(mode=0o700, parents=True, exist_ok=True)  # who may read the bucket is said there, not here
+            return cls(copies / name, bucket)
         if "://" in str(place):
             raise ValueError(f"results must be a folder or an address of {', '.join(SCHEMES)}; got {place}")
         return cls(Path(place).expanduser().absolute())

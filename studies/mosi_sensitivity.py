@@ -21,6 +21,7 @@ from studies.presets import SENSITIVITY
 
 HINTS = (
     "On real data:  python studies/mosi_sensitivity.py --data DIR --preset standard   (DIR: see Data in README.md)",
+    "On a cluster:  ray up cluster.yaml, then the same command on its head   (docs/cluster.md)",
 )
 
 

@@ -359,6 +359,8 @@ def test_status_names_the_driver_of_another_machine(bucket: Bucket, capsys: pyte
     assert "a driver is at work: host first, pid 7" in " ".join(capsys.readouterr().out.split())
     assert main(["status", ADDRESS]) == 0
     assert "no driver is at work" in " ".join(capsys.readouterr().out.split())
+
+
 @pytest.mark.parametrize(("address", "error"), [(ADDRESS, None), ("s3://nowhere/toy", "is not there")])
 def test_the_doctor_puts_an_object_and_gets_it_back(bucket: Bucket, address: str, error: str | None) -> None:
     request = {"request": "look", "root": None, "results": address, "name": ".doctor", "salt": "s", "ports": [1, 2]}

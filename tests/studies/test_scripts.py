@@ -307,12 +307,15 @@ def wait_for_epochs(results: Path, *, seconds: float = 90) -> None:
 
 @pytest.mark.ray
 def test_nothing_of_ours_is_left_on_the_machine(tmp_path: Path) -> None:
-    before = set(Path("/tmp").glob("packs-*")) | set(Path("/tmp/ray").glob("session_*"))
+    before = left_behind()
     done = call("mosi_ablation", "--results", str(tmp_path / "r"), *TINY[:-1], "--address", "local", "--workers", "2")
     assert done.returncode == 0, done.stderr
-    left = set(Path("/tmp").glob("packs-*")) | set(Path("/tmp/ray").glob("session_2*"))
-    assert left <= before
+    assert left_behind() <= before
     assert "ray::PackTrainable" not in commands()
+
+
+def left_behind() -> set[Path]:
+    return {path for pattern in ("packs-*", "studies-*", "ray/session_2*") for path in Path("/tmp").glob(pattern)}
 
 
 @pytest.mark.data
