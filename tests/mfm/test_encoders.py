@@ -224,8 +224,15 @@ def test_a_wrong_knob_is_refused_at_birth(pins: dict, words: str) -> None:
 
 
 def test_a_plan_counts_more_work_for_a_wider_encoder() -> None:
-    plan = Plan(num_items={"train": 9, "valid": 3, "test": 3}, num_features={"one": 3, "two": 2}, said="one", marked="two",
-                share={"one": 1.0, "two": 0.4}, num_steps=4, shortest=2)  # fmt: skip
+    plan = Plan(
+        num_items={"train": 9, "valid": 3, "test": 3},
+        num_features={"one": 3, "two": 2},
+        num_steps=4,
+        shortest=2,
+        share={"one": 1.0, "two": 0.4},
+        said="one",
+        marked="two",
+    )
     dataset, names = planted(plan, seed=0)[0], ("one", "two")
     wider = {"mfn": "memory", "ef_lstm": "ef_hidden", "tfn": "tfn_width", "lmf": "lmf_rank", "mult": "mult_layers",
              "marn": "marn_attentions", "late_fusion": "late_width"}  # fmt: skip
