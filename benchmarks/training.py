@@ -21,7 +21,8 @@ from plain_mfm import PlainMFM
 from mfm.batch import Batch
 from mfm.config import Config, base
 from mfm.data.dataset import Dataset, Modality, Task
-from mfm.model import MFM, Shape
+from mfm.model import MFM
+from mfm.shape import Shape
 from mfm.streams import Quiet
 from mfm.train import Member, _Pack
 from mfm.train import Task as Training

@@ -17,35 +17,14 @@ from torch import Tensor, nn
 
 from mfm.batch import Batch
 from mfm.config import Config
-from mfm.data.dataset import Dataset
 from mfm.decoders import EveryStepDecoder, FirstStepDecoder, VectorDecoder
-from mfm.encoders.ef_lstm import EfLstm
-from mfm.encoders.mfn import Mfn
+from mfm.encoders import ENCODERS, Encoder
 from mfm.encoders.unimodal import SequenceEncoder, SharedEncoder, VectorEncoder
 from mfm.layers import Linear, Mlp
+from mfm.shape import Shape
 from mfm.streams import Noise
 
-ENCODERS = {"mfn": Mfn, "ef_lstm": EfLstm}
 SHARED = "shared"  # the name of M_A's generative factor, beside the modalities'
-
-
-@dataclass(frozen=True, kw_only=True)
-class Shape:
-    """What a model must know of its data."""
-
-    num_features: Mapping[str, int]  # by modality, in order
-    kinds: Mapping[str, str]  # "sequence" or "vector", by modality
-    num_outputs: int
-
-    @classmethod
-    def of(cls, dataset: Dataset, used: tuple[str, ...]) -> Shape:
-        """The shape of a data set, restricted to the modalities in use."""
-        modalities = [m for m in dataset.modalities if m.name in used]
-        return cls(
-            num_features={m.name: m.num_features for m in modalities},
-            kinds={m.name: m.kind for m in modalities},
-            num_outputs=dataset.task.num_outputs,
-        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -135,10 +114,10 @@ def num_parameters(config: Config, shape: Shape) -> int:
         return sum(p.numel() for p in MFM(1, config, shape).parameters())
 
 
-def _encoder(num_members: int, config: Config, shape: Shape) -> Mfn | EfLstm | None:
+def _encoder(num_members: int, config: Config, shape: Shape) -> Encoder | None:
     if config.multimodal_factor == "none":
         return None
-    return ENCODERS[config.encoder](num_members, config, shape.num_features)
+    return ENCODERS[config.encoder](num_members, config, shape)
 
 
 def _generative_factors(num_members: int, config: Config, shape: Shape) -> tuple[nn.ModuleDict, nn.ModuleDict]:

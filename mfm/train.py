@@ -23,8 +23,9 @@ from mfm.gpu import begin_measuring, needed_memory
 from mfm.layers import initialise
 from mfm.losses import label_loss, mmd_losses, reconstruction_losses
 from mfm.metrics import epoch_modes
-from mfm.model import MFM, Shape, num_parameters
+from mfm.model import MFM, num_parameters
 from mfm.optimiser import Adam, Best, Plateau, bind, flat_gradient
+from mfm.shape import Shape
 from mfm.streams import Fresh, permutation
 
 # Arrays with the members' axis in front, the epoch, and the members' names.

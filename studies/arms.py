@@ -42,6 +42,14 @@ def ablation(modalities: Sequence[str], *, encoder: str) -> tuple[Arm, ...]:
     return tuple(Arm(name=name, pins=own) for name, own in pins.items())
 
 
+ENCODERS = ("mfn", "ef_lstm", "tfn", "lmf", "mult", "marn", "late_fusion")
+
+
+def encoders() -> tuple[Arm, ...]:
+    """The encoders of the multimodal factor; the first is the reference, and the default of the study's knobs."""
+    return tuple(Arm(name=name, pins={"encoder": name} if name != ENCODERS[0] else {}) for name in ENCODERS)
+
+
 def named(arms: Sequence[Arm], names: Sequence[str]) -> tuple[Arm, ...]:
     """Some of the arms, in their order."""
     return tuple(arm for arm in arms if arm.name in names)

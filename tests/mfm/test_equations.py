@@ -6,6 +6,7 @@ import zlib
 from dataclasses import replace
 
 import plain
+import plain_encoders
 import pytest
 import torch
 from torch import Tensor
@@ -13,19 +14,28 @@ from torch import Tensor
 from mfm.batch import Batch
 from mfm.config import Config, base
 from mfm.losses import label_loss, mmd_losses, reconstruction_losses
-from mfm.model import MFM, Shape
+from mfm.model import MFM
+from mfm.shape import Shape
 
 K, T, B = 2, 5, 4
 FEATURES = {"language": 6, "acoustic": 3, "visual": 4}
 KINDS = {"language": "sequence", "acoustic": "vector", "visual": "sequence"}
 WIDTHS = {
     "z_y": 5, "f_y": 4, "z_shared": 3, "f_shared": 4, "memory": 6, "attention_width": 7, "candidate_width": 5,
-    "gamma1_width": 4, "gamma2_width": 3, "ef_hidden": 5,
+    "gamma1_width": 4, "gamma2_width": 3, "ef_hidden": 5, "tfn_width": 3, "tfn_hidden": 4, "lmf_rank": 2,
+    "lmf_width": 4, "late_width": 5, "mult_heads": 2, "mult_head_width": 3, "mult_layers": 2, "mult_kernel": 3,
+    "marn_attentions": 2, "marn_reduced": 3, "marn_code": 4,
     **{f"{what}_{m}": width for m, width in zip(FEATURES, (3, 2, 4)) for what in ("z", "f", "hidden")},
 }  # fmt: skip
 ARMS = {
     "full": {},
     "ef_lstm": {"encoder": "ef_lstm"},
+    "tfn": {"encoder": "tfn"},
+    "tfn of means": {"encoder": "tfn", "summary_visual": "mean"},
+    "lmf": {"encoder": "lmf"},
+    "late_fusion_encoder": {"encoder": "late_fusion", "summary_language": "mean"},
+    "marn": {"encoder": "marn"},
+    "mult": {"encoder": "mult"},
     "no_generative_factors": {"generative_factors": "none"},
     "shared_generative_factor": {"generative_factors": "shared"},
     "no_multimodal_factor": {"multimodal_factor": "none"},
@@ -51,7 +61,7 @@ class Drawn:
     def __init__(self, samples: dict[str, Tensor]) -> None:
         self.samples = samples
 
-    def mask(self, knob: str, like: Tensor) -> None:
+    def mask(self, knob: str, like: Tensor, *, site: str | None = None) -> None:
         return None
 
     def normal(self, site: str, like: Tensor) -> Tensor:
@@ -159,9 +169,17 @@ def plain_code(p: dict[str, Tensor], m: str, steps: list, *, width: int) -> Tens
 def plain_encoding(p: dict[str, Tensor], config: Config, item: dict) -> Tensor | None:
     if config.multimodal_factor == "none":
         return None
-    if config.encoder == "mfn":
-        return plain.mfn(p, held(item))
-    return plain.lstm_states(p, "encoder.lstm", plain.side_by_side(held(item), FEATURES))[-1][0]
+    means = {m for m in config.used if KINDS[m] == "vector" or config.modalities[m].summary == "mean"}
+    heads, layers = config.mult_heads, config.mult_layers
+    return {
+        "mfn": lambda: plain.mfn(p, held(item)),
+        "ef_lstm": lambda: plain.lstm_states(p, "encoder.lstm", plain.side_by_side(held(item), FEATURES))[-1][0],
+        "tfn": lambda: plain_encoders.tfn(p, item, FEATURES, means=means),
+        "lmf": lambda: plain_encoders.lmf(p, item, FEATURES, means=means, rank=config.lmf_rank),
+        "late_fusion": lambda: plain_encoders.late_fusion(p, item, FEATURES, means=means),
+        "marn": lambda: plain_encoders.marn(p, held(item), num_attentions=config.marn_attentions),
+        "mult": lambda: plain_encoders.mult(p, item, KINDS, FEATURES, heads=heads, layers=layers),
+    }[config.encoder]()
 
 
 def plain_generate(p: dict[str, Tensor], config: Config, f: dict[str, Tensor]) -> dict[str, list[Tensor]]:
@@ -213,7 +231,7 @@ def test_every_loss_term_and_its_gradient_equal_the_plain_transcription(arm: str
 
 def test_the_arms_cover_every_value_of_every_component() -> None:
     configs = [config_of(pins) for pins in ARMS.values()]
-    assert {c.encoder for c in configs} == {"mfn", "ef_lstm"}
+    assert {c.encoder for c in configs} == {"mfn", "ef_lstm", "tfn", "lmf", "late_fusion", "marn", "mult"}
     assert {c.decoders for c in configs} == {"first_step", "every_step", "none"}
     assert {c.prior for c in configs} == {"none", "mmd_official", "mmd_2d", "mmd_imq"}
     assert replace(configs[0]) == configs[0]

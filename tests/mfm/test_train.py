@@ -14,7 +14,8 @@ from mfm.config import Config, base
 from mfm.data.dataset import Dataset, Task
 from mfm.data.folds import Folds
 from mfm.data.planted import Plan, planted
-from mfm.model import Shape, num_parameters
+from mfm.model import num_parameters
+from mfm.shape import Shape
 from mfm.train import Epoch, Member, Outcome, train
 from mfm.train import Task as Training
 
@@ -26,7 +27,9 @@ PLAN = Plan(
 )
 SMALL = {
     "z_y": 6, "f_y": 5, "memory": 6, "attention_width": 7, "candidate_width": 5, "gamma1_width": 4, "gamma2_width": 4,
-    "ef_hidden": 7, "z_shared": 4, "f_shared": 4, "batch_size": 16,
+    "ef_hidden": 7, "tfn_width": 3, "tfn_hidden": 5, "lmf_rank": 2, "lmf_width": 5, "late_width": 5, "mult_heads": 2,
+    "mult_head_width": 3, "mult_layers": 2, "marn_attentions": 2, "marn_reduced": 4, "marn_code": 5,
+    "z_shared": 4, "f_shared": 4, "batch_size": 16,
     **{f"{what}_{m}": 4 for m in PLAN.num_features for what in ("z", "f", "hidden")},
 }  # fmt: skip
 NAMES = tuple(PLAN.num_features)
@@ -83,6 +86,11 @@ def same(one: Outcome, other: Outcome, *, rtol: float = 0.0) -> None:
 ARMS = {
     "full": {},
     "ef_lstm": {"encoder": "ef_lstm"},
+    "tfn": {"encoder": "tfn", "summary_acoustic": "mean"},
+    "lmf": {"encoder": "lmf"},
+    "late_fusion_encoder": {"encoder": "late_fusion"},
+    "marn": {"encoder": "marn"},
+    "mult": {"encoder": "mult"},
     "late_fusion": {"multimodal_factor": "none", "decoders": "none", "prior": "none", "label_decoder": "linear"},
     "shared": {"generative_factors": "shared"},
     "without_language": {"use_language": False},

@@ -109,6 +109,24 @@ def test_the_command_that_best_prints_trains_the_run_to_the_same_bits(finished: 
     assert weights.exists()
 
 
+def test_the_encoder_study_shows_size_and_cost_beside_the_metric(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    arguments = ("--trials", "2", "--seeds", "2", "--epochs", "1", "--arms", "tfn,lmf,mult,marn,late_fusion,ef_lstm")
+    done = call("mosi_encoders", "--results", str(results), *arguments, "--serial")
+    assert done.returncode == 0, done.stderr
+    assert "report/tables/cost.csv" in done.stdout
+    cost = pd.read_csv(results / "report" / "tables" / "cost.csv").set_index("arm")
+    assert list(cost.index) == ["mfn", "ef_lstm", "tfn", "lmf", "mult", "marn", "late_fusion"]
+    assert (cost.parameters > 1000).all()
+    assert (cost.seconds_per_run > 0).all()
+    runs = pd.read_parquet(results / "runs")
+    assert runs.groupby(["arm", "phase"]).size().eq(2).all(), "the same budget for every encoder"
+    own = runs[runs.arm == "lmf"]
+    assert own["param:lmf_rank"].notna().all()
+    assert own["param:memory"].isna().all(), "knobs of another encoder are null"
+    assert (results / "report" / "index.html").read_text().count("<code>late_fusion</code>") >= 2
+
+
 @pytest.mark.parametrize("script", ["mosi_sensitivity", "mmmo_ablation", "pom_ablation"])
 def test_every_script_runs_on_planted_data(script: str, tmp_path: Path) -> None:
     arguments = [a for a in TINY if a not in ("--arms", "no_prior")] if script == "mosi_sensitivity" else TINY
