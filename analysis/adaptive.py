@@ -146,6 +146,6 @@ class Rule:
         mean = (n * d_S.mean() + more * more_mean) / N
         squares = (n - 1) * d_S.var(ddof=1) + more_squares + n * more / N * (more_mean - d_S.mean()) ** 2
         error = np.sqrt(squares / (N - 1) * (1 / N + self.overlap))
-        differs = 2 * stats.t.sf(np.abs(mean) / error, N - 1) <= level * last.weight
-        equal = stats.t.sf((self.margin - np.abs(mean)) / error, N - 1) <= level * last.equivalence_weight
+        beyond, within = stats.t.isf([level * last.weight / 2, level * last.equivalence_weight], N - 1)
+        differs, equal = np.abs(mean) >= beyond * error, self.margin - np.abs(mean) >= within * error
         return float((differs | equal).mean())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -54,6 +54,13 @@ class Pairs:
 def pairs(results: Results, arm: str, metric: str) -> Pairs:
     """The pairs of one arm with the reference."""
     own, reference = (scored(results, a, metric) for a in (arm, results.study.reference))
+    found = paired(own, reference, arm=arm, test_to_train=results.study.test_to_train)
+    done = own["run_id"].isin(found.arm_ids)
+    return replace(found, looks=_looks(results, seeds=own["seed"], pairs=own.loc[done, "seed"]))
+
+
+def paired(own: pd.DataFrame, reference: pd.DataFrame, *, arm: str, test_to_train: float | None) -> Pairs:
+    """The pairs of two sets of runs, each as `scored` gives it."""
     both = own.merge(reference, on=PAIR, suffixes=("_arm", "_reference"), how="inner")
     done = both.dropna(subset=["value_arm", "value_reference"]).sort_values(PAIR, kind="stable")
     return Pairs(
@@ -64,8 +71,8 @@ def pairs(results: Results, arm: str, metric: str) -> Pairs:
         reference_ids=done["run_id_reference"],
         num_lost=int((both["failed_arm"] | both["failed_reference"]).sum()),
         num_failed=int(own["failed"].sum()),
-        overlap=(results.study.test_to_train or 0.0) if done["split"].nunique() > 1 else 0.0,
-        looks=_looks(results, seeds=own["seed"], pairs=done["seed"]),
+        overlap=(test_to_train or 0.0) if done["split"].nunique() > 1 else 0.0,
+        looks=None,
     )
 
 

@@ -56,10 +56,10 @@ def sign_flip_p(d_S: ArrayLike, *, seed: int = 0) -> float:
     if len(d) > ENUMERATED:
         return _sampled_sign_flip_p(d, seed=seed)
     reached = abs(d.sum()) - _rounding(d)
-    left, right = _signed_sums(d[: len(d) // 2]), np.sort(_signed_sums(d[len(d) // 2 :]))
+    left, right = (np.sort(_signed_sums(half)) for half in (d[: len(d) // 2], d[len(d) // 2 :]))
     above = len(right) - np.searchsorted(right, reached - left, side="left")
-    below = np.searchsorted(right, -reached - left, side="right")
-    return min(1.0, float((above + below).sum()) / 2.0 ** len(d))
+    # As many sums lie below -reached: with s, -s is a sign vector too.
+    return min(1.0, 2 * float(above.sum()) / 2.0 ** len(d))
 
 
 def _sampled_sign_flip_p(d: Array, *, seed: int) -> float:
@@ -180,19 +180,25 @@ def seeds_needed(sd_d: float, *, smallest_effect: float, num_arms: int, alpha: f
     most = fewest + math.ceil(4 * (quantiles * sd_d / smallest_effect) ** 2)
 
     def suffices(n: int) -> bool:
-        return _power(n, sd_d=sd_d, effect=smallest_effect, alpha=alpha / num_arms) >= POWER
+        difference = difference_power(n, sd_d=sd_d, effect=smallest_effect, alpha=alpha / num_arms)
+        return min(difference, equivalence_power(n, sd_d=sd_d, margin=smallest_effect, alpha=alpha / num_arms)) >= POWER
 
     return fewest + bisect.bisect_left(range(fewest, most), True, key=suffices)
 
 
-def _power(n: int, *, sd_d: float, effect: float, alpha: float) -> float:
-    """The smaller power of both tests with n seeds (noncentral t)."""
+def difference_power(n: int, *, sd_d: float, effect: float, alpha: float) -> float:
+    """Power of a two-sided t test with n pairs to show a mean difference of `effect` (noncentral t)."""
     if sd_d == 0:
         return 1.0
-    away, df = effect * math.sqrt(n) / sd_d, n - 1
-    difference = stats.nct.sf(stats.t.isf(alpha / 2, df), df, away)
-    equivalence = 2 * stats.nct.sf(stats.t.isf(alpha, df), df, away) - 1
-    return float(min(difference, equivalence))
+    return float(stats.nct.sf(stats.t.isf(alpha / 2, n - 1), n - 1, effect * math.sqrt(n) / sd_d))
+
+
+def equivalence_power(n: int, *, sd_d: float, margin: float, alpha: float) -> float:
+    """Power of the two one-sided t tests with n pairs, where there is no difference; by Bonferroni at least this."""
+    if sd_d == 0:
+        return 1.0
+    missed = stats.nct.cdf(stats.t.isf(alpha, n - 1), n - 1, margin * math.sqrt(n) / sd_d)
+    return max(0.0, 1 - 2 * float(missed))
 
 
 def mean_interval(values_S: ArrayLike, *, level: float = LEVEL) -> tuple[float, float, float]:

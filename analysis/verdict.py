@@ -5,7 +5,7 @@ The word says what the component that an arm removes does, seen from the referen
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -120,17 +120,27 @@ def words(arms: Sequence[Differences], tests: Family, *, lower_is_better: bool) 
     ]
 
 
-def verdicts(arms: Sequence[Differences], *, lower_is_better: bool, margin: float) -> list[tuple[str, str]]:
-    """The verdict of each arm and its reason; failed pairs may take a verdict back."""
+def verdicts(
+    arms: Sequence[Differences], *, lower_is_better: bool, margin: float, called: Callable[[str], str] = str
+) -> list[tuple[str, str]]:
+    """The verdict of each arm and its reason; failed pairs may take a verdict back.
+
+    Args:
+        arms: their differences.
+        lower_is_better: whether the metric is to be minimised.
+        margin: the smallest effect of interest.
+        called: the word for a verdict, where it is not said of a component.
+    """
     tests = family(arms, margin=margin)
     said = words(arms, tests, lower_is_better=lower_is_better)
     result = []
     for i, (arm, verdict) in enumerate(zip(arms, said, strict=True)):
         if worst := _changed_by_failures(i, arms, verdict, lower_is_better=lower_is_better, margin=margin):
             lost = f"failures: {arm.num_lost} of {arm.num_lost + len(arm.d_S)} pairs are lost"
-            result.append((UNDECIDED, f"{lost}; their worst case turns {verdict!r} into {worst!r}"))
+            turned = f"their worst case turns {called(verdict)!r} into {called(worst)!r}"
+            result.append((called(UNDECIDED), f"{lost}; {turned}"))
         else:
-            result.append((verdict, _reason(i, arm, verdict, tests)))
+            result.append((called(verdict), _reason(i, arm, verdict, tests)))
     return result
 
 

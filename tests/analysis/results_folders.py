@@ -84,6 +84,7 @@ class Recipe:
     parts: int = 3
     random: int = 0
     extra: Mapping[str, Any] = field(default_factory=dict)  # more keys of study.json
+    recorded: Mapping[str, Any] = field(default_factory=dict)  # columns of every run: code_sha256, versions
 
     @property
     def metric(self) -> str:
@@ -366,7 +367,7 @@ def _rows(
             "versions": json.dumps({"python": "3.12.4", "torch": "2.11.0", "optuna": "5.0.0", "ray": "2.60.0"}),
             "reused_from": None, "schema_version": 1,
         }
-    )  # fmt: skip
+    ).assign(**recipe.recorded)  # fmt: skip
 
 
 def _epoch_rows(recipe: Recipe, run_ids: np.ndarray, curves: np.ndarray) -> pd.DataFrame:

@@ -76,6 +76,16 @@ def test_failed_pairs_take_back_a_verdict_that_their_worst_case_would_change() -
     assert "'helps'" in reason
 
 
+def test_a_verdict_on_something_else_than_a_component_has_words_of_its_own() -> None:
+    def said(d: np.ndarray, num_lost: int) -> tuple[str, str]:
+        arm = Differences(d_S=d, num_lost=num_lost)
+        return verdicts([arm], lower_is_better=True, margin=0.03, called=lambda word: word.replace("helps", "worse"))[0]
+
+    d = np.append(np.full(11, 0.08), -0.07)
+    assert said(d, 0)[0] == "worse"
+    assert "turns 'worse' into" in said(d, 6)[1]
+
+
 def test_lost_pairs_take_equivalence_back_too() -> None:
     d = np.append(spread(0.0, sd=0.005, n=9), 0.06)
     assert one(d, margin=0.03)[0] == "equivalent"
