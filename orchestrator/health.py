@@ -48,7 +48,8 @@ def absent(health: Health) -> str:
     if not health.coming:
         return ""
     who = ", ".join(f"{address} ({state})" for address, state in sorted(health.coming.items()))
-    return f"{len(health.machines)} nodes have joined the cluster, and {len(health.coming)} have not: {who}. {DOCTOR}"
+    joined = len(health.machines)
+    return f"{joined} of {joined + len(health.coming)} nodes have joined the cluster; not yet: {who}. {DOCTOR}"
 
 
 def _holds(machine: Machine, resources: Mapping[str, float]) -> bool:

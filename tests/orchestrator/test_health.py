@@ -32,7 +32,7 @@ def test_a_cluster_that_grows_is_given_time() -> None:
 def test_machines_that_are_on_their_way_are_waited_for_and_named() -> None:
     health = Health(machines=[HEAD], grows=False, coming={"10.0.0.2": "setting-up"})
     require_room(health, {"CPU": 1.0})
-    assert "1 have not: 10.0.0.2 (setting-up)" in absent(health)
+    assert "1 of 2 nodes have joined the cluster; not yet: 10.0.0.2 (setting-up)" in absent(health)
     assert "doctor" in absent(health)
 
 
