@@ -20,7 +20,7 @@ EDITS = {
     "as it stands": {},
     "edited": {
         "region: us-west-2": f"region: {REGION}",
-        "max_workers: 8": "max_workers: 3",
+        "max_workers: &most 8": "max_workers: &most 3",
         "InstanceType: g5.2xlarge": "InstanceType: g6.xlarge",
         "# IamInstanceProfile": "IamInstanceProfile",
     },
