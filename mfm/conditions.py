@@ -44,7 +44,13 @@ def conditions(modalities: Sequence[str]) -> Conditions:
         "z_shared": (("generative_factors", ("shared",)),),
         "f_shared": (("generative_factors", ("shared",)), ("factor_map", ("mlp", "linear"))),
         "dropout_shared": (("generative_factors", ("shared",)), mlp),
+        "weight_label": (("label_loss", (True,)),),
+        "label_decoder": (("label_loss", (True,)),),
         "dropout_label": (("label_decoder", ("mlp",)),),
+        "latent": (("prior", tuple(p for p in CHOICES["prior"] if p != "kl")),),
+        "latent_noise": (("latent", ("noisy",)),),
+        "schedule": (("label_loss", (True,)), *generated, ("generative_loss", (True,))),
+        "generative_share": (("schedule", ("two_stage",)),),
         "generative_loss": generated,
         "weight_prior": (("prior", tuple(p for p in CHOICES["prior"] if p != "none")),),
     }
@@ -65,7 +71,7 @@ def conditions(modalities: Sequence[str]) -> Conditions:
 
 def fusable(modalities: Iterable[str]) -> frozenset[str]:
     """Knobs in which the members of one pack may differ: they change no tensor's shape."""
-    scalars = {"lr", "weight_decay", "clip", "weight_label", "weight_prior", "inert"}
+    scalars = {"lr", "weight_decay", "clip", "weight_label", "weight_prior", "latent_noise", "inert"}
     dropouts = {"dropout_y", "dropout_shared", "dropout_label"} | {n for n in _ENCODER_KNOBS if n.endswith("_dropout")}
     own = {f"{what}_{m}" for m in modalities for what in ("dropout", "weight")}
     return frozenset(scalars | dropouts | own)

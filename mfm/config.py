@@ -20,7 +20,9 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "decoders": ("first_step", "every_step", "none"),
     "label_decoder": ("mlp", "linear"),
     "capacity": ("own", "matched"),
-    "prior": ("none", "mmd_official", "mmd_2d", "mmd_imq"),
+    "prior": ("none", "mmd_official", "mmd_2d", "mmd_imq", "kl"),
+    "latent": ("deterministic", "noisy", "reparameterised"),
+    "schedule": ("joint", "two_stage"),
     "lr_schedule": ("constant", "plateau"),
     "shuffle": ("every_epoch", "once"),
 }
@@ -65,7 +67,10 @@ class Config:
     # "none": nothing is generated.
     decoders: str = "first_step"
     generative_loss: bool = True  # False: decoders exist and are scored, but do not enter the loss
-    prior: str = "mmd_2d"  # kernel of the match of Q(Z) with N(0, I); the official kernel is nearly inert
+    # The match of Q(Z) with N(0, I): a kernel of the MMD (the official one is nearly inert), or the KL divergence of
+    # Q(Z|X), for which codes are reparameterised whatever `latent` says.
+    prior: str = "mmd_2d"
+    latent: str = "deterministic"  # what stands for a code in training (mfm.latents)
     label_decoder: str = "mlp"  # D(F_y): the official two layers, or one linear layer
     # "matched": z_y and f_y are widened until the model has as many parameters as with one generative factor
     # per modality. The control for "no generative factors": less structure, the same capacity.
@@ -109,9 +114,13 @@ class Config:
     mult_dropout: float = 0.1  # MulT: on every residual branch, and inside the two-layer parts
     marn_dropout: float = 0.2  # MARN: of the reduced states
 
-    # Objective: L = weight_label c_Y + sum_i weight_i c_Xi + weight_prior sum_k MMD_k.
+    # Objective: L = weight_label c_Y + sum_i weight_i c_Xi + weight_prior sum_k (MMD_k or KL_k).
+    label_loss: bool = True  # False: the purely generative end; a linear probe on the frozen factors predicts
     weight_label: float = 1.0
-    weight_prior: float = 1.0
+    weight_prior: float = 1.0  # with the KL it is beta; a KL is far larger than an MMD, so that 0.001..1 is its range
+    latent_noise: float = 0.1  # standard deviation of the noise with latent="noisy"
+    schedule: str = "joint"  # "two_stage": generative terms first, then the label alone (mfm.schedule)
+    generative_share: float = 0.5  # of the epochs, with two stages
 
     # Optimisation: Adam.
     lr: float = 1e-3
@@ -152,7 +161,10 @@ class Config:
             elif isinstance(value, int):
                 if value < 1:
                     raise ValueError(f"knob {name!r} must be at least 1; got {value}")
-            elif (kind == "weight" or name in ("lr", "clip")) and value < 0:
+            elif name == "generative_share":
+                if not 0.0 < value < 1.0:
+                    raise ValueError(f"knob {name!r} must lie between 0 and 1, both excluded; got {value}")
+            elif (kind == "weight" or name in ("lr", "clip", "latent_noise")) and value < 0:
                 raise ValueError(f"knob {name!r} must not be negative; got {value}")
 
     def _check_components(self) -> None:
@@ -175,6 +187,12 @@ class Config:
                 "capacity='matched' is the control for generative_factors='none' with a multimodal factor and decoders"
             )
 
+        if not self.label_loss and not (self.generative_loss and self.decoders != "none"):
+            raise ValueError(
+                "without a label term there must be generative ones: label_loss=False needs generative_loss=True and "
+                f"decoders; got generative_loss={self.generative_loss} and decoders={self.decoders!r}"
+            )
+
     def _check_encoder(self) -> None:
         if self.encoder == "tfn" and self.tfn_width > (most := largest_tfn_width(len(self.used))):
             raise ValueError(
@@ -191,6 +209,17 @@ class Config:
     def used(self) -> tuple[str, ...]:
         """Names of the modalities in use, in order."""
         return tuple(name for name, modality in self.modalities.items() if modality.use)
+
+    @property
+    def is_sampled(self) -> bool:
+        """Whether codes are samples of Q(Z|X)."""
+        return self.prior == "kl" or self.latent == "reparameterised"
+
+    @property
+    def is_two_stage(self) -> bool:
+        """Whether there are two stages: without generative terms there is nothing to learn in the first."""
+        has_both = self.label_loss and self.generative_loss and self.decoders != "none"
+        return has_both and self.schedule == "two_stage"
 
     def knobs(self) -> dict[str, Knob]:
         """The flat form: the inverse of `from_knobs`."""

@@ -44,13 +44,17 @@ class Noise(Protocol):
         """A standard normal sample (K, ...) of the shape of `like`."""
         ...
 
+    def latent(self, name: str, like: Tensor, *, knob: str | None = None) -> Tensor | None:
+        """A standard normal sample (K, B, Z) for a code, times the members' `knob`; None: the mean stands for it."""
+        ...
+
 
 class Fresh:
     """The draws of one training batch, for K members.
 
     Args:
         seeds: one seed per member.
-        rates: dropout rates (K,) by knob, of the knobs that drop anything.
+        rates: dropout rates (K,) by knob, of the knobs that drop anything, and sizes of noise.
         step: (epoch, batch), for which the draws are unique.
         room: (steps, items) of the largest batch. Draws are made for all of it and cut to size, so that a member's
             do not depend on how long or how many the items of its companions are.
@@ -74,6 +78,11 @@ class Fresh:
     def normal(self, site: str, like: Tensor) -> Tensor:
         """A standard normal sample (K, ...) of the shape of `like`."""
         return self._draw(_normal, site, like, like.dtype)
+
+    def latent(self, name: str, like: Tensor, *, knob: str | None = None) -> Tensor:
+        """A standard normal sample (K, B, Z) for a code, times the members' `knob`."""
+        sample = self.normal(f"latent_{name}", like)
+        return sample if knob is None else sample * self._rates[knob].view(-1, 1, 1)
 
     def _draw(
         self, fill: Callable[[Tensor, torch.Generator], None], site: str, like: Tensor, dtype: torch.dtype
@@ -110,6 +119,9 @@ class Quiet:
 
     def mask(self, knob: str, like: Tensor, *, site: str | None = None) -> None:
         """Nothing is dropped."""
+
+    def latent(self, name: str, like: Tensor, *, knob: str | None = None) -> None:
+        """Codes stand at their means."""
 
     def normal(self, site: str, like: Tensor) -> Tensor:
         """The same sample at every call and for every member, so that values are comparable; at most `ROWS` rows."""

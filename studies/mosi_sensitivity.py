@@ -28,6 +28,7 @@ HINTS = (
 def ask(arguments: Arguments) -> Question:
     """The question, for these arguments."""
     here = ground(arguments, name="CMU-MOSI", corpus=mosi, stand=planted.three_modalities)
+    widths = space.with_encoders_quick if here.is_quick else space.with_encoders
     return Question(
         name=f"mosi_sensitivity{here.suffix}",
         title=f"How sensitive is MFM on {here.where} to its knobs?",
@@ -35,7 +36,7 @@ def ask(arguments: Arguments) -> Question:
         folds=Folds(),
         knobs=here.knobs,
         arms=(Arm(name=arms.REFERENCE),),
-        space=space.with_components(here.space),
+        space=space.with_components(widths(here.space)),
         smallest_effect=SMALLEST_EFFECT,
         notes=here.notes,
     )

@@ -91,5 +91,10 @@ def with_encoders_quick(space: Space) -> Space:
 
 def with_components(space: Space) -> Space:
     """A space with the choice of components, for studies in which no arm pins them; their own knobs are conditional."""
-    choices = {name: CHOICES[name] for name in ("encoder", "prior", "factor_map")}
-    return {**space, **{name: CategoricalDistribution(values) for name, values in choices.items()}}
+    choices = {name: CHOICES[name] for name in ("encoder", "prior", "factor_map", "latent", "schedule")}
+    return {
+        **space,
+        **{name: CategoricalDistribution(values) for name, values in choices.items()},
+        "latent_noise": FloatDistribution(0.03, 0.5, log=True),
+        "generative_share": CategoricalDistribution((0.25, 0.5, 0.75)),
+    }

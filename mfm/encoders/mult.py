@@ -56,10 +56,10 @@ class Mult(nn.Module):
     def forward(self, batch: Batch, noise: Noise) -> Tensor:
         """The encoding (K, B, width)."""
         sequences = {name: _as_sequence(x, batch.mask[name]) for name, x in batch.x.items()}
-        positions = {name: batch.positions()[:, : x.shape[1]] for name, (x, _) in sequences.items()}
+        clock = batch.positions()
         masks = {name: mask for name, (_, mask) in sequences.items()}
         streams = {name: self.inputs[name](_windows(x, mask, self.kernel)) for name, (x, mask) in sequences.items()}
-        streams = {name: z + sines(positions[name], z.shape[-1]) for name, z in streams.items()}
+        streams = {name: z + sines(clock[:, : z.shape[1]], z.shape[-1]) for name, z in streams.items()}
         last = []
         for into, memory in self.memory.items():
             read = [
