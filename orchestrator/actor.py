@@ -30,7 +30,8 @@ class PackTrainable(tune.Trainable):
         """Trains for one epoch."""
         with self._watchdog.watching():
             message = self._attempt.step(self._survivors)
-        return {"message": message, "done": not isinstance(message, Report)}
+        node = ray.get_runtime_context().get_node_id()
+        return {"message": message, "node": node, "done": not isinstance(message, Report)}
 
     def survive(self, run_ids: Collection[str]) -> None:
         """Says which runs go on."""

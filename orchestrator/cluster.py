@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from orchestrator.placement import Room, later
 
 logger = logging.getLogger(__name__)
 
+ANSWER_SECONDS = 5.0  # that a node may take
 # What `ray up` leaves on the head for the autoscaler there, as JSON.
 BOOTSTRAP = Path("~/ray_bootstrap_config.yaml")
 # Ray's sockets lie below its folder, and their paths have room for about 100 characters.
@@ -104,6 +106,18 @@ def _start(workers: int | None, options: Mapping[str, Any]) -> _Joined:
     finally:
         ray_constants.ENABLE_RAY_CLUSTER = able
     return _Joined(address="local", folder=folder)
+
+
+def is_gone(node_id: str) -> bool:
+    """Whether a node does not answer: its host or its raylet is dead, or cut off. Ray itself takes longer to notice."""
+    node = next((node for node in ray.nodes() if node["NodeID"] == node_id), None)
+    if node is None or not node["Alive"]:
+        return True
+    try:
+        socket.create_connection((node["NodeManagerAddress"], node["NodeManagerPort"]), timeout=ANSWER_SECONDS).close()
+    except OSError:
+        return True
+    return False
 
 
 OWNED = "local.cluster.node"  # what Ray calls machines that a file names: there are no more of them

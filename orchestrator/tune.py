@@ -27,6 +27,7 @@ from ray.tune.search import Searcher
 
 from orchestrator.actor import PackTrainable
 from orchestrator.attempt import CHECKPOINT_SECONDS, Message, Report
+from orchestrator.cluster import is_gone
 from orchestrator.conductor import Conductor
 from orchestrator.folder import Folder
 from orchestrator.objective import Objective
@@ -122,6 +123,7 @@ class _Bridge:
         self.conductor = conductor
         self._placement = placement
         self._packs: dict[str, tuple[Pack, Resources]] = {}  # by trial
+        self._nodes: dict[str, str] = {}  # by trial, of its worker
         self._error: Exception | None = None
 
     def __reduce__(self) -> tuple[type, tuple[()]]:
@@ -156,13 +158,22 @@ class _Bridge:
             self.end(trial.trial_id, "drained" if self.conductor.draining else "done")
         return bool(survivors)
 
+    def note_node(self, trial: Trial, node: str) -> None:
+        """A worker has said where it is."""
+        if trial.trial_id in self._packs:
+            self._nodes[trial.trial_id] = node
+
     def fail(self, trial: Trial) -> None:
         """The worker of a pack has died, or could not begin."""
-        error = trial.get_pickled_error()
-        self.end(trial.trial_id, _kind(error), str(error) if error else _written_error(trial))
+        error, node = trial.get_pickled_error(), self._nodes.pop(trial.trial_id, None)
+        kind = _kind(error)
+        if kind == "crash" and node is not None and is_gone(node):
+            kind = "preempted"
+        self.end(trial.trial_id, kind, str(error) if error else _written_error(trial))
 
     def end(self, trial_id: str, kind: str, error: str = "") -> None:
         """An attempt is over."""
+        self._nodes.pop(trial_id, None)
         if trial_id in self._packs:
             pack, resources = self._packs.pop(trial_id)
             self._placement.free(resources)
@@ -220,6 +231,7 @@ class _Deciding(FIFOScheduler):
         self._bridge = bridge
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
+        self._bridge.note_node(trial, result["node"])
         go_on = self._bridge.receive(trial, result["message"])
         return TrialScheduler.CONTINUE if go_on else TrialScheduler.STOP
 
