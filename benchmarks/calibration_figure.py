@@ -58,12 +58,9 @@ PANELS = (
 )
 # Measures of what the report does not claim, or of another test: told apart by their marker.
 MARKERS = {
-    EQUIVALENCE: "D",
-    f"{POWER} of equivalence": "D",
-    f"{COVERAGE} of these items": "^",
-    f"{COVERAGE} by seeds alone": "x",
-}
-MARKERS |= {f"{DIFFERENCE}, if all carried": "x"}
+    EQUIVALENCE: "D", f"{POWER} of equivalence": "D", f"{COVERAGE} of these items": "^",
+    f"{COVERAGE} by seeds alone": "x", f"{DIFFERENCE}, if all carried": "x",
+}  # fmt: skip
 KEY = (
     ("o", BLUE, BLUE, "within its target"), ("s", VERMILLION, VERMILLION, "beyond it"),
     ("o", GREY, "white", "no target"), ("D", BLUE, BLUE, "equivalence"), ("^", GREY, "white", "these items alone"),
@@ -90,7 +87,7 @@ def calibration(table: pd.DataFrame) -> Figure:
     figure_note(
         figure,
         f"Simulated studies a setting: {' or '.join(map(str, numbers))}; bars: their 95 % intervals. Nine arms and a "
-        "reference unless the row says otherwise. Green: the target. An arrow stands where the axis ends, with the value.",
+        "reference unless the row says otherwise. Green: the target. An arrow with the value: beyond the axis.",
     )
     return figure
 
