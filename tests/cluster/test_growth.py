@@ -16,13 +16,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from hosts import require
-from ray.autoscaler._private.fake_multi_node.node_provider import FAKE_HEAD_NODE_ID
 
-from orchestrator.cluster import Connection
 from orchestrator.placement import Room
 
 pytestmark = pytest.mark.cluster
 ROOT = Path(__file__).parent.parent.parent
+# As ray.autoscaler._private.fake_multi_node has it. Ray is not imported here: it would read its token's mode too early.
+FAKE_HEAD_NODE_ID = "fffffffffffffffffffffffffffffffffffffffffffffffffff00000"
 NODES = """
 import json, time, ray
 ray.init(address="auto", logging_level="ERROR")
@@ -112,6 +112,8 @@ def test_idle_workers_are_released(grown: Path) -> None:
 def test_what_a_cluster_may_become_is_read_where_ray_up_leaves_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from orchestrator.cluster import Connection
+
     cluster = Connection(address="10.0.0.1:6379")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert cluster.later() == Room()
