@@ -192,14 +192,16 @@ def _conduct(conductor: Conductor, objective: Objective, options: Options, *, co
 
         connection = stack.enter_context(connect(options.address, workers=options.workers))
         there = health()
-        require_room(there, ONE_PACK)
+        later = connection.later()
+        if not later.packs:
+            require_room(there, ONE_PACK)
         if words := absent(there):
             console.print(words, markup=False, soft_wrap=True, highlight=False)
         interruption = stack.enter_context(draining(conductor.drain))  # after Ray has installed its own handlers
         tune.run(
             conductor,
             objective,
-            placement=Placement(connection.room, later=connection.later(), most=options.workers),
+            placement=Placement(connection.room, later=later, most=options.workers),
             checkpoint_seconds=options.checkpoint_seconds,
             hang_seconds=options.hang_seconds,
         )

@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from ledger_check import check, journal
-from room import Room, edit
+from room import Room
 
 pytestmark = pytest.mark.cluster
 UP = "cd studies && .venv/bin/ray up -y cluster-owned.yaml"
@@ -114,37 +114,3 @@ def test_the_packs_of_a_killed_host_are_trained_elsewhere(going: Going) -> None:
     going.finish()
     going.room["worker1"].start()
     assert going.ended() == {"done", "preempted"}, "a host that is gone costs no retry"
-
-
-def test_what_a_host_without_network_still_writes_changes_nothing(going: Going) -> None:
-    """Its packs are trained elsewhere once Ray misses it. Back again, it is told that it is dead, and joins anew."""
-    going.room["worker2"].cut()
-    going.wait_for("ended", going.count("ended") + 1)
-    time.sleep(30)
-    going.room["worker2"].join()
-    going.finish()
-    assert going.ended() == {"done", "preempted"}
-
-
-def test_a_host_that_is_added_is_used_within_a_minute(going: Going) -> None:
-    going.room["worker3"].start()
-    edit(going.room.hosts, [*WORKERS, "worker3"])
-    going.room["laptop"].run(f"{UP} --no-restart")
-    going.room.wait_for_nodes(4)
-    joined = pd.Timestamp.now(tz="UTC")
-    rows = going.finish()
-    began = pd.to_datetime(rows[rows.host == "worker3"].started_at)
-    assert len(began)
-    assert began.min() - joined < pd.Timedelta(60, "s")
-    going.room["worker3"].kill()
-
-
-def test_a_head_that_is_killed_comes_up_again_and_the_study_goes_on(going: Going) -> None:
-    going.room["head"].kill()
-    edit(going.room.hosts, list(WORKERS))
-    going.room["head"].start()
-    going.room["laptop"].run(UP)
-    going.room.wait_for_nodes(3, seconds=240)
-    going.start()
-    rows = going.finish()
-    assert set(rows.host) == {"head", *WORKERS}
