@@ -187,7 +187,7 @@ def show_plan(prepared: Prepared, folder: Folder, arguments: Arguments, console:
     study = prepared.study
     folder.fetch(folder.journal, folder.table("runs"))
     known = ledger.contents_of(journal.read(folder)) if folder.journal.is_dir() else ledger.Contents()
-    history = History(study, known.events)
+    history = History(study, ledger.usable(known.events))
     table = Table(title=study.title, title_justify="left", box=None, header_style="bold")
     for name, justify in (("arm", "left"), ("pins", "left"), ("search", "right"), ("confirm", "right")):
         table.add_column(name, justify=justify)  # type: ignore[arg-type]

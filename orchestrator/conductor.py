@@ -16,7 +16,7 @@ from orchestrator import checkpoint, events, watchdog
 from orchestrator.attempt import Broken, EpochDone, Finished, Message, Report
 from orchestrator.events import Event
 from orchestrator.folder import Folder
-from orchestrator.ledger import Bundle, Ledger
+from orchestrator.ledger import Bundle, Ledger, usable
 from orchestrator.plan import Done, GoOn, Plan, Wait, no_more_seeds
 from orchestrator.provenance import Commit
 from orchestrator.rows import Course, Ending, Maker, now
@@ -76,7 +76,10 @@ class Conductor:
         self.study = study
         self.observer: Observer = _Nobody()
         self.on_decided: Callable[[], None] = _nothing  # after a search is over, and after a look
-        self.plan = Plan(study, fingerprint, record=self._record, events=ledger.events, go_on=go_on)
+        known = usable(ledger.events)
+        if lost := len(ledger.events) - len(known):
+            logger.warning("%d facts of packs that the journal has lost are left out; those are planned anew", lost)
+        self.plan = Plan(study, fingerprint, record=self._record, events=known, go_on=go_on)
         self.fatal: StudyError | None = None  # why the study was stopped for good
         self._ledger, self._clock = ledger, clock
         self._maker = Maker(study=study, fingerprint=fingerprint, commit=commit)

@@ -116,8 +116,10 @@ class Folder:
     def write(self, path: Path, data: bytes) -> None:
         """Writes a whole file: aside, to the disk, then under its name. A reader never sees half of it.
 
-        With a bucket, the object is there when this returns.
+        With a bucket, the object is there when this returns, and the copy here comes after it.
         """
+        if self.bucket:
+            self.bucket.put(self._name(path), data)
         path.parent.mkdir(parents=True, exist_ok=True)
         self.journal.mkdir(parents=True, exist_ok=True)
         aside = self.journal / f"aside-{uuid.uuid4().hex}"
@@ -131,8 +133,6 @@ class Folder:
             aside.unlink(missing_ok=True)
             raise
         sync_folder(path.parent)
-        if self.bucket:
-            self.bucket.put(self._name(path), data)
 
     def create(self, path: Path, data: bytes) -> None:
         """Writes a file that nobody else may have written.

@@ -12,8 +12,8 @@ import hashlib
 import io
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -63,9 +63,7 @@ class Contents:
     events: list[Event] = field(default_factory=list)
     parts: dict[str, Part] = field(default_factory=dict)
     unpublished: dict[str, bytes] = field(default_factory=dict)  # run -> packed bundle
-    asked: set[str] = field(default_factory=set)  # runs of known packs
     told: set[str] = field(default_factory=set)  # runs whose rows are stored
-    num_lost: int = 0  # facts of packs of which the journal has lost who they are
 
 
 class Ledger:
@@ -104,13 +102,7 @@ class Ledger:
         folder.tidy()
         folder.fetch(folder.journal, *(folder.table(name) for name in TABLES))
         contents = contents_of(read(folder))
-        if contents.num_lost:
-            logger.warning(
-                "%s: %d facts of lost packs are left out; their runs are planned anew",
-                folder.address,
-                contents.num_lost,
-            )
-        self._require_same_columns()
+        self._require_same_columns(contents.parts)
         self._declare()
         self.events, self._told = contents.events, contents.told
         self._unpublished = {run_id: _bundle(packed) for run_id, packed in contents.unpublished.items()}
@@ -179,18 +171,17 @@ class Ledger:
             finally:
                 self._lock.release()
 
-    def _require_same_columns(self) -> None:
-        """Raises a ValueError if the study's rows would have other columns than those that are there."""
-        for name, schema in self._schemas.items():
-            for path in sorted(self.folder.table(name).glob("part-*.parquet"))[:1]:
-                with suppress(pa.ArrowInvalid):  # damaged: it is repaired
-                    there = set(pq.read_schema(path).names)
-                    if other := sorted(there ^ set(schema.names)):
-                        raise ValueError(
-                            f"{self.folder.address} has rows with other columns than this study ({', '.join(other)}); "
-                            "one table has the same columns everywhere. Begin anew with --fresh (the old results are "
-                            "kept aside), or give another folder with --results"
-                        )
+    def _require_same_columns(self, parts: Mapping[str, Part]) -> None:
+        """Raises a ValueError if the study's rows would have other columns than those that are there, undamaged."""
+        for table_name, schema in self._schemas.items():
+            known = ((self.folder.part(table_name, name), part.files.get(table_name)) for name, part in parts.items())
+            path = next((path for path, sha256 in known if sha256 and path.exists() and _has_hash(path, sha256)), None)
+            if path is not None and (other := sorted(set(pq.read_schema(path).names) ^ set(schema.names))):
+                raise ValueError(
+                    f"{self.folder.address} has rows with other columns than this study ({', '.join(other)}); one "
+                    "table has the same columns everywhere. Begin anew with --fresh (the old results are kept aside), "
+                    "or give another folder with --results"
+                )
 
     def _adopt(self, contents: Contents) -> None:
         """Takes in parts that are there and that the journal has lost: their rows count, and are not written twice."""
@@ -216,7 +207,11 @@ class Ledger:
 
     def _repair(self, parts: Mapping[str, Part]) -> None:
         """Writes again, under a fresh name, what a kill left unwritten or what was damaged since."""
+        rows = Counter(run_id for part in parts.values() if "runs" in part.files for run_id in part.runs)
         for name, part in parts.items():
+            if self._is_void(name, part, rows):
+                rows.subtract(part.runs.keys())
+                part.files.clear()
             for path in [p for t in TABLES if t not in part.files and (p := self.folder.part(t, name)).exists()]:
                 logger.warning("%s was replaced, and written late by a driver that was cut off; set aside", path)
                 self.folder.move_aside(path)
@@ -224,6 +219,11 @@ class Ledger:
             if broken:
                 bundles = self._recover(part.runs)
                 self._write_part(bundles, broken, replaces=name)
+
+    def _is_void(self, name: str, part: Part, rows: Mapping[str, int]) -> bool:
+        """Whether a part was announced late by a driver that was cut off: another has its rows, and it has no file."""
+        is_there = "runs" not in part.files or self.folder.part("runs", name).exists()
+        return bool(part.runs) and not is_there and all(rows[run_id] > 1 for run_id in part.runs)
 
     def _is_intact(self, table_name: str, part: str, sha256: str) -> bool:
         path = self.folder.part(table_name, part)
@@ -270,6 +270,7 @@ class Ledger:
             "runs": {bundle.run["run_id"]: bundle.run["status"] for bundle in bundles},
             "replaces": replaces,
         }
+        self._lock.check()
         self._journal.append("part", intent)
         for name, data in files.items():
             self._lock.check()
@@ -279,32 +280,35 @@ class Ledger:
 def contents_of(lines: Iterable[Line]) -> Contents:
     """Sorts a journal's lines."""
     contents = Contents()
-    asked = _Asked(contents.asked)
     for line in lines:
         if line.kind == "part":
             _note_part(contents, line.values)
             continue
-        if line.kind == "told" and line.values["run_id"] in contents.told:
-            continue  # written late by a driver that was cut off
-        event = asked.known(events.from_json(line.kind, line.values))
-        if line.kind == "told":
-            run_id = line.values["run_id"]
-            contents.told.add(run_id)
-            if line.payload is not None:
-                contents.unpublished[run_id] = line.payload
-        if event is None:
-            contents.num_lost += 1
-        else:
-            contents.events.append(event)
+        event = events.from_json(line.kind, line.values)
+        contents.events.append(event)
+        if isinstance(event, events.Told):
+            if line.payload is not None and event.run_id not in contents.told:
+                contents.unpublished[event.run_id] = line.payload
+            contents.told.add(event.run_id)
     return contents
+
+
+def usable(known: Iterable[Event]) -> list[Event]:
+    """The facts that can be folded: without those of packs that the journal has lost, and what was told twice.
+
+    A run of a lost pack is planned anew. A driver that was cut off may have told what its successor has told too.
+    """
+    asked = _Asked()
+    return [event for e in known if (event := asked.known(e)) is not None]
 
 
 class _Asked:
     """The packs and runs that the journal has introduced; what it says of others cannot be used."""
 
-    def __init__(self, runs: set[str]) -> None:
+    def __init__(self) -> None:
         self.packs: set[str] = set()
-        self.runs = runs
+        self.runs: set[str] = set()
+        self._over: set[str] = set()
 
     def known(self, event: Event) -> Event | None:
         """The event, as far as it is of known packs and runs; None: it is not."""
@@ -315,7 +319,9 @@ class _Asked:
             case events.Began() | events.Ended():
                 return event if event.pack_id in self.packs else None
             case events.Told():
-                return event if event.run_id in self.runs else None
+                is_news = event.run_id in self.runs and event.run_id not in self._over
+                self._over |= {event.run_id} & self.runs
+                return event if is_news else None
             case events.Reported():
                 return self._known_report(event)
         return event
@@ -339,14 +345,14 @@ def _note_part(contents: Contents, values: Mapping[str, Any]) -> None:
         contents.unpublished.pop(run_id, None)
         if run_id not in contents.told:  # the line that told it was damaged since; its row is published
             contents.told.add(run_id)
-            if run_id in contents.asked:
-                contents.events.append(events.Told(run_id=run_id, status=status))
+            contents.events.append(events.Told(run_id=run_id, status=status))
 
 
 def _is_readable(path: Path) -> bool:
     """Whether a part of which no hash is known is whole, as far as its own checksums tell."""
+    data = path.read_bytes()  # what goes wrong here is the disk's, and no damage
     try:
-        pq.read_table(path, page_checksum_verification=True)
+        pq.read_table(io.BytesIO(data), page_checksum_verification=True)
     except (pa.ArrowInvalid, OSError):
         return False
     return True

@@ -258,7 +258,7 @@ class Plan:
         )
 
     def _ask_pack(self, asked: Sequence[AskedRun]) -> str | None:
-        pack_id = f"p{len(self.history.packs):06d}"
+        pack_id = f"p{self.history.next_pack:06d}"
         self._emit(Asked(pack_id=pack_id, runs=tuple(asked)))
         return pack_id if self.history.open_runs(pack_id) else None
 
