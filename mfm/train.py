@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from mfm import evaluate, probe
+from mfm.batch import Batch
 from mfm.capacity import matched
 from mfm.config import Config
 from mfm.data.dataset import FOLDS, Dataset
@@ -26,7 +27,7 @@ from mfm.model import MFM, num_parameters
 from mfm.optimiser import Adam, Best, Plateau, bind, flat_gradient
 from mfm.schedule import Stage, stage_of
 from mfm.shape import Shape
-from mfm.streams import Fresh, permutation
+from mfm.streams import Fresh, Noise, permutation
 
 # Arrays with the members' axis in front, the epoch, and the members' names.
 State = Mapping[str, Any]
@@ -187,10 +188,7 @@ class _Pack:
         total_K, weight_K = torch.zeros(2, len(self.members), device=self._device)
         for number, part in enumerate(rows.batches(self._config.batch_size, drop_last=self._config.drop_last)):
             batch = self._feed.batch(part)
-            noise = self._noise(number)
-            loss_K = total_loss(
-                self._model(batch, noise), batch, config=self._config, weights=self._hyper, noise=noise, stage=stage
-            )
+            loss_K = self._objective(batch, self._noise(number), stage)
             items_K = batch.num_items_K
             self._adam.step(
                 flat_gradient(loss_K, self._parameters, out=self._gradient),
@@ -209,6 +207,11 @@ class _Pack:
     def _order(self, member: Member, rows: np.ndarray) -> np.ndarray:
         epoch = self.epoch if self._config.shuffle == "every_epoch" else 0
         return rows[permutation(member.seed, epoch, len(rows))]
+
+    def _objective(self, batch: Batch, noise: Noise, stage: Stage) -> Tensor:
+        """L (K,)."""
+        output = self._model(batch, noise)
+        return total_loss(output, batch, config=self._config, weights=self._hyper, noise=noise, stage=stage)
 
     def _take_note(self, metrics: Sequence[Mapping[str, float]]) -> None:
         table_KM = torch.tensor([[own.get(name, float("nan")) for name in self._metric_names] for own in metrics])

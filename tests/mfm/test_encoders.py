@@ -45,7 +45,7 @@ def encoder_of(name: str, names: tuple[str, ...], **pins: object) -> torch.nn.Mo
 
 
 def ragged(names: tuple[str, ...]) -> dict[str, tuple[Tensor, Tensor]]:
-    """Inputs and masks: lengths 5, 3, 1 and none; the third modality has a gap besides."""
+    """Inputs and masks: lengths 5, 3, 1 and none; the third modality has a gap besides, and one item lacks it alone."""
     torch.manual_seed(11)
     made = {}
     for m in names:
@@ -53,7 +53,8 @@ def ragged(names: tuple[str, ...]) -> dict[str, tuple[Tensor, Tensor]]:
             mask = torch.tensor([True, True, False, True]).expand(K, B).clone()
         else:
             mask = (torch.arange(T)[:, None] < torch.tensor([5, 3, 1, 0])).expand(K, T, B).clone()
-            mask[:, 1, 0] &= m != "three"
+            if m == "three":
+                mask[:, 1, 0] = mask[:, :, 1] = False
         made[m] = torch.randn(*mask.shape, WIDTHS[m], dtype=torch.float64) * mask.unsqueeze(-1), mask
     return made
 
