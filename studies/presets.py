@@ -34,6 +34,24 @@ ABLATION: Mapping[str, Preset] = {
         words="every arm, 3 searches of 67 trials, 60 seeds, for a cluster", trials=201, seeds=60, epochs=50, searches=3
     ),
 }
+FACTORIAL: Mapping[str, Preset] = {
+    "quick": Preset(
+        words="3 components in 8 arms, a planted set and widths of its own, a few minutes on 2 cores",
+        trials=8,
+        seeds=10,
+        epochs=20,
+    ),
+    "standard": Preset(
+        words="5 components in 16 arms, 2 searches of 6 trials, 12 seeds", trials=12, seeds=12, epochs=25, searches=2
+    ),
+    "paper": Preset(
+        words="5 components in 16 arms, 3 searches of 67 trials, 30 seeds, for a cluster",
+        trials=201,
+        seeds=30,
+        epochs=50,
+        searches=3,
+    ),
+}
 SENSITIVITY: Mapping[str, Preset] = {
     "quick": Preset(words="a planted set of its own, a few minutes on 2 cores", trials=60, seeds=3, epochs=12),
     "standard": Preset(words="200 trials, under 2 hours on 2 cores on MOSI", trials=200, seeds=10, epochs=25),

@@ -90,7 +90,9 @@ def loaded_by(statement: str) -> set[str]:
     return set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
 
 
-@pytest.mark.parametrize("script", ["mosi_ablation", "mosi_sensitivity", "mmmo_ablation", "pom_ablation"])
+@pytest.mark.parametrize(
+    "script", ["mosi_ablation", "mosi_sensitivity", "mosi_factorial", "mmmo_ablation", "pom_ablation"]
+)
 def test_help_and_plan_load_neither_torch_nor_pandas_nor_ray(script: str) -> None:
     plan = f"from studies.{script} import SCRIPT; SCRIPT.main(['--plan', '--results', 'nowhere'])"
     assert not loaded_by(plan) & {"torch", "pandas", "ray", "matplotlib"}
