@@ -19,6 +19,7 @@ class Findings:
 
     results: Results
     ablation: pd.DataFrame
+    effects: pd.DataFrame
     paired: pd.DataFrame
     fairness: pd.DataFrame
     cost: pd.DataFrame
@@ -45,6 +46,7 @@ def find(results: Results, *, seed: int = 0) -> Findings:
     return Findings(
         results=results,
         ablation=tables.ablation(results),
+        effects=tables.effects(results),
         paired=tables.paired(results),
         fairness=tables.fairness(results),
         cost=cost(results),

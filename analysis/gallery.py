@@ -16,7 +16,7 @@ from analysis.importance import FANOVA, leading, missing
 from analysis.prose import finding, headline, importance_in_words
 from analysis.surrogate import fit
 from analysis.trials import chosen_numbers
-from analysis.words import join, metric_name, spaced
+from analysis.words import count, join, metric_name, spaced
 
 LEADING = 12  # knobs in the slices for a column
 MOST_RUNS = 400  # behind the interaction map; beyond, so many are drawn
@@ -43,7 +43,8 @@ class Gallery:
         """Draws all figures into the folder."""
         self.folder.mkdir(parents=True, exist_ok=True)
         drawn = {
-            "forest": self._forest, "seeds": self._seeds, "importance": self._importance,
+            "forest": self._forest, "seeds": self._seeds, "effects": self._effects,
+            "importance": self._importance,
             "sensitivity": self._sensitivity, "interaction": self._interaction, "parallel": self._parallel,
             "curves": self._curves, "history": self._history,
         }  # fmt: skip
@@ -71,6 +72,14 @@ class Gallery:
         study = self.found.results.study
         alt = f"The difference of every arm to {study.reference}, seed by seed; the numbers are in tables/seeds.csv."
         return self._save("seeds", figures.seed_differences(self.found.paired, self.found.ablation, study), alt=alt)
+
+    def _effects(self) -> Picture | str:
+        table, study = self.found.effects, self.found.results.study
+        if table.empty or not table["n_seeds"].sum():
+            return "There are no seeds so far that all arms of the design have."
+        said = " ".join(f"{row['effect']}: {row['verdict']}." for _, row in table.iterrows())
+        alt = f"Main effects and interactions of {count(len(study.factors), 'component')} with intervals. {said}"
+        return self._save("effects", figures.effects(table, study), alt=alt)
 
     def _importance(self) -> Picture | str:
         if why_not := missing(self.found.trials):

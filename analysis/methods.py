@@ -6,6 +6,7 @@ import json
 
 import pandas as pd
 
+from analysis.effects import cells_of, is_averaged
 from analysis.load import Results
 from analysis.statistics import ALPHA
 from analysis.study import Study
@@ -83,6 +84,36 @@ def _versions(column: pd.Series) -> str:
 
 def _day(time: object) -> str:
     return f"{time:%Y-%m-%d %H:%M} UTC" if isinstance(time, pd.Timestamp) else "an unknown time"
+
+
+def designed(effects: pd.DataFrame, study: Study) -> list[str]:
+    """How to read the effects of a factorial study; empty for any other.
+
+    Args:
+        effects: `tables.effects`.
+        study: the declarations.
+    """
+    cells = cells_of(study)
+    if not study.factors:
+        return []
+    if effects.empty:
+        return ["The arms that were run do not tell the effects of the components from each other."]
+    k, num_cells = len(study.factors), len(cells)
+    if is_averaged(cells.values()):
+        main = "averaged over the other components, which is not the effect at the full model"
+        design = "all combinations" if num_cells == 2**k else "a fraction of all combinations"
+    else:
+        main, design = f"the difference to {study.reference}", "each left out alone, and two together"
+    nil = " Interactions of three and more are taken to be nil." if design.startswith("a fraction") else ""
+    return [
+        f"{count(k, 'component')} in {count(num_cells, 'arm')}: {design}. A main effect is what removing a component "
+        f"changes, {main}. An interaction is by how much removing a second component changes that.{nil}",
+        "Redundant: without both, the result is worse than the sum says; each stands in for the other. Complementary: "
+        "it is better than the sum says; neither is worth as much without the other. Additive: the interaction is "
+        f"within ±{study.smallest_effect:g}.",
+        f"Tests and intervals are those of the arms, seed by seed; Holm's correction over {len(effects)} effects is "
+        "a family of its own. An interaction is known with a larger error than a main effect from the same runs.",
+    ]
 
 
 def progress(table: pd.DataFrame) -> str:

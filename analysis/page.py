@@ -15,6 +15,7 @@ import pandas as pd
 from analysis import methods, prose
 from analysis.findings import Findings
 from analysis.gallery import Picture
+from analysis.redundancy import hidden
 from analysis.study import Study
 from analysis.words import decimals, duration, fixed, mean_sd, metric_name, short, show_p, signed, spaced
 
@@ -53,6 +54,10 @@ def _verdict_parts(found: Findings) -> dict[str, Any]:
         "meanings": prose.MEANINGS,
         "caveats": prose.caveats(found.results, found.compared),
         "coverage": prose.coverage(found.ablation, study),
+        "hidden": hidden(found.compared, found.effects, study),
+        "effects": _effects(found.effects, study),
+        "together": prose.together(found.effects),
+        "designed": methods.designed(found.effects, study),
         "secondary": _secondary(found.ablation, study),
         "methods": methods.methods(found.results),
         "progress": methods.progress(found.progress),
@@ -112,6 +117,19 @@ def _numbers(row: pd.Series, d: int) -> dict[str, str]:
         "q": show_p(row["p_equiv_holm"]) if pd.notna(row["p_equiv_holm"]) else "–",
         "seeds_needed": str(row["seeds_needed"]) if pd.notna(row["seeds_needed"]) else "–",
     }
+
+
+def _effects(effects: pd.DataFrame, study: Study) -> list[dict[str, Any]]:
+    d = decimals(study.smallest_effect)
+    return [
+        row
+        | {
+            "estimate": signed(row["estimate"], d), "interval": _interval(row["ci_low"], row["ci_high"], d),
+            "p": show_p(row["p_holm"]), "q": show_p(row["p_equiv_holm"]),
+            "seeds_needed": "–" if pd.isna(row["seeds_needed"]) else str(row["seeds_needed"]),
+        }
+        for row in _rows(effects)
+    ]  # fmt: skip
 
 
 def _interval(low: float, high: float, d: int) -> str:

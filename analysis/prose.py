@@ -8,6 +8,7 @@ import math
 import pandas as pd
 
 from analysis import statistics as st
+from analysis.effects import INTERACTION, MAIN
 from analysis.load import Results
 from analysis.study import Study
 from analysis.verdict import EQUIVALENT, HELPS, HURTS, UNDECIDED, WORDS
@@ -39,7 +40,22 @@ def headline(table: pd.DataFrame, study: Study) -> str:
         return f"What {arm} takes from {study.reference} {one[word]}, by {metric}."
     numbers = {word: int((verdicts == word).sum()) for word in WORDS}
     parts = [f"{n} {one[word] if n == 1 else many[word]}" for word, n in numbers.items() if n]
-    return f"Of the {len(verdicts)} components that are taken from {study.reference}, by {metric}: {join(parts)}."
+    taken = "combinations of components" if study.factors else "components"
+    return f"Of the {len(verdicts)} {taken} that are taken from {study.reference}, by {metric}: {join(parts)}."
+
+
+def together(effects: pd.DataFrame) -> str:
+    """The result of a factorial study in one sentence; empty where there are no effects.
+
+    Args:
+        effects: `tables.effects`.
+    """
+    parts = []
+    for kind, noun in ((MAIN, "component"), (INTERACTION, "interaction")):
+        numbers = effects.loc[effects["kind"] == kind, "verdict"].value_counts()
+        if len(numbers):
+            parts.append(f"of {count(numbers.sum(), noun)}, {join([f'{n} {word}' for word, n in numbers.items()])}")
+    return f"Verdicts: {'; '.join(parts)}." if parts else ""
 
 
 def finding(row: pd.Series, study: Study) -> str:

@@ -69,6 +69,8 @@ def _write_tables(found: Findings, folder: Path) -> None:
         "curves": found.curves,
         "sensitivity": tables.smooths(found.slices),
     }
+    if found.results.study.factors:
+        written["effects"] = found.effects
     for name, table in written.items():
         table.to_csv(folder / f"{name}.csv", index=False)
     (folder / "ablation.tex").write_text(latex.ablation(found.ablation, found.results.study), encoding="utf-8")

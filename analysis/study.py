@@ -36,6 +36,8 @@ class Study:
     modes: Mapping[str, Mode]  # metric -> the side that is better
     smallest_effect: float  # in units of the primary metric: smaller differences do not matter
     arms: Mapping[str, Mapping[str, Knob]]  # every planned arm -> its pins; the family of the correction
+    # Components of a factorial design -> the pins that switch each off; arms are combinations of them.
+    factors: Mapping[str, Mapping[str, Knob]] = field(default_factory=dict)
     selected: tuple[str, ...] = ()  # arms that the latest call runs; empty: all
     space: Mapping[str, BaseDistribution] = field(default_factory=dict)
     conditions: Conditions = field(default_factory=dict)  # knob -> what must hold for it to have a meaning
@@ -131,6 +133,7 @@ def _study(declared: Mapping[str, Any]) -> Study:
         modes={metric.removeprefix("metric:"): _mode(metric, mode) for metric, mode in declared["modes"].items()},
         smallest_effect=float(declared["smallest_effect"]),
         arms={arm: dict(pins) for arm, pins in declared["arms"].items()},
+        factors={name: dict(pins) for name, pins in (declared.get("factors") or {}).items()},
         selected=tuple(declared.get("selected") or ()),
         space={knob: _distribution(d) for knob, d in (declared.get("space") or {}).items()},
         conditions=_conditions(declared.get("conditions") or {}),

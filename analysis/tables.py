@@ -11,6 +11,8 @@ import pandas as pd
 from scipy import stats
 
 from analysis.comparison import Comparison, compare
+from analysis.effects import COLUMNS as EFFECT_COLUMNS
+from analysis.effects import effects as effects_of
 from analysis.importance import Importance, importances
 from analysis.load import Results
 from analysis.pairs import PAIR, pairs
@@ -26,6 +28,12 @@ FAIRNESS_COLUMNS = ["arm", "search_runs", "completed", "pruned", "failed", "trai
 def ablation(results: Results) -> pd.DataFrame:
     """Every arm and metric against the reference: the primary metric first, then the secondary ones."""
     table = pd.DataFrame([asdict(row) for row in compare(results)], columns=pd.Index(ABLATION_COLUMNS))
+    return table.astype({"seeds_needed": "Int64"})
+
+
+def effects(results: Results) -> pd.DataFrame:
+    """Main effects and interactions of a factorial study; empty for any other."""
+    table = pd.DataFrame([asdict(row) for row in effects_of(results)], columns=pd.Index(EFFECT_COLUMNS))
     return table.astype({"seeds_needed": "Int64"})
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -47,7 +48,7 @@ class Differences:
         """The looks at which it is tested."""
         return (Look(num_pairs=len(self.d_S), weight=1, equivalence_weight=1),) if self.looks is None else self.looks
 
-    @property
+    @cached_property
     def p_exact(self) -> float:
         """P of no difference, by the sign-flip test: with looks, the smallest of theirs over its share of alpha."""
         return _smallest(sign_flip_p(self.d_S[: look.num_pairs]) / look.weight for look in self.tested)

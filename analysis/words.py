@@ -20,8 +20,8 @@ def metric_name(metric: str) -> str:
 
 
 def spaced(name: str) -> str:
-    """An arm or a knob: no_prior -> no prior."""
-    return name.replace("_", " ")
+    """An arm or a knob: no_prior -> no prior, no_prior+encoder -> no prior + encoder."""
+    return name.replace("_", " ").replace("+", " + ")
 
 
 def show_p(p: float) -> str:

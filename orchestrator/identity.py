@@ -46,6 +46,7 @@ def describe(study: Study, fingerprint: Fingerprint, *, program: Mapping[str, An
         "modes": dict(study.modes),
         "smallest_effect": study.smallest_effect,
         "arms": {arm.name: dict(arm.pins) for arm in study.arms},
+        "factors": {name: dict(pins) for name, pins in study.factors.items()},
         "selected": [arm.name for arm in study.running],
         "space": {knob: distribution_to_json(d) for knob, d in study.searched.items()},
         "conditions": {knob: [[p, list(values)] for p, values in c] for knob, c in study.conditions.items()},

@@ -20,6 +20,8 @@ Knob = bool | int | float | str
 Knobs = Mapping[str, Knob]
 # knob -> ((parent, values), ...): the knob has a meaning while every parent has one and takes one of the values.
 Conditions = Mapping[str, Sequence[tuple[str, Sequence[Knob]]]]
+# component -> the pins that switch it off
+Factors = Mapping[str, Knobs]
 Phase = Literal["search", "confirm"]
 # The seeds of a study lie this far from those of another study seed.
 SEED_STRIDE = 1000
@@ -69,6 +71,8 @@ class Study:
     looks: tuple[int, ...] = ()
     rule: Mapping[str, Any] = field(default_factory=dict)  # what the rule is, for the record
     selected: tuple[str, ...] = ()  # arms to run; empty: all. The space does not depend on it
+    # Components of a factorial design (orchestrator.design), whose arms are combinations of them; empty: no design.
+    factors: Factors = field(default_factory=dict)
     notes: tuple[str, ...] = ()  # sentences for the report
     about: Mapping[str, Any] = field(default_factory=dict)  # facts for the report: data, preset, splits
 
@@ -106,6 +110,9 @@ class Study:
         for knob, parents in self.conditions.items():
             for name in (knob, *(parent for parent, _ in parents)):
                 require_known("knob", name, self.base, where=" (in the conditions)")
+        for component, pins in self.factors.items():
+            for knob in pins:
+                require_known("knob", knob, self.base, where=f" (pinned by component {component!r})")
         for knob in self.fusable:
             require_known("knob", knob, self.base, where=" (fusable)")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from optuna.distributions import BaseDistribution
@@ -12,7 +12,7 @@ from mfm import conditions, config, metrics
 from mfm.config import Knob
 from mfm.data.dataset import FOLDS, Dataset
 from mfm.data.folds import Folds
-from orchestrator.study import Arm, Study
+from orchestrator.study import Arm, Factors, Study
 from studies import arms
 from studies.arms import REFERENCE
 from studies.ground import Ground
@@ -31,6 +31,7 @@ class Question:
     arms: Sequence[Arm]
     space: Mapping[str, BaseDistribution]
     smallest_effect: float  # in units of the primary metric
+    factors: Factors = field(default_factory=dict)  # components of a factorial design
     notes: Sequence[str] = ()
     reference: str = REFERENCE
     search_metric: str = "valid_mae"
@@ -47,6 +48,7 @@ class Question:
             base=config.base(modalities, **self.knobs),
             arms=tuple(self.arms),
             reference=self.reference,
+            factors=self.factors,
             space=self.space,
             conditions=conditions.conditions(modalities),
             fusable=conditions.fusable(modalities),

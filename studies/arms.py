@@ -67,6 +67,17 @@ def encoders() -> tuple[Arm, ...]:
     return tuple(Arm(name=name, pins={"encoder": name} if name != ENCODERS[0] else {}) for name in ENCODERS)
 
 
+def components(modalities: Sequence[str], *, encoder: str) -> dict[str, dict[str, Knob]]:
+    """What a factorial design can switch off, alone and together, with the pins that do it."""
+    names = ("generative_factors", "multimodal_factor", "generative_loss", "prior")
+    other = {"mfn": "ef_lstm", "ef_lstm": "mfn"}[encoder]
+    return {
+        **{name: dict(_COMPONENTS[f"no_{name}"]) for name in names},
+        "encoder": {"encoder": other},
+        **{m: {f"use_{m}": False} for m in modalities},
+    }
+
+
 def named(arms: Sequence[Arm], names: Sequence[str]) -> tuple[Arm, ...]:
     """Some of the arms, in their order."""
     return tuple(arm for arm in arms if arm.name in names)

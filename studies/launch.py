@@ -69,6 +69,8 @@ def _seconds_per_run(question: Question, study: Study) -> float:
 
 
 def _rule(study: Study) -> Rule:
+    if study.factors:
+        raise ValueError("--seeds auto decides arms, and not the effects of a factorial study; give it --seeds N")
     num_arms = len(study.running) - 1
     if not num_arms:
         raise ValueError("--seeds auto decides arms against the reference; this study has no arm beside it")
@@ -93,6 +95,8 @@ def _objective(question: Question, study: Study) -> Objective:
 
 def _foresight(study: Study) -> list[str]:
     """Whether a verdict is in reach, before anything is run."""
+    if study.factors:
+        return [_effects_in_reach(study)]
     num_arms = len(study.running) - 1
     if not num_arms:
         return []
@@ -112,6 +116,18 @@ def _foresight(study: Study) -> list[str]:
         f"No arm can be called helps or hurts: with {study.seeds} seeds the smallest p in reach after Holm's "
         f"correction over {num_arms} arms is {least:.2g}; --seeds {pairs_in_reach(num_arms)} is the least that can"
     ]
+
+
+def _effects_in_reach(study: Study) -> str:
+    k = len(study.factors)
+    num_effects = k + k * (k - 1) // 2
+    least, fewest = reachable_p(study.seeds, num_effects), pairs_in_reach(num_effects)
+    in_reach = "" if least <= 0.05 else f": none can be told, --seeds {fewest} is the least that can"
+    return (
+        f"{k} components in {len(study.arms)} arms: {k} main effects and interactions of two; with "
+        f"{study.seeds} seeds the smallest p in reach after Holm's correction over these {num_effects} is {least:.2g}"
+        f"{in_reach}"
+    )
 
 
 def _report(results: Path) -> list[str]:

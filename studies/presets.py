@@ -59,3 +59,22 @@ SENSITIVITY: Mapping[str, Preset] = {
     "standard": Preset(words="200 trials, under 2 hours on 2 cores on MOSI", trials=200, seeds=10, epochs=25),
     "paper": Preset(words="1000 trials, for a cluster", trials=1000, seeds=10, epochs=50),
 }
+
+FACTORIAL: Mapping[str, Preset] = {
+    "quick": Preset(
+        words="3 components in 8 arms, a planted set and widths of its own, a few minutes on 2 cores",
+        trials=8,
+        seeds=10,
+        epochs=20,
+    ),
+    "standard": Preset(
+        words="5 components in 16 arms, 2 searches of 6 trials, 12 seeds", trials=12, seeds=12, epochs=25, searches=2
+    ),
+    "paper": Preset(
+        words="5 components in 16 arms, 3 searches of 67 trials, 30 seeds, for a cluster",
+        trials=201,
+        seeds=30,
+        epochs=50,
+        searches=3,
+    ),
+}

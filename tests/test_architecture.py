@@ -91,7 +91,16 @@ def loaded_by(statement: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "script", ["mosi_ablation", "mosi_encoders", "mosi_objectives", "mosi_sensitivity", "mmmo_ablation", "pom_ablation"]
+    "script",
+    [
+        "mosi_ablation",
+        "mosi_encoders",
+        "mosi_objectives",
+        "mosi_sensitivity",
+        "mosi_factorial",
+        "mmmo_ablation",
+        "pom_ablation",
+    ],
 )
 def test_help_and_plan_load_neither_torch_nor_pandas_nor_ray(script: str) -> None:
     plan = f"from studies.{script} import SCRIPT; SCRIPT.main(['--plan', '--results', 'nowhere'])"

@@ -5,6 +5,7 @@ for a paper's column (3.4 inch); those of several panels take a number of column
 """
 
 from analysis.figures.curves import learning_curve, learning_curves
+from analysis.figures.effects import effects
 from analysis.figures.forest import forest, seed_differences
 from analysis.figures.history import history, search_history
 from analysis.figures.importance import importance
@@ -16,6 +17,7 @@ from analysis.figures.style import COLUMN, PAGE, save
 __all__ = [
     "COLUMN",
     "PAGE",
+    "effects",
     "forest",
     "history",
     "importance",

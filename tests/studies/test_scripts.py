@@ -135,6 +135,34 @@ def test_every_script_runs_on_planted_data(script: str, tmp_path: Path) -> None:
     assert (tmp_path / "results" / "report" / "index.html").exists()
 
 
+def test_a_factorial_study_records_its_design_and_reports_its_effects(tmp_path: Path) -> None:
+    arguments = ("--trials", "0", "--seeds", "3", "--epochs", "2", "--serial", "--components", "prior,language")
+    done = call("mosi_factorial", "--results", str(tmp_path), *arguments)
+    assert done.returncode == 0, done.stderr
+    assert "2 components in 4 arms: 2 main effects and interactions of two; with 3 seeds" in done.stdout
+    declared = json.loads((tmp_path / "study.json").read_text())
+    assert declared["factors"] == {"prior": {"prior": "none"}, "language": {"use_language": False}}
+    table = pd.read_csv(tmp_path / "report" / "tables" / "effects.csv")
+    assert list(table["effect"]) == ["prior", "language", "prior × language"]
+    assert set(table["n_seeds"]) == {3}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--components", "multimodal_factor,generative_factors"], "the one without multimodal_factor and generative_"),
+        (["--components", "prior,acustic"], "did you mean 'acoustic'?"),
+        (["--arms", "no_prior"], "give --components instead of --arms"),
+        (["--seeds", "auto"], "give it --seeds N"),
+    ],
+)
+def test_a_design_that_cannot_be_run_is_refused_in_one_line(arguments: Sequence[str], message: str) -> None:
+    done = call("mosi_factorial", "--plan", *arguments)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
 def test_adaptive_seeds_stop_at_a_look_and_the_report_counts_it(tmp_path: Path) -> None:
     results = tmp_path / "results"
     arms = ("--arms", "without_language,no_prior")
