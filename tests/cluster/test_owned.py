@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from ledger_check import check, journal
+from ledger_check import check
 from room import Room
 
 pytestmark = pytest.mark.cluster
@@ -65,10 +65,6 @@ class Going:
         assert (self.results / "report" / "index.html").exists()
         return pd.read_parquet(self.results / "runs")
 
-    def ended(self) -> set[str]:
-        """Kinds of ends of attempts."""
-        return {line.values["kind"] for line in journal(self.results) if line.kind == "ended"}
-
 
 @pytest.fixture(scope="module")
 def cluster(room: Room) -> Room:
@@ -107,10 +103,3 @@ def test_a_driver_that_is_killed_goes_on(going: Going) -> None:
     going.start()
     going.finish()
     assert "runs are over and stay as they are" in going.log.read_text()
-
-
-def test_the_packs_of_a_killed_host_are_trained_elsewhere(going: Going) -> None:
-    going.room["worker1"].kill()
-    going.finish()
-    going.room["worker1"].start()
-    assert going.ended() == {"done", "preempted"}, "a host that is gone costs no retry"
