@@ -7,7 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator import token
+
 ROOT = Path(__file__).parent.parent
+
+
+def pytest_configure() -> None:
+    """Ray's token is there from the start, as after any study: a Ray that starts later asks for it."""
+    token.keep_private()
+    token.use_if_there()
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent.parent
 NAMES = ("laptop", "head", "worker1", "worker2", "worker3")  # addresses end in 2, 3, ...
 NODES = """
 import ray
-ray.init(address="auto", logging_level="ERROR")
+ray.init(address="auto", logging_level="ERROR", log_to_driver=False)
 print("alive", sum(node["Alive"] for node in ray.nodes()))
 """
 

@@ -25,7 +25,7 @@ ROOT = Path(__file__).parent.parent.parent
 FAKE_HEAD_NODE_ID = "fffffffffffffffffffffffffffffffffffffffffffffffffff00000"
 NODES = """
 import json, time, ray
-ray.init(address="auto", logging_level="ERROR")
+ray.init(address="auto", logging_level="ERROR", log_to_driver=False)
 for _ in range(900):
     alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     if len(alive) == 1:
