@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from analysis import tables
+from analysis.cost import cost
 from analysis.load import Results
 from analysis.sensitivity import Slice, slices
 from analysis.trials import Trials, trials
@@ -21,6 +22,7 @@ class Findings:
     effects: pd.DataFrame
     paired: pd.DataFrame
     fairness: pd.DataFrame
+    cost: pd.DataFrame
     failures: pd.DataFrame
     progress: pd.DataFrame
     best: pd.DataFrame
@@ -47,6 +49,7 @@ def find(results: Results, *, seed: int = 0) -> Findings:
         effects=tables.effects(results),
         paired=tables.paired(results),
         fairness=tables.fairness(results),
+        cost=cost(results),
         failures=tables.failures(results),
         progress=tables.progress(results),
         best=tables.best(results),

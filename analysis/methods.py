@@ -72,7 +72,7 @@ def _conditions(results: Results) -> list[str]:
     if runs["git_dirty"].isin([True]).any():
         sentences.append("Some runs were made with uncommitted changes in the working tree.")
     if versions := _versions(runs["versions"]):
-        sentences.append(f"Software: {versions}.")
+        sentences.append(f"Software and settings: {versions}.")
     return sentences
 
 

@@ -67,6 +67,7 @@ def _verdict_parts(found: Findings) -> dict[str, Any]:
 def _search_parts(found: Findings) -> dict[str, Any]:
     study = found.results.study
     return {
+        "cost": _cost(found.cost, study),
         "fairness": _fairness(found.fairness, found.failures, study),
         "unfair": methods.unfair(found.fairness, found.failures),
         "failures": [row for row in _rows(found.failures) if row["failed"]],
@@ -152,6 +153,20 @@ def _fairness(fairness: pd.DataFrame, failures: pd.DataFrame, study: Study) -> l
         row
         | {"time": duration(row["train_seconds"]), "best": fixed(row["best_valid"], d), "odd": row["p_differs"] <= 0.05}
         for row in _rows(both)
+    ]
+
+
+def _cost(cost: pd.DataFrame, study: Study) -> list[dict[str, Any]]:
+    d = decimals(study.smallest_effect)
+    return [
+        row
+        | {
+            "mean": mean_sd(row, d),
+            "count": f"{row['parameters']:,.0f}" if pd.notna(row["parameters"]) else "–",
+            "run": duration(row["seconds_per_run"]) if pd.notna(row["seconds_per_run"]) else "–",
+            "search": duration(row["search_seconds"]),
+        }
+        for row in _rows(cost)
     ]
 
 

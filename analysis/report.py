@@ -59,6 +59,7 @@ def _write_tables(found: Findings, folder: Path) -> None:
         "ablation": found.ablation,
         "importance": found.importance[tables.IMPORTANCE_COLUMNS],
         "fairness": found.fairness,
+        "cost": found.cost,
         "importance_details": found.importance,
         "seeds": found.paired,
         "failures": found.failures,

@@ -22,7 +22,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -37,6 +37,7 @@ TRIALS = 12
 VICTIMS = ("driver", "worker", "raylet", "machine")
 MOMENTS = ("starting", "asked", "began", "reported", "told", "part", "chosen", "drawing")
 CALL = "=== call"
+AGENTS = ("ray::DashboardAgent", "ray::RuntimeEnvAgent")  # Ray's own; they miss their raylet after half a minute
 LONGEST = 900.0  # seconds that one call may take
 
 
@@ -46,7 +47,7 @@ class Blow:
 
     victim: str
     moment: str
-    delay: float  # seconds after the moment
+    has_come: Callable[[], bool]  # whether it is to be struck
 
 
 @dataclass(kw_only=True)
@@ -77,7 +78,11 @@ class Call:
             log.flush()
             budget = ["--trials", str(trials), "--seed", str(seed), "--results", str(results)]
             command = [sys.executable, *STUDY, *budget]
-            self.process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, start_new_session=True)
+            self.mark = f"CHAOS_CALL={os.getpid()}-{time.time_ns()}"  # all its processes bear it, orphans too
+            name, _, value = self.mark.partition("=")
+            self.process = subprocess.Popen(
+                command, cwd=ROOT, stdout=log, stderr=log, start_new_session=True, env={**os.environ, name: value}
+            )
 
     @property
     def seconds(self) -> float:
@@ -97,19 +102,23 @@ class Call:
     def kill(self, victim: str) -> bool:
         """Kills; whether there was what was to be killed."""
         if victim == "machine":
-            os.killpg(self.process.pid, signal.SIGKILL)
-            for pid in self._descendants():
+            for pid in self.processes():
                 _kill(pid)
             return True
         if victim == "driver":
             return _kill(self.process.pid)
-        pids = [pid for pid in self._descendants() if _is(victim, _command(pid))]
+        pids = [pid for pid in self.processes() if _is(victim, _command(pid))]
         return bool(pids) and _kill(random.choice(pids))
 
-    def _descendants(self) -> list[int]:
-        """Processes of its session, and those below them: Ray's daemons start sessions of their own."""
-        parents = dict(_processes())
-        return [pid for pid in parents if self.process.pid in _ancestors(pid, parents)]
+    def processes(self) -> list[int]:
+        """All of them: the driver, and Ray's, which start sessions of their own."""
+        return [int(path.parent.name) for path in Path("/proc").glob("[0-9]*/environ") if self._bears_mark(path)]
+
+    def _bears_mark(self, environment: Path) -> bool:
+        try:
+            return self.mark.encode() in environment.read_bytes().split(b"\0")
+        except OSError:
+            return False
 
     def _segments(self) -> list[Path]:
         return list((self.results / "journal").glob("*.jsonl"))
@@ -155,20 +164,19 @@ def torment(results: Path, rng: random.Random, tally: Tally, arguments: argparse
     tally.studies += 1
     known: dict[str, str] = {}
     is_over = False
-    reader = Reader(results)
+    reader, calls = Reader(results), list[Call]()
     while not is_over:
-        blow = None
-        if tally.num_kills < arguments.kills:
-            blow = Blow(victim=rng.choice(VICTIMS), moment=rng.choice(MOMENTS), delay=rng.uniform(0, 0.1))
         call = Call(results, seed, trials=trials)
         tally.calls += 1
-        is_over = follow(call, blow, rng, tally)
-        wait_until_gone(call)
+        is_over = follow(call, rng, tally, most=arguments.kills)
+        calls.append(call)
+        wait_until_gone([call], but=AGENTS)
         now = finished(list(journal(results)))
         must(known.keys() <= now.keys(), f"finished runs are gone: {sorted(known.keys() - now.keys())}")
         must(all(now[run_id] == stored for run_id, stored in known.items()), "a finished run was stored anew")
         known = now
     tally.reads += reader.end()
+    wait_until_gone(calls)
     tally.runs += check(results)
     if arguments.fixed:
         compare_with_calm(results, seed)
@@ -189,44 +197,55 @@ def _numbers(row: Mapping[str, object]) -> dict[str, object]:
     }
 
 
-def follow(call: Call, blow: Blow | None, rng: random.Random, tally: Tally) -> bool:
-    """Watches a call, and strikes when the moment has come. Returns whether the study came to its end."""
-    has_come = moment_of(call, blow, rng) if blow else _never
-    struck: str | None = None
+def follow(call: Call, rng: random.Random, tally: Tally, *, most: int) -> bool:
+    """Watches a call, and strikes when the moment has come. Returns whether the study came to its end.
+
+    A study whose worker was killed goes on, and is struck again.
+    """
+    blow, is_fatal = draw(call, rng), False
     while call.process.poll() is None:
         if call.seconds > LONGEST:
             call.kill("machine")
             raise WrongError(f"no end after {LONGEST:.0f} s; see {call.log}")
-        if blow is not None and struck is None and has_come():
-            time.sleep(blow.delay)
+        if tally.num_kills < most and not is_fatal and blow.has_come():
+            time.sleep(rng.uniform(0, 0.1))
             if call.kill(blow.victim):
-                struck = blow.victim
                 tally.kills[blow.victim, blow.moment] += 1
+                is_fatal = blow.victim != "worker"
+            blow = draw(call, rng)
         time.sleep(0.005)
     code = call.process.returncode
-    fatal = struck in ("driver", "machine", "raylet")
-    must(code == 0 or fatal, f"the study ended with {code} after {struck or 'no kill'}; see {call.log}")
+    must(code == 0 or is_fatal, f"the study ended with {code}; see {call.log}")
     return code == 0 and "Page: " in call.log.read_text().rpartition(CALL)[2]
 
 
-def moment_of(call: Call, blow: Blow, rng: random.Random) -> Callable[[], bool]:
-    """Whether the blow's moment has come."""
-    if blow.moment == "starting":
-        at = rng.uniform(0.2, 15)
+def draw(call: Call, rng: random.Random) -> Blow:
+    """The next blow."""
+    victim, moment = rng.choice(VICTIMS), rng.choice(MOMENTS)
+    return Blow(victim=victim, moment=moment, has_come=moment_of(call, moment, rng))
+
+
+def moment_of(call: Call, moment: str, rng: random.Random) -> Callable[[], bool]:
+    """Whether a moment has come."""
+    if moment == "starting":
+        at = call.seconds + rng.uniform(0.2, 15)
         return lambda: call.seconds >= at
-    if blow.moment == "drawing":
+    if moment == "drawing":
         return call.is_drawing
-    number = rng.randint(1, 2 if blow.moment in ("part", "chosen") else 6)
-    return lambda: call.lines(blow.moment) >= number
+    number = call.lines(moment) + rng.randint(1, 2 if moment in ("part", "chosen") else 4)
+    return lambda: call.lines(moment) >= number
 
 
-def wait_until_gone(call: Call, *, seconds: float = 30) -> None:
-    """Nothing of the study's Ray may be left on the machine."""
+def wait_until_gone(calls: list[Call], *, but: Collection[str] = (), seconds: float = 120) -> None:
+    """Nothing of these calls, and of their Ray, may be left on the machine."""
+    left: list[str] = []
     for _ in range(int(10 * seconds)):
-        if not any(_is_of(call, _command(pid)) for pid, _ in _processes()):
+        commands = [_command(pid).strip() for call in calls for pid in call.processes()]
+        left = [command for command in commands if command not in but]
+        if not left:
             return
         time.sleep(0.1)
-    raise WrongError(f"processes are left after {seconds:.0f} s; see {call.log}")
+    raise WrongError(f"processes are left after {seconds:.0f} s: {left}; see {calls[-1].log}")
 
 
 def say(tally: Tally) -> None:
@@ -248,40 +267,12 @@ def _is(victim: str, command: str) -> bool:
     return "raylet/raylet" in command.partition(" ")[0]
 
 
-def _is_of(call: Call, command: str) -> bool:
-    """Whether this is the study's driver or a worker; its reader is not."""
-    return _is("worker", command) or (STUDY[0] in command and str(call.results) in command)
-
-
-def _never() -> bool:
-    return False
-
-
 def _kill(pid: int) -> bool:
     try:
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:
         return False
     return True
-
-
-def _processes() -> list[tuple[int, int]]:
-    """Process and parent ids."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            found.append((int(path.parent.name), int(path.read_text().rpartition(")")[2].split()[1])))
-        except (OSError, IndexError):
-            continue
-    return found
-
-
-def _ancestors(pid: int, parents: dict[int, int]) -> set[int]:
-    above = set()
-    while pid in parents and pid not in above:
-        above.add(pid)
-        pid = parents[pid]
-    return above
 
 
 def _command(pid: int) -> str:

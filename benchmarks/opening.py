@@ -22,7 +22,7 @@ from optuna.distributions import FloatDistribution
 from orchestrator.attempt import EpochDone, Place
 from orchestrator.events import Asked, AskedRun, Began, Chosen, Ended, Reported, Told
 from orchestrator.folder import Folder
-from orchestrator.ledger import Ledger
+from orchestrator.ledger import Ledger, usable
 from orchestrator.objective import PlainOutcome
 from orchestrator.plan import Plan
 from orchestrator.provenance import Commit
@@ -139,7 +139,7 @@ def main() -> None:
         began = time.perf_counter()
         ledger = Ledger(folder, study)
         opened = time.perf_counter()
-        plan = Plan(study, FINGERPRINT, events=ledger.events)
+        plan = Plan(study, FINGERPRINT, events=usable(ledger.events))
         folded = time.perf_counter()
         pack = plan.ask()
         asked = time.perf_counter()

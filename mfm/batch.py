@@ -61,6 +61,13 @@ class Batch:
         known = [mask for mask in masks if mask is not None]
         return torch.stack(known).any(dim=0) if len(known) == len(masks) else None
 
+    def positions(self) -> Tensor:
+        """How many earlier steps have data of some sequence, float (K, T, B): padding in front does not count."""
+        reading = self._reading_steps()
+        if reading is None:
+            reading = torch.ones(len(self.target), self.num_steps, self.target.shape[1], device=self.target.device)
+        return reading.to(next(iter(self.x.values())).dtype).cumsum(dim=1).sub_(1).clamp_min_(0)
+
     def _reading_steps(self) -> Tensor | None:
         """mask_KTB of the steps at which a vector is read; None: all."""
         sequences = [self.mask[name] for name, x in self.x.items() if x.ndim == 4]

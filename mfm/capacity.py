@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from mfm.config import Config
-from mfm.model import Shape, num_parameters
+from mfm.model import num_parameters
+from mfm.shape import Shape
 
 
 def matched(config: Config, shape: Shape) -> Config:

@@ -7,7 +7,7 @@ the size that a recurrence makes.
 from __future__ import annotations
 
 import timeit
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -35,9 +35,7 @@ def macs(dataset: Dataset, config: Config) -> float:
     features = {m.name: m.num_features for m in dataset.modalities if m.name in config.used}
     total = 0.0
     if config.multimodal_factor != "none":
-        total += steps * (
-            _mfn(config, features) if config.encoder == "mfn" else _lstm(sum(features.values()), config.ef_hidden)
-        )
+        total += _ENCODERS[config.encoder](config, features, steps)
     for name, num_features in features.items():
         own = config.modalities[name]
         if config.generative_factors == "modality":
@@ -52,12 +50,61 @@ def _lstm(num_features: int, hidden: int) -> float:
     return 4.0 * hidden * (num_features + hidden)
 
 
-def _mfn(config: Config, features: Mapping[str, int]) -> float:
+def _mfn(config: Config, features: Mapping[str, int], steps: float) -> float:
     hidden = {name: config.modalities[name].hidden for name in features}
     cells, memory = 2 * sum(hidden.values()), config.memory
     attention = 2 * cells * config.attention_width + (cells + memory) * config.candidate_width
     gates = (cells + 2 * memory) * (config.gamma1_width + config.gamma2_width)
-    return sum(_lstm(features[name], hidden[name]) for name in features) + attention + gates
+    return steps * (sum(_lstm(features[name], hidden[name]) for name in features) + attention + gates)
+
+
+def _ef_lstm(config: Config, features: Mapping[str, int], steps: float) -> float:
+    return steps * _lstm(sum(features.values()), config.ef_hidden)
+
+
+def _embeddings(config: Config, features: Mapping[str, int], steps: float) -> float:
+    return steps * sum(_lstm(d, config.modalities[name].hidden) for name, d in features.items())
+
+
+def _tfn(config: Config, features: Mapping[str, int], steps: float) -> float:
+    entries = (config.tfn_width + 1) ** len(features)
+    return _embeddings(config, features, steps) + (entries + config.tfn_hidden) * config.tfn_hidden
+
+
+def _lmf(config: Config, features: Mapping[str, int], steps: float) -> float:
+    hidden = sum(config.modalities[name].hidden for name in features)
+    return _embeddings(config, features, steps) + hidden * config.lmf_rank * config.lmf_width
+
+
+def _late_fusion(config: Config, features: Mapping[str, int], steps: float) -> float:
+    return _embeddings(config, features, steps) + sum(config.modalities[m].hidden for m in features) * config.late_width
+
+
+def _marn(config: Config, features: Mapping[str, int], steps: float) -> float:
+    hidden = {name: config.modalities[name].hidden for name in features}
+    total, reduced = sum(hidden.values()), config.marn_reduced * len(features)
+    block = config.marn_attentions * total * (total + config.marn_reduced) + reduced * config.marn_code
+    return steps * (sum(_lstm(d + config.marn_code, hidden[name]) for name, d in features.items()) + block)
+
+
+def _mult(config: Config, features: Mapping[str, int], steps: float) -> float:
+    """A layer of width d: four maps of attention, two of 4 d, and the products of all pairs of steps."""
+    stream, others = config.mult_heads * config.mult_head_width, max(1, len(features) - 1)
+    inputs = config.mult_kernel * sum(features.values()) * stream
+    crossed = len(features) * (len(features) - 1) * (12 * stream**2 + 2 * steps * stream)
+    remembered = len(features) * (12 * (others * stream) ** 2 + 2 * steps * others * stream)
+    return steps * (inputs + config.mult_layers * (crossed + remembered))
+
+
+_ENCODERS: Mapping[str, Callable[[Config, Mapping[str, int], float], float]] = {
+    "mfn": _mfn,
+    "ef_lstm": _ef_lstm,
+    "tfn": _tfn,
+    "lmf": _lmf,
+    "mult": _mult,
+    "marn": _marn,
+    "late_fusion": _late_fusion,
+}
 
 
 def _operations_per_second() -> float:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from mfm.data.dataset import Dataset
 from mfm.feed import Feed, Rows
+from mfm.latents import Posterior
 from mfm.losses import label_loss, mmd, reconstruction_losses
 from mfm.metrics import score
 from mfm.model import MFM
@@ -23,6 +24,7 @@ from mfm.streams import Quiet
 BATCH_SIZE = 128
 # The kernel under which every prior is measured, whichever it was trained with: an inert prior is seen to be so.
 COMMON_KERNEL = "mmd_2d"
+Code = Tensor | Posterior
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -37,14 +39,14 @@ class Predictions:
 def predict(model: MFM, feed: Feed, rows: Sequence[np.ndarray]) -> Predictions:
     """Predictions and losses; `rows` holds one array of items per member."""
     everything = Rows.of(rows)
-    predictions, latents = [], defaultdict[str, list[Tensor]](list)
+    predictions, codes = [], defaultdict[str, list[Code]](list)
     losses = _WeightedMeans()
     for part in everything.batches(BATCH_SIZE):
         batch = feed.batch(part)
         output = model(batch, Quiet())
         predictions.append(output.prediction)
         for name, z in output.latents.items():
-            latents[name].append(z)
+            codes[name].append(output.posteriors.get(name, z))
         losses.add("label_loss", label_loss(output.prediction, batch.target, batch.weight_KB), batch.num_items_K)
         for name, value_K in reconstruction_losses(output, batch).items():
             weight = batch.weight(name)
@@ -52,8 +54,8 @@ def predict(model: MFM, feed: Feed, rows: Sequence[np.ndarray]) -> Predictions:
             data_K = torch.full_like(value_K, places) if weight is None else weight.flatten(1).sum(dim=1)
             losses.add(f"reconstruction_{name}", value_K, data_K)
     result = losses.means()
-    if latents:
-        result["mmd"] = _achieved_mmd(latents, everything).cpu().numpy()
+    if codes:
+        result["mmd"] = _achieved_mmd(codes, everything).cpu().numpy()
     return Predictions(prediction_KNC=torch.cat(predictions, dim=1).cpu().numpy(), losses=result)
 
 
@@ -83,6 +85,14 @@ def items(dataset: Dataset, prediction_NC: np.ndarray, rows: np.ndarray) -> dict
     }
 
 
+def _sample(name: str, parts: Sequence[Code]) -> Tensor:
+    """One value (K, B, Z) of a code for each of the first items."""
+    if not isinstance(parts[0], Posterior):
+        return torch.cat(parts, dim=1)[:, : Quiet.ROWS]  # type: ignore[arg-type]
+    mean, log_variance = (torch.cat(values, dim=1)[:, : Quiet.ROWS] for values in zip(*parts, strict=True))
+    return Posterior(mean, log_variance).at(Quiet().normal(f"latent_{name}", mean))
+
+
 class _WeightedMeans:
     """Means over batches, weighted by what each batch's value is a mean over."""
 
@@ -98,12 +108,15 @@ class _WeightedMeans:
         return {name: (total / self._weights[name].clamp_min(1)).cpu().numpy() for name, total in self._sums.items()}
 
 
-def _achieved_mmd(latents: Mapping[str, list[Tensor]], rows: Rows) -> Tensor:
-    """Mean over the codes of the squared MMD with N(0, I), on the first items (K,): the statistic needs all pairs."""
+def _achieved_mmd(codes: Mapping[str, Sequence[Code]], rows: Rows) -> Tensor:
+    """Mean over the codes of the squared MMD with N(0, I), on the first items (K,): the statistic needs all pairs.
+
+    Codes that have a distribution are sampled: it is the aggregate of Q(Z|X) that is to match the prior, not its means.
+    """
     weight = None if rows.weight_KN is None else torch.from_numpy(rows.weight_KN[:, : Quiet.ROWS])
     values = []
-    for name, parts in latents.items():
-        z = torch.cat(parts, dim=1)[:, : Quiet.ROWS]
+    for name, parts in codes.items():
+        z = _sample(name, parts)
         own = None if weight is None else weight.to(z.device)
         values.append(mmd(z, Quiet().normal(name, z), kernel=COMMON_KERNEL, weight_KB=own))
     return torch.stack(values).mean(dim=0)

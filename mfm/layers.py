@@ -9,9 +9,10 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import layer_norm
 
 from mfm.recurrence import States, lstm
-from mfm.streams import Noise, derive
+from mfm.streams import Noise, derive, dropped
 
 
 class Layer(nn.Module):
@@ -21,20 +22,24 @@ class Layer(nn.Module):
         super().__init__()
         self.fan = fan
 
+    def bounds(self, name: str) -> tuple[float, float]:  # noqa: ARG002 - a layer may tell its parameters apart
+        """Between which values a parameter starts."""
+        return -(self.fan**-0.5), self.fan**-0.5
+
 
 def initialise(model: nn.Module, seeds: Sequence[int]) -> None:
     """Fills every parameter of every `Layer`; member k depends on seeds[k] and the parameter's name alone."""
     for prefix, module in model.named_modules():
         if isinstance(module, Layer):
             for name, parameter in module.named_parameters(recurse=False):
-                _fill(parameter.data, seeds, f"{prefix}.{name}", module.fan**-0.5)
+                _fill(parameter.data, seeds, f"{prefix}.{name}", module.bounds(name))
 
 
-def _fill(value: Tensor, seeds: Sequence[int], name: str, bound: float) -> None:
+def _fill(value: Tensor, seeds: Sequence[int], name: str, bounds: tuple[float, float]) -> None:
     generator = torch.Generator()
     for member, seed in zip(value, seeds, strict=True):
         generator.manual_seed(derive(seed, "init", name))
-        member.copy_(torch.empty(member.shape).uniform_(-bound, bound, generator=generator))
+        member.copy_(torch.empty(member.shape).uniform_(*bounds, generator=generator))
 
 
 class Linear(Layer):
@@ -69,8 +74,25 @@ class Mlp(nn.Module):
     def forward(self, x: Tensor, noise: Noise) -> Tensor:
         """(K, ..., I) -> (K, ..., O)."""
         hidden = torch.relu(self.first(x))
-        mask = None if self.knob is None else noise.mask(self.knob, hidden)
-        return self.second(hidden if mask is None else hidden * mask)
+        return self.second(hidden if self.knob is None else dropped(hidden, self.knob, noise))
+
+
+class LayerNorm(Layer):
+    """y = gain (x - mean) / sd + bias over the last axis (Ba et al. 2016)."""
+
+    def __init__(self, num_members: int, width: int) -> None:
+        super().__init__(width)
+        self.gain_K1O = nn.Parameter(torch.empty(num_members, 1, width))
+        self.bias_K1O = nn.Parameter(torch.empty(num_members, 1, width))
+
+    def bounds(self, name: str) -> tuple[float, float]:
+        """Gains start at 1, biases at 0."""
+        return (1.0, 1.0) if name == "gain_K1O" else (0.0, 0.0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(K, ..., O) -> (K, ..., O)."""
+        normal_KNO = layer_norm(x, x.shape[-1:]).flatten(1, -2)
+        return torch.addcmul(self.bias_K1O, normal_KNO, self.gain_K1O).view_as(x)
 
 
 class Lstm(Layer):

@@ -1,14 +1,16 @@
 """The joint generative-discriminative objective (paper section 2.2; its code: MFM.md 1.5), per member.
 
-L = weight_label c_Y(Y, D(F_y)) + sum_i weight_i c_Xi(X_i, G_i(F_y, F_ai)) + weight_prior sum_k MMD_k(Q(Z_k), N(0, I))
+L = weight_label c_Y(Y, D(F_y)) + sum_i weight_i c_Xi(X_i, G_i(F_y, F_ai)) + weight_prior sum_k d(Q(Z_k), N(0, I))
 
 c_Y is the mean absolute error (regression) or the cross-entropy (classes); c_X the mean squared error over the
-steps that hold data. Shapes: K members, T steps, B items, D features, C outputs, Z the width of a code.
+steps that hold data; the prior's term the squared MMD of a code's aggregate, or the mean KL divergence of Q(Z_k|X).
+Shapes: K members, T steps, B items, D features, C outputs, Z the width of a code.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import reduce
 from typing import Any
 
 import torch
@@ -17,8 +19,31 @@ from torch.autograd.function import once_differentiable
 from torch.nn.functional import cross_entropy
 
 from mfm.batch import Batch
+from mfm.config import Config
+from mfm.latents import Posterior
 from mfm.model import Output
+from mfm.schedule import Stage
 from mfm.streams import Noise
+
+
+def total_loss(
+    output: Output, batch: Batch, *, config: Config, weights: Mapping[str, Tensor], noise: Noise, stage: Stage
+) -> Tensor:
+    """L (K,), of the terms that the stage learns from.
+
+    Args:
+        weights: (K,) by knob: weight_label, weight_prior, weight_<modality>.
+    """
+    terms = []
+    if stage != "generative":
+        terms.append(weights["weight_label"] * label_loss(output.prediction, batch.target, batch.weight_KB))
+    if stage != "label" and config.generative_loss:
+        losses = reconstruction_losses(output, batch)
+        terms += [weights[f"weight_{name}"] * term_K for name, term_K in losses.items()]
+    if stage != "label" and config.prior != "none":
+        losses = prior_losses(output, kernel=config.prior, noise=noise, weight_KB=batch.weight_KB)
+        terms.append(weights["weight_prior"] * torch.stack(list(losses.values())).sum(dim=0))
+    return reduce(torch.add, terms)
 
 
 def label_loss(prediction_KBC: Tensor, target: Tensor, weight_KB: Tensor | None) -> Tensor:
@@ -59,6 +84,26 @@ class _SquaredError(torch.autograd.Function):
         difference, count_K = ctx.saved_tensors
         factor_K = 2 * grad_outputs[0] / count_K
         return difference * factor_K.view(-1, *[1] * (difference.ndim - 1)), None, None
+
+
+def prior_losses(output: Output, *, kernel: str, noise: Noise, weight_KB: Tensor | None) -> dict[str, Tensor]:
+    """How far every code is from N(0, I) (K,): "kl", or the squared MMD with that kernel."""
+    if kernel == "kl":
+        return kl_losses(output.posteriors, weight_KB)
+    return mmd_losses(output.latents, kernel=kernel, noise=noise, weight_KB=weight_KB)
+
+
+def kl_losses(posteriors: Mapping[str, Posterior], weight_KB: Tensor | None) -> dict[str, Tensor]:
+    """KL(Q(Z_k|X) || N(0, I)) (K,) of every code: mean over items, sum over the entries of the code.
+
+    KL = 1/2 sum_d (mu_d^2 + exp(v_d) - 1 - v_d), v the log variance (Kingma and Welling 2014, appendix B). Its
+    weight is the beta of Higgins et al. (2017), where label and reconstruction terms are means over items, too. The
+    official code sums over items as well, so that its beta grows with the batch (MFM.md 1.6).
+    """
+    return {
+        name: _mean(0.5 * (mean.square() + v.exp() - 1 - v).sum(dim=-1), weight_KB)
+        for name, (mean, v) in posteriors.items()
+    }
 
 
 def mmd_losses(

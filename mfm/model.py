@@ -3,8 +3,8 @@
 Shapes: K members, T steps, B items, D features, C outputs.
 
 Generative network (section 2.1): Y <- D(F_y), X_i <- G_i(F_y, F_ai), F_k = G_k(Z_k). Inference network (section
-2.2): Q(Z|X) = Q(Z_y | X_1:M) prod_i Q(Z_ai | X_i), deterministic as in the official code. The ablations of the
-paper are values of knobs (mfm.config), not other classes.
+2.2): Q(Z|X) = Q(Z_y | X_1:M) prod_i Q(Z_ai | X_i), deterministic as in the official code or not (mfm.latents). The
+ablations of the paper are values of knobs (mfm.config), not other classes.
 """
 
 from __future__ import annotations
@@ -17,35 +17,15 @@ from torch import Tensor, nn
 
 from mfm.batch import Batch
 from mfm.config import Config
-from mfm.data.dataset import Dataset
 from mfm.decoders import EveryStepDecoder, FirstStepDecoder, VectorDecoder
-from mfm.encoders.ef_lstm import EfLstm
-from mfm.encoders.mfn import Mfn
+from mfm.encoders import ENCODERS, Encoder
 from mfm.encoders.unimodal import SequenceEncoder, SharedEncoder, VectorEncoder
+from mfm.latents import Posterior, noisy, sampled
 from mfm.layers import Linear, Mlp
+from mfm.shape import Shape
 from mfm.streams import Noise
 
-ENCODERS = {"mfn": Mfn, "ef_lstm": EfLstm}
 SHARED = "shared"  # the name of M_A's generative factor, beside the modalities'
-
-
-@dataclass(frozen=True, kw_only=True)
-class Shape:
-    """What a model must know of its data."""
-
-    num_features: Mapping[str, int]  # by modality, in order
-    kinds: Mapping[str, str]  # "sequence" or "vector", by modality
-    num_outputs: int
-
-    @classmethod
-    def of(cls, dataset: Dataset, used: tuple[str, ...]) -> Shape:
-        """The shape of a data set, restricted to the modalities in use."""
-        modalities = [m for m in dataset.modalities if m.name in used]
-        return cls(
-            num_features={m.name: m.num_features for m in modalities},
-            kinds={m.name: m.kind for m in modalities},
-            num_outputs=dataset.task.num_outputs,
-        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -53,8 +33,10 @@ class Output:
     """What the model infers and generates; a part that the configuration lacks is absent."""
 
     latents: Mapping[str, Tensor]  # Z: "y", a modality, or "shared" -> (K, B, d)
+    posteriors: Mapping[str, Posterior]  # Q(Z|X) of the codes that are samples of it
     factors: Mapping[str, Tensor]  # F, likewise
     reconstructions: Mapping[str, Tensor]  # modality -> (K, T, B, D) or (K, B, D)
+    label_input: Tensor  # what the label decoder reads (K, B, width)
     prediction: Tensor  # (K, B, C): values, or logits
 
 
@@ -75,6 +57,8 @@ class MFM(nn.Module):
             self.code_y = Linear(num_members, self.encoder.width, config.z_y)
             self.map_y = FactorMap(num_members, config.factor_map, config.z_y, config.f_y, knob="dropout_y")
         self.encoders, self.maps = _generative_factors(num_members, config, shape)
+        self.is_noisy = config.latent == "noisy" and not config.is_sampled
+        self.spreads = _spreads(num_members, config, self) if config.is_sampled else nn.ModuleDict()
         widths = {name: m.width for name, m in self.maps.items() if isinstance(m, FactorMap)}
         shared = 0 if self.map_y is None else self.map_y.width
         conditions = {name: shared + widths.get(name, widths.get(SHARED, 0)) for name in config.used}
@@ -84,27 +68,50 @@ class MFM(nn.Module):
 
     def forward(self, batch: Batch, noise: Noise) -> Output:
         """Infers, generates and predicts."""
-        latents, factors = self._own_factors(batch, noise)
         encoding = None if self.encoder is None else self.encoder(batch, noise)
-        if self.code_y is not None and self.map_y is not None:
-            latents = {"y": self.code_y(encoding), **latents}
-            factors = {"y": self.map_y(latents["y"], noise), **factors}
+        latents, posteriors = self._codes(batch, encoding, noise)
+        factors = {name: self._map(name)(z, noise) for name, z in latents.items()}
+        if "y" in factors:
             label_input = factors["y"]
         else:
             label_input = torch.cat(list(factors.values()), dim=-1) if encoding is None else encoding
         return Output(
             latents=latents,
+            posteriors=posteriors,
             factors=factors,
             reconstructions=self._generate(factors, batch),
+            label_input=label_input,
             prediction=self.label(label_input, noise) if isinstance(self.label, Mlp) else self.label(label_input),
         )
 
-    def _own_factors(self, batch: Batch, noise: Noise) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        latents = {
-            name: encoder(batch) if name == SHARED else encoder(batch.x[name], batch.mask[name], noise)
-            for name, encoder in self.encoders.items()
+    def is_read_for_the_label(self, parameter: str) -> bool:
+        """Whether the prediction depends on the parameter of that name."""
+        part, _, rest = parameter.partition(".")
+        if self.encoder is None:
+            return part != "decoders"
+        return part in ("encoder", "code_y", "map_y", "label") or (part == "spreads" and rest.startswith("y."))
+
+    def _codes(
+        self, batch: Batch, encoding: Tensor | None, noise: Noise
+    ) -> tuple[dict[str, Tensor], dict[str, Posterior]]:
+        """Z of every code, and the distributions that they are samples of."""
+        features, means = {}, {}
+        if self.code_y is not None:
+            features["y"], means["y"] = encoding, self.code_y(encoding)
+        for name, encoder in self.encoders.items():
+            read = (batch,) if name == SHARED else (batch.x[name], batch.mask[name])
+            features[name] = encoder.features(*read)  # pyright: ignore[reportCallIssue]
+            means[name] = encoder.code(features[name])  # pyright: ignore[reportCallIssue]
+        if self.is_noisy:
+            return {name: noisy(name, mean, noise) for name, mean in means.items()}, {}
+        posteriors = {
+            name: Posterior(mean_KBZ=means[name], log_variance_KBZ=spread(features[name]))
+            for name, spread in self.spreads.items()
         }
-        return latents, {name: self.maps[name](z, noise) for name, z in latents.items()}
+        return means | {name: sampled(name, q, noise) for name, q in posteriors.items()}, posteriors
+
+    def _map(self, name: str) -> nn.Module:
+        return self.map_y if name == "y" and self.map_y is not None else self.maps[name]
 
     def _generate(self, factors: Mapping[str, Tensor], batch: Batch) -> dict[str, Tensor]:
         def condition(name: str) -> Tensor:
@@ -135,10 +142,10 @@ def num_parameters(config: Config, shape: Shape) -> int:
         return sum(p.numel() for p in MFM(1, config, shape).parameters())
 
 
-def _encoder(num_members: int, config: Config, shape: Shape) -> Mfn | EfLstm | None:
+def _encoder(num_members: int, config: Config, shape: Shape) -> Encoder | None:
     if config.multimodal_factor == "none":
         return None
-    return ENCODERS[config.encoder](num_members, config, shape.num_features)
+    return ENCODERS[config.encoder](num_members, config, shape)
 
 
 def _generative_factors(num_members: int, config: Config, shape: Shape) -> tuple[nn.ModuleDict, nn.ModuleDict]:
@@ -159,6 +166,17 @@ def _generative_factors(num_members: int, config: Config, shape: Shape) -> tuple
     return encoders, maps
 
 
+def _spreads(num_members: int, config: Config, model: MFM) -> nn.ModuleDict:
+    """The log variances of Q(Z|X): an affine map of what each code's mean is a map of."""
+    spreads = nn.ModuleDict()
+    if model.code_y is not None and model.encoder is not None:
+        spreads["y"] = Linear(num_members, model.encoder.width, config.z_y)
+    for name in model.encoders:
+        width = config.z_shared if name == SHARED else config.modalities[name].z
+        spreads[name] = Linear(num_members, width, width)
+    return spreads
+
+
 def _decoders(num_members: int, config: Config, shape: Shape, conditions: Mapping[str, int]) -> nn.ModuleDict:
     if config.decoders == "none":
         return nn.ModuleDict()
@@ -173,8 +191,8 @@ def _decoders(num_members: int, config: Config, shape: Shape, conditions: Mappin
 
 
 def _label_decoder(num_members: int, config: Config, shape: Shape, num_inputs: int) -> Mlp | Linear:
-    """D: two layers as wide as F_y (or as their input, where there is no F_y), or one linear layer."""
-    if config.label_decoder == "linear":
+    """D: two layers as wide as F_y (or as their input, where there is no F_y), or one linear layer (a probe)."""
+    if config.label_decoder == "linear" or not config.label_loss:
         return Linear(num_members, num_inputs, shape.num_outputs)
     hidden = num_inputs if config.multimodal_factor == "none" else config.f_y
     return Mlp(num_members, num_inputs, hidden, shape.num_outputs, knob="dropout_label")

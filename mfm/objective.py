@@ -14,6 +14,9 @@ from mfm.data.folds import Folds
 from mfm.fingerprint import code_sha256, data_sha256
 from mfm.train import Epoch, Member, Outcome, State, Task, train
 
+# A sum that is split among threads has other bits; and workers have one core each.
+NUM_THREADS = 1
+
 
 class Run(Protocol):
     """What of a run is read here."""
@@ -68,16 +71,23 @@ class MFMObjective:
         return code_sha256()
 
     def describe(self) -> dict[str, str]:
-        """The device, and what the numbers depend on beside the code."""
+        """The device, and what the numbers depend on beside the code: versions, and settings of determinism."""
         device = _device(self._device_name)
         name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
-        return {"device": name, "torch": torch.__version__, "numpy": np.__version__}
+        return {
+            "device": name,
+            "torch": torch.__version__,
+            "numpy": np.__version__,
+            "threads": str(NUM_THREADS),
+            "deterministic algorithms": str(torch.are_deterministic_algorithms_enabled()),
+            "float32 products": torch.get_float32_matmul_precision(),
+        }
 
     def train(
         self, pack: Pack, state: State | None = None
     ) -> Generator[Epoch, Collection[str] | None, dict[str, Outcome]]:
         """Trains a pack; test items are looked at in confirm runs only. See `mfm.train.train`."""
-        torch.set_num_threads(1)  # a sum that is split among threads has other bits; workers have one core each
+        torch.set_num_threads(NUM_THREADS)
         names = self._dataset.modality_names
         members = [
             Member(

@@ -58,8 +58,26 @@ class Adam:
         for row, mean, square, steps in zip(self._members, *list(self.rows.values())[1:], strict=True):
             self._adam.state[row] = {"step": steps, "exp_avg": mean, "exp_avg_sq": square}
 
-    def step(self, grad_KP: Tensor, *, lr_scale_K: Tensor, active_K: Tensor | None = None) -> None:
-        """One update in place; members that are not active (they had no items) stay as they are."""
+    def reset(self) -> None:
+        """Forgets all moments, as a new optimiser has none."""
+        for name in ("adam_mean", "adam_square", "adam_steps"):
+            self.rows[name].zero_()
+
+    def step(
+        self,
+        grad_KP: Tensor,
+        *,
+        lr_scale_K: Tensor,
+        active_K: Tensor | None = None,
+        frozen_P: Tensor | None = None,
+    ) -> None:
+        """One update in place; members that are not active (they had no items) stay as they are.
+
+        Args:
+            frozen_P: True for parameters that stay, whatever their decay and moments; None: none does.
+        """
+        theta_KP = self.rows["theta"]
+        kept = None if frozen_P is None else theta_KP[:, frozen_P]
         active = [True] * len(self._members) if active_K is None else active_K.tolist()
         for k, (row, group) in enumerate(zip(self._members, self._adam.param_groups, strict=True)):
             row.grad = grad_KP[k] if active[k] else None
@@ -67,6 +85,8 @@ class Adam:
             if self._clip[k] > 0:
                 nn.utils.clip_grad_norm_(row, self._clip[k])
         self._adam.step()
+        if frozen_P is not None and kept is not None:
+            theta_KP[:, frozen_P] = kept
 
 
 class Plateau:
@@ -76,6 +96,11 @@ class Plateau:
         self._enabled = enabled
         zeros_K = like_KP.new_zeros(len(like_KP))
         self.rows = {"lr_scale": zeros_K + 1, "plateau_best": zeros_K + torch.inf, "plateau_epochs": zeros_K.clone()}
+
+    def reset(self) -> None:
+        """Starts anew: the full rate, and nothing seen."""
+        for name, value in (("lr_scale", 1.0), ("plateau_best", torch.inf), ("plateau_epochs", 0.0)):
+            self.rows[name].fill_(value)
 
     @property
     def lr_scale_K(self) -> Tensor:

@@ -32,12 +32,20 @@ def permutation(seed: int, epoch: int, num_items: int) -> np.ndarray:
 class Noise(Protocol):
     """What a model draws while it computes: dropout masks and samples of the prior."""
 
-    def mask(self, knob: str, like: Tensor) -> Tensor | None:
-        """What to multiply with (K, ...) for dropout at the rates of `knob`; None for nothing to do."""
+    def mask(self, knob: str, like: Tensor, *, site: str | None = None) -> Tensor | None:
+        """What to multiply with (K, ...) for dropout at the rates of `knob`; None for nothing to do.
+
+        Args:
+            site: which of several places that share the knob, each with a stream of its own; None: the only one.
+        """
         ...
 
     def normal(self, site: str, like: Tensor) -> Tensor:
         """A standard normal sample (K, ...) of the shape of `like`."""
+        ...
+
+    def latent(self, name: str, like: Tensor, *, knob: str | None = None) -> Tensor | None:
+        """A standard normal sample (K, B, Z) for a code, times the members' `knob`; None: the mean stands for it."""
         ...
 
 
@@ -46,7 +54,7 @@ class Fresh:
 
     Args:
         seeds: one seed per member.
-        rates: dropout rates (K,) by knob, of the knobs that drop anything.
+        rates: dropout rates (K,) by knob, of the knobs that drop anything, and sizes of noise.
         step: (epoch, batch), for which the draws are unique.
         room: (steps, items) of the largest batch. Draws are made for all of it and cut to size, so that a member's
             do not depend on how long or how many the items of its companions are.
@@ -60,16 +68,21 @@ class Fresh:
         self._step = step
         self._room = room
 
-    def mask(self, knob: str, like: Tensor) -> Tensor | None:
+    def mask(self, knob: str, like: Tensor, *, site: str | None = None) -> Tensor | None:
         """Inverted dropout: what is kept is scaled by 1 / (1 - rate)."""
         if knob not in self._rates:
             return None
         keep_K = (1 - self._rates[knob]).view(-1, *[1] * (like.ndim - 1))
-        return (self._draw(_levels, knob, like, torch.int16) < LEVELS * keep_K).to(like.dtype).div_(keep_K)
+        return (self._draw(_levels, site or knob, like, torch.int16) < LEVELS * keep_K).to(like.dtype).div_(keep_K)
 
     def normal(self, site: str, like: Tensor) -> Tensor:
         """A standard normal sample (K, ...) of the shape of `like`."""
         return self._draw(_normal, site, like, like.dtype)
+
+    def latent(self, name: str, like: Tensor, *, knob: str | None = None) -> Tensor:
+        """A standard normal sample (K, B, Z) for a code, times the members' `knob`."""
+        sample = self.normal(f"latent_{name}", like)
+        return sample if knob is None else sample * self._rates[knob].view(-1, 1, 1)
 
     def _draw(
         self, fill: Callable[[Tensor, torch.Generator], None], site: str, like: Tensor, dtype: torch.dtype
@@ -93,13 +106,22 @@ def _levels(out: Tensor, generator: torch.Generator) -> None:
     out.copy_(draws.view(torch.int16)[: out.numel()].bitwise_and_(LEVELS - 1).view(out.shape))
 
 
+def dropped(x: Tensor, knob: str, noise: Noise, *, site: str | None = None) -> Tensor:
+    """`x` (K, ...) after dropout at the rates of `knob`."""
+    mask = noise.mask(knob, x, site=site)
+    return x if mask is None else x * mask
+
+
 class Quiet:
     """No dropout, and one fixed sample of the prior: how a model is evaluated."""
 
     ROWS = 512
 
-    def mask(self, knob: str, like: Tensor) -> None:
+    def mask(self, knob: str, like: Tensor, *, site: str | None = None) -> None:
         """Nothing is dropped."""
+
+    def latent(self, name: str, like: Tensor, *, knob: str | None = None) -> None:
+        """Codes stand at their means."""
 
     def normal(self, site: str, like: Tensor) -> Tensor:
         """The same sample at every call and for every member, so that values are comparable; at most `ROWS` rows."""

@@ -13,18 +13,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mfm import evaluate
+from mfm import evaluate, probe
 from mfm.batch import Batch
 from mfm.capacity import matched
 from mfm.config import Config
 from mfm.data.dataset import FOLDS, Dataset
 from mfm.feed import Feed, Rows
+from mfm.gpu import begin_measuring, needed_memory
 from mfm.layers import initialise
-from mfm.losses import label_loss, mmd_losses, reconstruction_losses
+from mfm.losses import total_loss
 from mfm.metrics import epoch_modes
-from mfm.model import MFM, Shape, num_parameters
+from mfm.model import MFM, num_parameters
 from mfm.optimiser import Adam, Best, Plateau, bind, flat_gradient
-from mfm.streams import Fresh, permutation
+from mfm.schedule import Stage, stage_of
+from mfm.shape import Shape
+from mfm.streams import Fresh, Noise, permutation
 
 # Arrays with the members' axis in front, the epoch, and the members' names.
 State = Mapping[str, Any]
@@ -60,6 +63,8 @@ class Epoch:
     metrics: Mapping[str, Mapping[str, float]]
     # What training needs to go on after this epoch; to be called before the generator goes on.
     state: Callable[[], State]
+    # How much of the GPU's memory the process has needed so far, from 0 to 1; None: it trains on a CPU.
+    memory: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -85,12 +90,13 @@ def train(
     Returns:
         One outcome for every member that went on to the end.
     """
+    begin_measuring(device)
     pack = _Pack(dataset, members, task=task, device=device)
     if state is not None:
         pack = pack.restored(_only(state, {m.name for m in members}))
     while pack.epoch < task.epochs:
         metrics = pack.train_epoch()
-        survivors = yield Epoch(metrics=metrics, state=pack.state)
+        survivors = yield Epoch(metrics=metrics, state=pack.state, memory=needed_memory(device))
         if survivors is not None and not survivors:
             return {}
         if survivors is not None and len(survivors) < len(pack.members):
@@ -112,7 +118,8 @@ class _Pack:
         self._folds = {fold: [np.flatnonzero(m.fold == fold) for m in members] for fold in FOLDS}
         self._feed = Feed(dataset, config.used, self._folds["train"], mask_padding=config.mask_padding, device=device)
         self._hyper = _hyper([m.config for m in members], device)
-        self._rates = {name: rate_K for name, rate_K in self._hyper.items() if "dropout" in name and rate_K.any()}
+        drops = {name: rate_K for name, rate_K in self._hyper.items() if "dropout" in name and rate_K.any()}
+        self._rates = drops | {"latent_noise": self._hyper["latent_noise"]}
         with torch.device("meta"):
             self._model = MFM(len(members), self._config, shape)
         theta_KP = torch.empty(len(members), num_parameters(self._config, shape), device=device)
@@ -146,7 +153,13 @@ class _Pack:
     def train_epoch(self) -> dict[str, dict[str, float]]:
         """One pass over the training items and one over the validation items."""
         self.epoch += 1
-        loss_K = self._pass_over_training_items()
+        stage = self._stage(self.epoch)
+        if stage == "label" and self._stage(self.epoch - 1) != "label":
+            self._adam.reset()
+            self._plateau.reset()
+        loss_K = self._pass_over_training_items(stage)
+        if stage == "generative":
+            probe.fit(self._model, self._feed, self._folds["train"])
         rows = self._folds["valid"]
         scores = evaluate.scores(self._dataset, evaluate.predict(self._model, self._feed, rows), rows)
         metrics = [
@@ -156,18 +169,32 @@ class _Pack:
         self._take_note(metrics)
         return {m.name: own for m, own in zip(self.members, metrics, strict=True)}
 
-    def _pass_over_training_items(self) -> Tensor:
+    def _stage(self, epoch: int) -> Stage:
+        return stage_of(self._config, epoch=epoch, epochs=self._task.epochs)
+
+    def _frozen(self, stage: Stage) -> Tensor | None:
+        """Which parameters a stage leaves as they are (P,); None: none."""
+        if stage == "joint":
+            return None
+        names = [(name, p[0].numel()) for name, p in self._model.named_parameters()]
+        learn = self._model.is_read_for_the_label if stage == "label" else lambda name: not name.startswith("label.")
+        flags = torch.cat([torch.full((size,), not learn(name)) for name, size in names])
+        return flags.to(self._device)
+
+    def _pass_over_training_items(self, stage: Stage) -> Tensor:
         """Mean training loss (K,)."""
+        frozen_P = self._frozen(stage)
         rows = Rows.of([self._order(m, own) for m, own in zip(self.members, self._folds["train"], strict=True)])
         total_K, weight_K = torch.zeros(2, len(self.members), device=self._device)
         for number, part in enumerate(rows.batches(self._config.batch_size, drop_last=self._config.drop_last)):
             batch = self._feed.batch(part)
-            loss_K = self._objective(batch, self._noise(number))
+            loss_K = self._objective(batch, self._noise(number), stage)
             items_K = batch.num_items_K
             self._adam.step(
                 flat_gradient(loss_K, self._parameters, out=self._gradient),
                 lr_scale_K=self._plateau.lr_scale_K,
                 active_K=None if batch.weight_KB is None else items_K > 0,
+                frozen_P=frozen_P,
             )
             total_K += loss_K.detach() * items_K
             weight_K += items_K
@@ -181,17 +208,10 @@ class _Pack:
         epoch = self.epoch if self._config.shuffle == "every_epoch" else 0
         return rows[permutation(member.seed, epoch, len(rows))]
 
-    def _objective(self, batch: Batch, noise: Fresh) -> Tensor:
-        """L (K,), see mfm.losses."""
+    def _objective(self, batch: Batch, noise: Noise, stage: Stage) -> Tensor:
+        """L (K,)."""
         output = self._model(batch, noise)
-        loss_K = self._hyper["weight_label"] * label_loss(output.prediction, batch.target, batch.weight_KB)
-        if self._config.generative_loss:
-            for name, term_K in reconstruction_losses(output, batch).items():
-                loss_K = loss_K + self._hyper[f"weight_{name}"] * term_K
-        if self._config.prior != "none":
-            terms = mmd_losses(output.latents, kernel=self._config.prior, noise=noise, weight_KB=batch.weight_KB)
-            loss_K = loss_K + self._hyper["weight_prior"] * torch.stack(list(terms.values())).sum(dim=0)
-        return loss_K
+        return total_loss(output, batch, config=self._config, weights=self._hyper, noise=noise, stage=stage)
 
     def _take_note(self, metrics: Sequence[Mapping[str, float]]) -> None:
         table_KM = torch.tensor([[own.get(name, float("nan")) for name in self._metric_names] for own in metrics])

@@ -1,4 +1,4 @@
-"""What a results folder holds, from the command line: `python -m orchestrator COMMAND RESULTS`."""
+"""What a results folder holds, and whether a cluster is well: `python -m orchestrator COMMAND`."""
 
 from __future__ import annotations
 
@@ -28,6 +28,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     console = Console(soft_wrap=True, highlight=False)
     arguments = _parse(sys.argv[1:] if argv is None else argv)
     try:
+        if arguments.command is _doctor:
+            return _doctor(arguments, console)
         folder = Folder.at(arguments.results)
         study = identity.load(folder)
         folder.fetch(folder.table("runs"), folder.table("epochs"))
@@ -51,6 +53,10 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     for command, function in functions.items():
         command.add_argument("results", metavar="RESULTS", help="results folder")
         command.set_defaults(command=function)
+    doctor = commands.add_parser("doctor", help="whether a cluster is well: each node, what is wrong, what to do")
+    doctor.set_defaults(command=_doctor)
+    doctor.add_argument("file", metavar="FILE", nargs="?", help="for `ray up` (default: the Ray that runs here)")
+    doctor.add_argument("--results", metavar="PLACE", help="folder or address that studies will write to")
     for command in (show, train):
         command.add_argument("run", metavar="RUN", help="run id, or the beginning of one")
     best.add_argument("--arm", metavar="ARM", help="one arm only")
@@ -87,14 +93,13 @@ def _status(folder: Folder, study: dict[str, Any], _: argparse.Namespace, consol
 
 
 def _owner(folder: Folder) -> str:
-    from orchestrator.lock import BusyError, Lock  # noqa: PLC0415
+    """Whether a driver is at work, and which."""
+    from orchestrator.lock import holder  # noqa: PLC0415
 
-    try:
-        Lock(folder).release()
-    except BusyError:
-        owner = json.loads(folder.owner.read_text())
-        return f"a driver is at work: host {owner['host']}, pid {owner['pid']}, since {owner['since']}"
-    return "no driver is at work"
+    owner = holder(folder)
+    if owner is None:
+        return "no driver is at work"
+    return f"a driver is at work: host {owner['host']}, pid {owner['pid']}, since {owner['since']}"
 
 
 def _show(folder: Folder, study: dict[str, Any], arguments: argparse.Namespace, console: Console) -> None:
@@ -169,6 +174,12 @@ def _verify(folder: Folder, study: dict[str, Any], arguments: argparse.Namespace
     told = f"{number} of {len(done)} completed runs trained again; largest deviation {largest:.3g}"
     console.print(f"{told}, {verdict} the tolerance of {arguments.tolerance:g}", markup=False)
     return 0 if passes else 1
+
+
+def _doctor(arguments: argparse.Namespace, console: Console) -> int:
+    from orchestrator.doctor.checkup import check  # noqa: PLC0415
+
+    return check(arguments.file, arguments.results, console)
 
 
 def find(folder: Folder, run: str) -> dict[str, Any]:

@@ -52,6 +52,7 @@ class Report:
     place: Place
     started_at: str
     epochs: tuple[EpochDone, ...]
+    memory: float | None = None  # see objective.Epoch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +125,7 @@ class Attempt:
         history = [[e.epoch, e.seconds, e.metrics] for e in self._history]
         checkpoint = Checkpoint(
             epoch=self._history[-1].epoch,
-            plain={"state": plain, "history": history, "started_at": self._started_at},
+            plain={"state": plain, "history": history, "started_at": self._started_at, "runs": self._run_ids},
             arrays=arrays,
         )
         try:
@@ -132,10 +133,14 @@ class Attempt:
         except OSError as error:
             logger.warning("%s: no checkpoint of epoch %d: %s", self._pack.pack_id, checkpoint.epoch, error)
 
+    @property
+    def _run_ids(self) -> list[str]:
+        return [run.run_id for run in self._pack]
+
     def _begin(self) -> Training:
         described = dict(self._objective.describe())
         self._place = Place(host=socket.gethostname(), device=described.pop("device", ""), versions=described)
-        checkpoint = self._checkpoints.latest()
+        checkpoint = self._checkpoints.latest(self._run_ids)
         state: dict[str, Any] | None = None
         if checkpoint is not None:
             state = {**checkpoint.plain["state"], **checkpoint.arrays}
@@ -149,7 +154,8 @@ class Attempt:
         return self._training
 
     def _note(self, epoch: Epoch, seconds: float) -> None:
-        done = EpochDone(epoch=len(self._history) + 1, metrics=epoch.metrics, seconds=seconds)
+        metrics = {run: {name: float(v) for name, v in values.items()} for run, values in epoch.metrics.items()}
+        done = EpochDone(epoch=len(self._history) + 1, metrics=metrics, seconds=seconds)
         self._epoch = epoch
         self._history.append(done)
         self._unsent.append(done)
@@ -159,7 +165,8 @@ class Attempt:
     def _report(self) -> Report:
         assert self._place is not None
         sent, self._unsent = tuple(self._unsent), []
-        return Report(place=self._place, started_at=self._started_at, epochs=sent)
+        memory = None if self._epoch is None else self._epoch.memory
+        return Report(place=self._place, started_at=self._started_at, epochs=sent, memory=memory)
 
 
 def _kind(error: Exception) -> str:

@@ -16,6 +16,7 @@ from obstore import exceptions
 from obstore.store import from_url
 
 SCHEMES = ("s3://", "gs://", "az://", "abfs://", "abfss://")
+MOVING = "moving-to"  # the object that says where a move goes that is under way
 
 
 def is_address(place: object) -> bool:
@@ -96,10 +97,21 @@ class Bucket:
                     continue
 
     def rename(self, base: str) -> None:
-        """Moves every object to another address beside this one."""
+        """Moves every object to another address beside this one. What cuts it short, `finish_rename` makes good."""
+        self.put(MOVING, base.encode())
+        self.finish_rename()
+
+    def finish_rename(self) -> None:
+        """Ends a move that was begun."""
+        try:
+            base = self.get(MOVING).decode()
+        except FileNotFoundError:
+            return
         for name in self.names(""):
-            with _as_os_error(self._at(name)):
-                obstore.rename(self._store, self._key(name), f"{base}/{name}")
+            if name != MOVING:
+                with _as_os_error(self._at(name)):
+                    obstore.rename(self._store, self._key(name), f"{base}/{name}")
+        self.remove(MOVING)
 
     def now(self) -> datetime:
         """The store's own time, by which ages of objects are told."""

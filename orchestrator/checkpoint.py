@@ -9,9 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -50,14 +49,23 @@ class Checkpoints:
             if path.name != name:
                 self._folder.remove(path)
 
-    def latest(self) -> Checkpoint | None:
-        """The one that reaches farthest among all attempts so far; damaged ones are passed over."""
+    def latest(self, run_ids: Collection[str]) -> Checkpoint | None:
+        """The one that reaches farthest among all attempts so far at these runs; damaged ones are passed over.
+
+        A pack of another study may have had this pack's name, and its worker may still write.
+        """
         self._folder.fetch(self._pack)
         for path in sorted(self._pack.glob("*/*.safetensors"), key=lambda p: (p.name[:6], p.parent.name), reverse=True):
-            data = path.read_bytes()
-            if hashlib.sha256(data).hexdigest()[:16] == path.stem.partition("-")[2]:
-                return _load(int(path.name[:6]), path, data)
-            logger.warning("%s is damaged (its hash does not fit); an earlier state is used", path)
+            try:
+                data = path.read_bytes()
+            except FileNotFoundError:  # an attempt that was cut off still writes, and removes its earlier ones
+                continue
+            if hashlib.sha256(data).hexdigest()[:16] != path.stem.partition("-")[2]:
+                logger.warning("%s is damaged (its hash does not fit); an earlier state is used", path)
+                continue
+            checkpoint = _load(int(path.name[:6]), data)
+            if set(run_ids) <= set(checkpoint.plain["runs"]):
+                return checkpoint
         return None
 
 
@@ -66,7 +74,14 @@ def remove(folder: Folder, pack_id: str) -> None:
     folder.remove(folder.checkpoints(pack_id))
 
 
-def _load(epoch: int, path: Path, data: bytes) -> Checkpoint:
-    with safetensors.safe_open(path, framework="numpy") as file:
-        metadata = file.metadata() or {}
+def tidy(folder: Folder, keep: Collection[str]) -> None:
+    """Removes the checkpoints of all other packs: a driver may die when a pack is over, and before they are gone."""
+    for pack_id in folder.names_in(folder.checkpoints("")):
+        if pack_id not in keep:
+            remove(folder, pack_id)
+
+
+def _load(epoch: int, data: bytes) -> Checkpoint:
+    length = int.from_bytes(data[:8], "little")  # of the header, which is JSON (the format of safetensors)
+    metadata = json.loads(data[8 : 8 + length])["__metadata__"]
     return Checkpoint(epoch=epoch, plain=json.loads(metadata["plain"]), arrays=safetensors.numpy.load(data))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -18,10 +17,12 @@ from orchestrator.conductor import StudyError
 from orchestrator.folder import Folder
 from orchestrator.history import History
 from orchestrator.objective import Objective
+from orchestrator.origin import origin
 from orchestrator.plan import GoOn, no_more_seeds
 from orchestrator.progress import Tally, duration, tallies
 from orchestrator.run import Options, run
 from orchestrator.study import Fingerprint, Study
+from orchestrator.words import command_again, lasting
 
 BROKEN, WRONG, INTERRUPTED = 1, 2, 130
 # Adaptive seeds go up to so many times the preset's, unless --max-seeds says otherwise.
@@ -45,6 +46,7 @@ class Arguments:
     hours: float | None
     workers: int | None
     address: str | None
+    cluster: Path | None
     serial: bool
     plan: bool
     fresh: bool
@@ -71,6 +73,12 @@ class Arguments:
         if self.max_seeds is not None:
             raise ValueError("--max-seeds is for adaptive seeds; give --seeds auto with it")
         return self.seeds
+
+    def check(self) -> None:
+        """Refuses what cannot go together."""
+        if self.cluster is not None and (self.address is not None or self.serial):
+            other = "--serial" if self.serial else "--address"
+            raise ValueError(f"--cluster runs the study on the cluster of a file; leave {other} out, or --cluster")
 
     @property
     def is_adaptive(self) -> bool:
@@ -107,17 +115,20 @@ class Script:
         words = list(sys.argv[1:] if argv is None else argv)
         arguments = self.parse(words)
         try:
+            arguments.check()
             prepared = self.prepare(arguments)
             results = arguments.results or f"results/{prepared.study.name}"
             if arguments.plan:
                 show_plan(prepared, Folder.at(results), arguments, console)
                 return 0
+            if arguments.cluster is not None:
+                return _submit(prepared, arguments, arguments.cluster, words=words, console=console)
             return _run(prepared, _options(arguments, results, words), console, self.report)
         except (ValueError, OSError, StudyError) as error:
             Console(stderr=True, soft_wrap=True, highlight=False).print(f"error: {error}", markup=False)
             return BROKEN if isinstance(error, StudyError) else WRONG
         except KeyboardInterrupt:
-            console.print(f"\nStopped at once. {_how_to_go_on(words)}", markup=False)
+            console.print(f"\nStopped at once. {_go_on(words)}", markup=False)
             return INTERRUPTED
 
     def parse(self, words: Sequence[str]) -> Arguments:
@@ -160,6 +171,9 @@ def _parser(description: str, presets: Mapping[str, str]) -> argparse.ArgumentPa
     parser.add_argument(
         "--address", metavar="ADDR", help="a running Ray cluster (default: the one there is, else local)"
     )
+    parser.add_argument(
+        "--cluster", type=Path, metavar="FILE", help="run on the cluster that `ray up FILE` has brought up, from here"
+    )
     parser.add_argument("--serial", action="store_true", help="train in this process, without Ray")
     parser.add_argument("--plan", action="store_true", help="say what would run and how long it takes; run nothing")
     parser.add_argument("--fresh", action="store_true", help="begin anew; old results are kept aside")
@@ -173,7 +187,7 @@ def show_plan(prepared: Prepared, folder: Folder, arguments: Arguments, console:
     study = prepared.study
     folder.fetch(folder.journal, folder.table("runs"))
     known = ledger.contents_of(journal.read(folder)) if folder.journal.is_dir() else ledger.Contents()
-    history = History(study, known.events)
+    history = History(study, ledger.usable(known.events))
     table = Table(title=study.title, title_justify="left", box=None, header_style="bold")
     for name, justify in (("arm", "left"), ("pins", "left"), ("search", "right"), ("confirm", "right")):
         table.add_column(name, justify=justify)  # type: ignore[arg-type]
@@ -239,7 +253,7 @@ def _run(prepared: Prepared, options: Options, console: Console, report: Callabl
             f"{error}. Results go to {options.results}, which must be there and have room; what is finished is safe, "
             "and the same command goes on"
         ) from error
-    go_on = _how_to_go_on(options.program["arguments"])
+    go_on = _go_on(options.program["arguments"])
     if ended.interruption.signal is not None:
         console.print(f"Interrupted in good order by {ended.interruption.signal.name}. {go_on}", markup=False)
         return INTERRUPTED
@@ -262,18 +276,35 @@ def _options(arguments: Arguments, results: str, words: Sequence[str]) -> Option
         fresh=arguments.fresh,
         retry_failed=arguments.retry_failed,
         accept_change=arguments.accept_change,
-        program={"script": str(Path(sys.argv[0]).absolute()), "arguments": _lasting(words)},
+        program=_program(words),
         checkout=Path(sys.argv[0]).absolute().parent,
     )
 
 
-def _how_to_go_on(words: Sequence[str]) -> str:
-    return f"Go on with the same command: {shlex.join(['python', sys.argv[0], *_lasting(words)])}"
+def _program(words: Sequence[str]) -> dict[str, Any]:
+    """How to make the study again; of a job, on the machine that submitted it, to which results come back."""
+    if (known := origin()) is not None:
+        return {"script": known.script, "arguments": list(known.arguments)}
+    return {"script": str(Path(sys.argv[0]).absolute()), "arguments": lasting(words)}
 
 
-def _lasting(words: Sequence[str]) -> list[str]:
-    """The arguments without those that are meant for one call."""
-    return [word for word in words if word not in ("--fresh", "--retry-failed", "--accept-change")]
+def _submit(prepared: Prepared, arguments: Arguments, cluster: Path, *, words: Sequence[str], console: Console) -> int:
+    from orchestrator.errand import Errand  # noqa: PLC0415 - with --cluster alone
+    from orchestrator.submit import submit  # noqa: PLC0415
+
+    errand = Errand(
+        study=prepared.study.name,
+        cluster=cluster,
+        data=arguments.data,
+        results=arguments.results,
+        script=Path(sys.argv[0]).resolve(),
+        words=words,
+    )
+    return submit(errand, console)
+
+
+def _go_on(words: Sequence[str]) -> str:
+    return f"Go on with the same command: {command_again(words)}"
 
 
 def _names(text: str) -> tuple[str, ...]:

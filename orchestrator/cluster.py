@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import shutil
+import socket
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import ray
+from ray._private import ray_constants
+from ray.experimental import internal_kv
+
+from orchestrator import token
+from orchestrator.health import Health, Machine
+from orchestrator.placement import Room, later
 
 logger = logging.getLogger(__name__)
+
+ANSWER_SECONDS = 5.0  # that a node may take
+# What `ray up` leaves on the head for the autoscaler there, as JSON.
+BOOTSTRAP = Path("~/ray_bootstrap_config.yaml")
+# Ray's sockets lie below its folder, and their paths have room for about 100 characters.
+SHORT = "/tmp"  # noqa: S108 - a folder with a name of its own is made in it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,9 +36,18 @@ class Connection:
     """The Ray that a study runs on."""
 
     address: str  # "local" for one of our own
-    resources: Mapping[str, float]  # of one pack
-    num_workers: int  # packs at a time
-    dashboard: str
+
+    def room(self) -> Room:
+        """What the nodes that are there can hold."""
+        return Room.of(node["Resources"] for node in ray.nodes() if node["Alive"])
+
+    def later(self) -> Room:
+        """What the workers could hold that the cluster's autoscaler may add."""
+        try:
+            config = json.loads(BOOTSTRAP.expanduser().read_text())
+        except (OSError, ValueError):
+            return Room()
+        return Room() if self.address == "local" else later(config)
 
 
 @contextmanager
@@ -32,7 +57,7 @@ def connect(address: str | None, *, workers: int | None) -> Iterator[Connection]
     Args:
         address: of a running cluster, "auto" for the one on this machine, or "local"; None: RAY_ADDRESS, else the
             running one, else local.
-        workers: most packs at a time; None: as many as fit.
+        workers: cores that a Ray of our own may use; None: all.
 
     Raises:
         ValueError: nothing answers at the address.
@@ -40,17 +65,17 @@ def connect(address: str | None, *, workers: int | None) -> Iterator[Connection]
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     joined = _join(address, workers)
     try:
-        yield _describe(joined.address, workers)
+        yield Connection(address=joined.address)
     finally:
         ray.shutdown()
-        if joined.session is not None:
-            shutil.rmtree(joined.session, ignore_errors=True)
+        if joined.folder is not None:
+            shutil.rmtree(joined.folder, ignore_errors=True)
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Joined:
     address: str
-    session: str | None = None  # the folder of a Ray of our own, which goes with it
+    folder: str | None = None  # of a Ray of our own, which goes with it
 
 
 def _join(address: str | None, workers: int | None) -> _Joined:
@@ -67,12 +92,45 @@ def _join(address: str | None, workers: int | None) -> _Joined:
                     f"--address {address}: no Ray cluster answers there ({error}). Start one with "
                     "'ray start --head', or leave --address out to run on this machine alone"
                 ) from error
-    context: Any = ray.init(address="local", num_cpus=workers, include_dashboard=False, **options)
-    return _Joined(address="local", session=context.address_info["session_dir"])
+    return _start(workers, options)
 
 
-def _describe(address: str, workers: int | None) -> Connection:
-    total = ray.cluster_resources()
-    one = {"CPU": 1.0, "GPU": 1.0} if total.get("GPU") else {"CPU": 1.0}
-    fit = int(min(total.get(name, 0.0) // share for name, share in one.items()))
-    return Connection(address=address, resources=one, num_workers=max(1, min(workers or fit, fit)), dashboard="")
+def _start(workers: int | None, options: Mapping[str, Any]) -> _Joined:
+    """A Ray of our own, for this user of this machine alone: with a token, its ports on loopback, its files closed."""
+    token.keep_private()
+    folder = tempfile.mkdtemp(prefix="studies-", dir=SHORT if Path(SHORT).is_dir() else None)
+    inside = f"{folder}/ray"  # Ray opens it to everybody; the way to it is closed
+    able, ray_constants.ENABLE_RAY_CLUSTER = ray_constants.ENABLE_RAY_CLUSTER, False  # else it listens to the network
+    try:
+        ray.init(address="local", num_cpus=workers, include_dashboard=False, _temp_dir=inside, **options)
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = able
+    return _Joined(address="local", folder=folder)
+
+
+def is_gone(node_id: str) -> bool:
+    """Whether a node does not answer: its host or its raylet is dead, or cut off. Ray itself takes longer to notice."""
+    node = next((node for node in ray.nodes() if node["NodeID"] == node_id), None)
+    if node is None or not node["Alive"]:
+        return True
+    try:
+        socket.create_connection((node["NodeManagerAddress"], node["NodeManagerPort"]), timeout=ANSWER_SECONDS).close()
+    except OSError:
+        return True
+    return False
+
+
+OWNED = "local.cluster.node"  # what Ray calls machines that a file names: there are no more of them
+
+
+def health() -> Health:
+    """What the connected cluster has, and what it still expects."""
+    alive = [node for node in ray.nodes() if node["Alive"]]
+    groups = {node["Labels"].get("ray.io/node-group", "") for node in alive}  # set by `ray up` alone
+    status = json.loads(internal_kv._internal_kv_get("__autoscaling_status") or "{}")
+    pending = (status.get("autoscaler_report") or {}).get("pending_nodes", [])
+    return Health(
+        machines=[Machine(address=node["NodeManagerAddress"], resources=node["Resources"]) for node in alive],
+        grows=bool(groups - {"", OWNED}),
+        coming={address: state for address, _, state in pending},
+    )

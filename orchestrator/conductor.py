@@ -16,16 +16,18 @@ from orchestrator import checkpoint, events, watchdog
 from orchestrator.attempt import Broken, EpochDone, Finished, Message, Report
 from orchestrator.events import Event
 from orchestrator.folder import Folder
-from orchestrator.ledger import Bundle, Ledger
+from orchestrator.ledger import Bundle, Ledger, usable
 from orchestrator.plan import Done, GoOn, Plan, Wait, no_more_seeds
 from orchestrator.provenance import Commit
 from orchestrator.rows import Course, Ending, Maker, now
+from orchestrator.schema import ITEM_COLUMNS
 from orchestrator.study import Fingerprint, Pack, Run, Study
 
 logger = logging.getLogger(__name__)
 
 # Attempts that fail in a row with the same error before the study stops: the code is broken, not a run.
 SAME_ERRORS = 10
+LONGEST_TEXT = 20_000  # characters of an error
 
 
 class StudyError(RuntimeError):
@@ -74,7 +76,10 @@ class Conductor:
         self.study = study
         self.observer: Observer = _Nobody()
         self.on_decided: Callable[[], None] = _nothing  # after a search is over, and after a look
-        self.plan = Plan(study, fingerprint, record=self._record, events=ledger.events, go_on=go_on)
+        known = usable(ledger.events)
+        if lost := len(ledger.events) - len(known):
+            logger.warning("%d facts of packs that the journal has lost are left out; those are planned anew", lost)
+        self.plan = Plan(study, fingerprint, record=self._record, events=known, go_on=go_on)
         self.fatal: StudyError | None = None  # why the study was stopped for good
         self._ledger, self._clock = ledger, clock
         self._maker = Maker(study=study, fingerprint=fingerprint, commit=commit)
@@ -84,6 +89,8 @@ class Conductor:
         self._drain_reason = ""
         self._has_decided = False
         self._ends_at = None if hours is None else clock() + 3600 * hours
+        unfinished = {record.pack_id for record in self.plan.history.runs.values() if record.status == "running"}
+        checkpoint.tidy(ledger.folder, unfinished)
 
     # For runners
 
@@ -144,6 +151,7 @@ class Conductor:
         if course is None or course.pack.attempt != pack.attempt:
             return
         del self._courses[pack.pack_id]
+        error = printable(error)
         if kind == "crash" and (where := watchdog.trace(self.folder, pack.pack_id, pack.attempt)):
             kind, error = "hang", f"an epoch took too long; it was ended here:\n{where}"
         if kind not in ("done", "drained"):
@@ -171,6 +179,8 @@ class Conductor:
         for metrics in done.metrics.values():
             if unknown := set(metrics) - set(self.study.epoch_metrics):
                 raise StudyError(f"the objective reports metrics that the study does not declare: {sorted(unknown)}")
+            if self.study.search_metric not in metrics:
+                raise StudyError(f"the objective must report {self.study.search_metric} in every epoch; got {metrics}")
 
     def _fail_diverged(self, course: Course, done: EpochDone) -> None:
         for run in course.surviving():
@@ -200,6 +210,8 @@ class Conductor:
             return Ending(status="failed", error_kind="nan", error=f"not finite in the outcome: {bad}")
         if unknown := set(outcome.metrics) - set(self.study.modes):
             raise StudyError(f"the objective reports metrics that the study does not declare: {sorted(unknown)}")
+        if outcome.items is not None:
+            _require_columns(outcome.items)
         return Ending(status="completed", outcome=outcome, seconds=seconds)
 
     def _tell(self, course: Course, run: Run, ending: Ending) -> None:
@@ -247,6 +259,21 @@ class _Nobody:
 
 
 def _nothing() -> None: ...
+
+
+def _require_columns(items: Mapping[str, np.ndarray]) -> None:
+    """Raises a StudyError unless test predictions are whole columns of one length."""
+    lengths = {name: len(column) for name, column in items.items()}
+    if set(lengths) != set(ITEM_COLUMNS) or len(set(lengths.values())) > 1:
+        raise StudyError(f"items must be columns {', '.join(ITEM_COLUMNS)} of one length; got {lengths}")
+
+
+def printable(text: str) -> str:
+    """A text that every file can hold: bytes that are no characters are spelt out, and a long one loses its middle."""
+    clean = text.encode(errors="backslashreplace").decode().replace("\0", "\\0")
+    if len(clean) <= LONGEST_TEXT:
+        return clean
+    return f"{clean[: LONGEST_TEXT // 2]}\n[...]\n{clean[-LONGEST_TEXT // 2 :]}"
 
 
 def _not_finite(metrics: Mapping[str, float]) -> str:

@@ -26,6 +26,7 @@ from orchestrator.bucket import SCHEMES, Bucket, is_address
 
 COPIES = Path("~/.cache/studies")  # of results on object storage
 FETCHING = 16  # objects at a time
+KEPT = ("lock", "owner.json", "log.txt")  # of a driver, in a copy that is emptied
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,9 @@ class Folder:
         if is_address(place):
             bucket = Bucket(str(place))
             name = f"{bucket.address.rpartition('/')[2]}-{hashlib.sha256(bucket.address.encode()).hexdigest()[:12]}"
-            return cls(COPIES.expanduser() / name, bucket)
+            copies = COPIES.expanduser()
+            copies.mkdir(mode=0o700, parents=True, exist_ok=True)  # who may read the bucket is said there, not here
+            return cls(copies / name, bucket)
         if "://" in str(place):
             raise ValueError(f"results must be a folder or an address of {', '.join(SCHEMES)}; got {place}")
         return cls(Path(place).expanduser().absolute())
@@ -69,6 +72,11 @@ class Folder:
     def owner(self) -> Path:
         """Who writes here, in words; the kernel's lock on this file says whether it lives."""
         return self.journal / "owner.json"
+
+    @property
+    def born(self) -> Path:
+        """On object storage, the folder of the mark that no other study at this address has."""
+        return self.journal / "born"
 
     @property
     def set_aside(self) -> Path:
@@ -108,8 +116,10 @@ class Folder:
     def write(self, path: Path, data: bytes) -> None:
         """Writes a whole file: aside, to the disk, then under its name. A reader never sees half of it.
 
-        With a bucket, the object is there when this returns.
+        With a bucket, the object is there when this returns, and the copy here comes after it.
         """
+        if self.bucket:
+            self.bucket.put(self._name(path), data)
         path.parent.mkdir(parents=True, exist_ok=True)
         self.journal.mkdir(parents=True, exist_ok=True)
         aside = self.journal / f"aside-{uuid.uuid4().hex}"
@@ -123,8 +133,6 @@ class Folder:
             aside.unlink(missing_ok=True)
             raise
         sync_folder(path.parent)
-        if self.bucket:
-            self.bucket.put(self._name(path), data)
 
     def create(self, path: Path, data: bytes) -> None:
         """Writes a file that nobody else may have written.
@@ -142,11 +150,27 @@ class Folder:
         """Brings what lies at or below these paths, and is not here yet, from the bucket. Parts never change."""
         if not self.bucket:
             return
+        self.forget_another()
         bucket, names = self.bucket, [name for path in paths for name in self.bucket.names(self._name(path))]
         missing = [name for name in names if not (self.root / name).exists()]
         with ThreadPoolExecutor(FETCHING) as pool:
             for name, data in zip(missing, pool.map(bucket.get, missing), strict=True):
                 self._keep(self.root / name, data)
+
+    def forget_another(self) -> None:
+        """Empties this machine's copy, where it is of another study than the one that is at the address now."""
+        born = {self.root / name for name in self.bucket.names("journal/born")} if self.bucket else set()
+        if self.bucket is None or born == set(self.born.glob("*")):
+            return
+        for path in [p for p in self.root.rglob("*") if p.is_file() and p.name not in KEPT]:
+            path.unlink()
+        for path in born:
+            self._keep(path, b"")
+
+    def be_born(self) -> None:
+        """Marks what is at the address as a study of its own: copies of an earlier one are known by it."""
+        if self.bucket and not self.bucket.names("journal/born"):
+            self.write(self.born / uuid.uuid4().hex, b"")
 
     def refresh(self, path: Path) -> None:
         """Brings a file that may have changed from the bucket, if it is there."""
@@ -169,6 +193,14 @@ class Folder:
             path.unlink(missing_ok=True)
         if self.bucket:
             self.bucket.remove(self._name(path), *self.bucket.names(self._name(path)))
+
+    def names_in(self, path: Path) -> set[str]:
+        """Names of what lies directly in a folder, here or in the bucket."""
+        here = {entry.name for entry in path.iterdir()} if path.is_dir() else set()
+        if not self.bucket:
+            return here
+        prefix = f"{self._name(path)}/"
+        return here | {name.removeprefix(prefix).partition("/")[0] for name in self.bucket.names(prefix)}
 
     def _keep(self, path: Path, data: bytes) -> None:
         Folder(self.root).write(path, data)

@@ -41,6 +41,7 @@ class History:
     def __init__(self, study: Study, events: Iterable[Event] = ()) -> None:
         self.runs: dict[str, RunRecord] = {}
         self.packs: dict[str, PackRecord] = {}
+        self.next_pack = 0  # the number of the next one; the journal may have lost some
         self.chosen: dict[Key, Chosen] = {}
         self.looked: dict[int, tuple[str, ...]] = {}  # look -> arms that went on
         self.num_running: Counter[Key] = Counter()  # suggestions that are not told
@@ -108,6 +109,7 @@ class History:
 
     def _apply_asked(self, event: Asked) -> None:
         self.packs[event.pack_id] = PackRecord()
+        self.next_pack = max(self.next_pack, int(event.pack_id[1:]) + 1)
         for asked in event.runs:
             if not self._is_repeat(asked):
                 self._close(asked.run_id)
@@ -115,7 +117,11 @@ class History:
                 if self._is_wanted(asked):
                     self._open.setdefault(event.pack_id, {})[asked.run_id] = None
             if asked.number is not None and asked.epochs == self._study.epochs:
-                self._note_suggestion(asked, asked.number)
+                # The journal may have lost an earlier one: a suggestion's number is its place.
+                number = min(asked.number, len(self.suggestions((asked.arm, asked.search))))
+                if self.runs[asked.run_id].number == asked.number:
+                    self.runs[asked.run_id].number = number
+                self._note_suggestion(asked, number)
 
     def _is_wanted(self, asked: AskedRun) -> bool:
         """Whether the study, as it is now, asks for this run: another number of epochs is another run."""

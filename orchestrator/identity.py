@@ -134,6 +134,11 @@ def reconcile(
             f"{folder.address} holds the study {old['study']!r}, not {new['study']!r}. "
             "Give another folder with --results"
         )
+    if gone := sorted(old["arms"].keys() - new["arms"].keys()):
+        raise ValueError(
+            f"{folder.address} has arms that the study must still know, and does not: {', '.join(gone)}. "
+            "Give another folder with --results, or begin anew with --fresh; --arms runs some of a study's arms"
+        )
     if changed and not accept_change:
         raise ValueError(
             f"{folder.address} was begun with something else: {', '.join(changed)} changed. Rows of both are never "
@@ -142,7 +147,9 @@ def reconcile(
         )
     new["changes"] = old["changes"]
     if changed:
-        new["changes"] = [*old["changes"], {"at": datetime.now(UTC).isoformat(timespec="seconds"), "what": changed}]
+        if not any(change["what"] == changed for change in old["changes"][-1:]):
+            note = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "what": changed}
+            new["changes"] = [*old["changes"], note]
         new["data_sha256"], new["code_sha256"] = old["data_sha256"], old["code_sha256"]
         fingerprint = Fingerprint(data_sha256=old["data_sha256"], code_sha256=old["code_sha256"])
     return new, fingerprint

@@ -11,6 +11,8 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 
 from orchestrator.bucket import Bucket
@@ -24,6 +26,16 @@ RENEWALS = 4  # in this time
 
 class LeaseLostError(OSError):
     """The lease ran out, or another driver has it."""
+
+
+def holder_of_lease(bucket: Bucket, *, seconds: float = SECONDS) -> dict[str, Any] | None:
+    """Who holds the lease of an address; None: nobody, or one who has given it back or let it run out."""
+    try:
+        written, owner = bucket.head(NAME)["last_modified"], json.loads(bucket.get(NAME))
+    except FileNotFoundError:
+        return None
+    age = (datetime.now(UTC) - written).total_seconds()
+    return None if owner.get("released") or age >= seconds else owner
 
 
 class Lease:
@@ -45,7 +57,7 @@ class Lease:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._bucket, self._seconds, self._clock = bucket, seconds, clock
-        self._data = json.dumps(dict(owner)).encode()
+        self._owner = dict(owner)
         self._tag = self._take()
         self._renewed_at, self._is_lost = clock(), False
         self._over = threading.Event()
@@ -64,25 +76,28 @@ class Lease:
         self._over.set()
         self._thread.join()
         if not self._is_lost:
-            self._bucket.remove(NAME)
+            with suppress(OSError):  # it is another's by now, or it runs out by itself
+                self._bucket.replace(NAME, self._with(released=True), self._tag)
 
     def _take(self) -> str | None:
         try:
-            return self._bucket.create(NAME, self._data)
+            return self._bucket.create(NAME, self._with(taken=time.time()))
         except FileExistsError:
-            head = self._bucket.head(NAME)
+            head, holder = self._bucket.head(NAME), self._bucket.get(NAME)
             age = (self._bucket.now() - head["last_modified"]).total_seconds()
-            if age < self._seconds:
-                raise FileExistsError(self._bucket.get(NAME).decode()) from None
-            return self._bucket.replace(NAME, self._data, head["e_tag"])
+            if age < self._seconds and not json.loads(holder).get("released"):
+                raise FileExistsError(holder.decode()) from None
+            return self._bucket.replace(NAME, self._with(taken=time.time()), head["e_tag"])
+
+    def _with(self, **facts: Any) -> bytes:
+        return json.dumps(self._owner | facts).encode()
 
     def _renew(self) -> None:
         while not self._over.wait(self._seconds / RENEWALS):
             began = self._clock()
             try:
                 # The contents change, or the tag of a store that hashes them would not.
-                data = self._data[:-1] + f', "renewed": {time.time():.3f}}}'.encode()
-                self._tag = self._bucket.replace(NAME, data, self._tag)
+                self._tag = self._bucket.replace(NAME, self._with(renewed=time.time()), self._tag)
                 self._renewed_at = began
             except FileExistsError:
                 self._is_lost = True

@@ -9,10 +9,12 @@ import fcntl
 import json
 import os
 import socket
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from orchestrator.folder import Folder
-from orchestrator.lease import Lease
+from orchestrator.lease import Lease, holder_of_lease
 
 
 class BusyError(ValueError):
@@ -54,6 +56,20 @@ class Lock:
         """Raises an OSError where the folder may be another's by now."""
         if self.lease is not None:
             self.lease.check()
+
+
+def holder(folder: Folder) -> Mapping[str, Any] | None:
+    """Who writes to a results folder now (host, pid, since); None: nobody. It takes no lock, and writes nothing."""
+    if folder.bucket:
+        return holder_of_lease(folder.bucket)
+    try:
+        with (folder.journal / "lock").open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return json.loads(_owner(folder) or "{}")
+    except FileNotFoundError:
+        return None
+    return None
 
 
 def _me() -> dict[str, str | int]:

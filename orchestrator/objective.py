@@ -29,6 +29,11 @@ class Epoch(Protocol):
         """What training needs to go on after this epoch."""
         ...
 
+    @property
+    def memory(self) -> float | None:
+        """How much of the GPU's memory this process has needed so far, from 0 to 1; None: it is on no GPU."""
+        ...
+
 
 class Outcome(Protocol):
     """What a run left behind at its end."""
@@ -92,6 +97,7 @@ class PlainEpoch:
 
     metrics: Mapping[str, Mapping[str, float]]
     state: Callable[[], State] = dict
+    memory: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

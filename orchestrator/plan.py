@@ -78,7 +78,7 @@ class Plan:
 
     def retry_failed(self) -> int:
         """Asks every failed run once more, as a new row; returns how many."""
-        records = [r for r in self.history.runs.values() if r.status == "failed"]
+        records = [r for r in self.history.runs.values() if r.status == "failed" and self._is_of_study(r.run)]
         again = [(r, run) for r in records if (run := self._again(r)).run_id not in self.history.runs]
         by_pack: dict[str, list[AskedRun]] = {}
         for record, run in again:
@@ -88,6 +88,10 @@ class Plan:
             self._ask_pack(group)
         self._searches.clear()
         return len(again)
+
+    def _is_of_study(self, run: Run) -> bool:
+        """Whether the study, as it is now, asks for a run: other numbers of epochs are other runs."""
+        return run.epochs == self.study.epochs and self.study.runs_arm(run.arm)
 
     def _again(self, record: RunRecord) -> Run:
         run = record.run
@@ -178,7 +182,7 @@ class Plan:
         if not known:
             return {}
         sign = 1 if self.study.modes[self.study.search_metric] == "min" else -1
-        completed = [s for s in known if s.status == "completed"]
+        completed = [s for s in known if s.status == "completed" and s.reports]
         best = min(completed, key=lambda s: sign * s.value, default=None)
         return None if best is None else best.suggested
 
@@ -254,7 +258,7 @@ class Plan:
         )
 
     def _ask_pack(self, asked: Sequence[AskedRun]) -> str | None:
-        pack_id = f"p{len(self.history.packs):06d}"
+        pack_id = f"p{self.history.next_pack:06d}"
         self._emit(Asked(pack_id=pack_id, runs=tuple(asked)))
         return pack_id if self.history.open_runs(pack_id) else None
 

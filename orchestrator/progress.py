@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 
 from rich.console import Console
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
+from orchestrator.board import Board
 from orchestrator.history import History, RunRecord
+from orchestrator.origin import origin
 from orchestrator.study import Pack, Run, Study
 
 REFRESH_SECONDS = 0.5
@@ -53,16 +54,20 @@ class Progress:
         self._tallies = tallies(study, history)
         self._began = clock()
         self._num_over = 0
-        self._live = Live(console=console, get_renderable=self._table, refresh_per_second=1 / REFRESH_SECONDS)
+        self._live = Live(
+            console=console, get_renderable=lambda: self._board().draw(), refresh_per_second=1 / REFRESH_SECONDS
+        )
 
     def __enter__(self) -> Progress:
         if self._console.is_terminal:
             self._live.start()
+        self._tell("")
         return self
 
     def __exit__(self, *exception: object) -> None:
         if self._console.is_terminal:
             self._live.stop()
+        self._tell("", is_last=True)
 
     # What the conductor tells
 
@@ -71,6 +76,7 @@ class Progress:
         tally = self._tallies[pack.runs[0].arm]
         tally.running += len(pack.runs)
         tally.planned = _planned(self._study, self._history, pack.runs[0].arm)
+        self._tell("")
 
     def reported(self, pack: Pack, epoch: int) -> None:
         """A pack finished an epoch; the table shows runs, not epochs."""
@@ -88,8 +94,7 @@ class Progress:
         """An attempt at a pack is over."""
         arm = pack.runs[0].arm
         self._tallies[arm].running -= len(pack.runs)
-        if not self._console.is_terminal:
-            self._console.print(self._line(pack, kind), soft_wrap=True, highlight=False)
+        self._tell(self._line(pack, kind))
 
     def say(self, text: str) -> None:
         """A line that stays."""
@@ -118,26 +123,38 @@ class Progress:
             parts += [f"{a_minute} runs a minute", f"{duration(missing / rate)} left"]
         return ", ".join(parts)
 
-    def _table(self) -> Table:
-        table = Table(title=self._study.title, caption=self._footer(), title_justify="left", caption_justify="left")
-        table.add_column("arm")
-        for name in ("search", "confirm", "running", "pruned", "failed", f"best {self._study.search_metric}"):
-            table.add_column(name, justify="right")
-        for arm, tally in self._tallies.items():
-            pruned = sum(n for (_, status), n in tally.over.items() if status == "pruned")
-            failed = sum(n for (_, status), n in tally.over.items() if status == "failed")
-            table.add_row(
-                arm,
-                *(f"{tally.num_over(phase)}/{tally.planned[phase]}" for phase in ("search", "confirm")),
-                str(tally.running or ""),
-                str(pruned or ""),
-                Text(str(failed or ""), style="red"),
-                "" if tally.best is None else f"{tally.best:.4g}",
-            )
-        return table
+    def _tell(self, line: str, *, is_last: bool = False) -> None:
+        """An event, where the table is not in place: a job's lines carry the table to where it is."""
+        if self._console.is_terminal:
+            return
+        if origin() is not None:
+            line = self._board(is_last=is_last).carried_by(line)
+        if line:
+            self._console.print(Text(line), soft_wrap=True)
+
+    def _board(self, *, is_last: bool = False) -> Board:
+        metric = f"best {self._study.search_metric}"
+        return Board(
+            title=self._study.title,
+            columns=("arm", "search", "confirm", "running", "pruned", "failed", metric),
+            rows=[_row(arm, tally) for arm, tally in self._tallies.items()],
+            caption=self._footer(),
+            is_last=is_last,
+        )
 
     def _better(self, one: float | None, other: float | None) -> float | None:
         return best_of(self._study, [value for value in (one, other) if value is not None])
+
+
+def _row(arm: str, tally: Tally) -> tuple[str, ...]:
+    """The cells of an arm."""
+    pruned, failed = (sum(n for (_, known), n in tally.over.items() if known == s) for s in ("pruned", "failed"))
+    return (
+        arm,
+        *(f"{tally.num_over(phase)}/{tally.planned[phase]}" for phase in ("search", "confirm")),
+        *(str(number or "") for number in (tally.running, pruned, failed)),
+        "" if tally.best is None else f"{tally.best:.4g}",
+    )
 
 
 def tallies(study: Study, history: History) -> dict[str, Tally]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from orchestrator.origin import origin
+
 
 @dataclass(frozen=True, kw_only=True)
 class Commit:
@@ -18,9 +20,16 @@ class Commit:
 
 @cache
 def commit(root: Path) -> Commit:
-    """The commit that `root` is at, and whether tracked files differ from it."""
+    """The commit that `root` is at, and whether tracked files differ from it; in a job, those of its origin."""
+    if (known := origin()) is not None:
+        return Commit(sha=known.sha, dirty=known.dirty)
     sha = _git(root, "rev-parse", "HEAD")
     return Commit(sha=sha, dirty=bool(sha and _git(root, "status", "--porcelain", "--untracked-files=no")))
+
+
+def checkout_of(script: Path) -> Path:
+    """The top of the checkout that a script lies in; outside of one, the script's folder."""
+    return Path(_git(script.parent, "rev-parse", "--show-toplevel") or script.parent)
 
 
 def _git(root: Path, *arguments: str) -> str:

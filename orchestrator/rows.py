@@ -67,7 +67,7 @@ class Maker:
 
     def _row(self, course: Course, run: Run, ending: Ending) -> dict[str, Any]:
         epochs = course.epochs_of(run)
-        best = self._best_epoch(run, epochs) if ending.outcome is None else ending.outcome.best_epoch
+        best = self._best_epoch(run, epochs) if ending.outcome is None else int(ending.outcome.best_epoch)
         metrics = ending.outcome.metrics if ending.outcome else epochs[best - 1].metrics[run.run_id] if best else {}
         active = self.study.active(run.knobs)
         return {
@@ -87,7 +87,7 @@ class Maker:
             "epochs": len(epochs),
             "best_epoch": best,
             **{f"param:{knob}": active.get(knob) for knob in self.study.base},
-            **{f"metric:{name}": value for name, value in metrics.items()},
+            **{f"metric:{name}": float(value) for name, value in metrics.items()},
             "started_at": course.started_at,
             "ended_at": now(),
             "train_seconds": ending.seconds + sum(e.seconds / len(e.metrics) for e in epochs),

@@ -17,9 +17,11 @@ from orchestrator import identity, serial, token
 from orchestrator.attempt import CHECKPOINT_SECONDS
 from orchestrator.conductor import Conductor
 from orchestrator.folder import Folder
+from orchestrator.health import absent, require_room
 from orchestrator.ledger import Ledger
 from orchestrator.lock import Lock
 from orchestrator.objective import Objective
+from orchestrator.placement import Placement
 from orchestrator.plan import GoOn, no_more_seeds
 from orchestrator.progress import Progress
 from orchestrator.provenance import commit
@@ -28,6 +30,8 @@ from orchestrator.study import Fingerprint, Study
 from orchestrator.watchdog import LEAST_SECONDS
 
 logger = logging.getLogger("orchestrator")
+
+ONE_PACK = {"CPU": 1.0}  # what any pack takes; on a GPU, a share of that besides
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +55,8 @@ class Options:
         if self.address is not None and self.address.startswith("ray://"):
             raise ValueError(
                 "--address must be a cluster's own address (host:port) or 'auto', on a machine of the cluster; got "
-                f"{self.address!r}. From a laptop, log in to the head of the cluster and give the same command there"
+                f"{self.address!r}. From a laptop, give --cluster FILE, the file of `ray up`; or log in to the head of "
+                "the cluster and give the same command there"
             )
 
 
@@ -79,19 +84,23 @@ def run(
         go_on: with adaptive seeds, the rule.
 
     Raises:
-        ValueError: the results folder is of something else, or another driver writes to it.
+        ValueError: the results folder is of something else, another driver writes to it, or no node of the cluster
+            can train anything.
         OSError: the results folder cannot be written.
         StudyError: the study cannot go on; what is finished is safe.
     """
     console = console or Console()
     folder = Folder.at(options.results)
+    if folder.bucket:
+        folder.bucket.finish_rename()
+        folder.forget_another()
     if options.fresh:
         archive(folder, console)
     fingerprint = Fingerprint(data_sha256=objective.data_sha256, code_sha256=objective.code_sha256)
     description, fingerprint = identity.reconcile(
         folder, study, fingerprint, program=options.program, accept_change=options.accept_change
     )
-    with _logging_to(folder), _opened(folder, study) as ledger:
+    with _logging_to(folder), _opened(folder, study, description) as ledger:
         conductor = Conductor(
             study, fingerprint, ledger, commit=commit(options.checkout), go_on=go_on, hours=options.hours
         )
@@ -106,7 +115,7 @@ def run(
         conductor.on_decided = note_decided
         _say_what_is_there(conductor, console)
         with Progress(study, history, console) as conductor.observer:
-            interruption = _conduct(conductor, objective, options)
+            interruption = _conduct(conductor, objective, options, console=console)
         if conductor.fatal is not None:
             raise conductor.fatal
         complete = not conductor.draining
@@ -132,9 +141,9 @@ def archive(folder: Folder, console: Console) -> None:
 
 
 @contextmanager
-def _opened(folder: Folder, study: Study) -> Iterator[Ledger]:
+def _opened(folder: Folder, study: Study, description: Mapping[str, Any]) -> Iterator[Ledger]:
     """The ledger, closed in good order whatever happens: what is finished is published."""
-    ledger = Ledger(folder, study)
+    ledger = Ledger(folder, study, declare=lambda: identity.save(folder, description))
     try:
         yield ledger
     finally:
@@ -171,7 +180,7 @@ def _say_what_is_there(conductor: Conductor, console: Console) -> None:
     )
 
 
-def _conduct(conductor: Conductor, objective: Objective, options: Options) -> Interruption:
+def _conduct(conductor: Conductor, objective: Objective, options: Options, *, console: Console) -> Interruption:
     with ExitStack() as stack:
         if options.serial:
             interruption = stack.enter_context(draining(conductor.drain))
@@ -179,15 +188,20 @@ def _conduct(conductor: Conductor, objective: Objective, options: Options) -> In
             return interruption
         token.use_if_there()
         from orchestrator import tune  # noqa: PLC0415 - Ray is imported where it is used
-        from orchestrator.cluster import connect  # noqa: PLC0415
+        from orchestrator.cluster import connect, health  # noqa: PLC0415
 
         connection = stack.enter_context(connect(options.address, workers=options.workers))
+        there = health()
+        later = connection.later()
+        if not later.packs:
+            require_room(there, ONE_PACK)
+        if words := absent(there):
+            console.print(words, markup=False, soft_wrap=True, highlight=False)
         interruption = stack.enter_context(draining(conductor.drain))  # after Ray has installed its own handlers
         tune.run(
             conductor,
             objective,
-            resources=connection.resources,
-            num_workers=connection.num_workers,
+            placement=Placement(connection.room, later=later, most=options.workers),
             checkpoint_seconds=options.checkpoint_seconds,
             hang_seconds=options.hang_seconds,
         )

@@ -16,6 +16,7 @@ from orchestrator.study import Knob, Study
 
 SCHEMA_VERSION = 1
 TABLES = ("epochs", "items", "evaluations", "artifacts", "runs")  # in the order in which a part is published
+ITEM_COLUMNS = ("item", "group", "target", "y", "prediction")
 
 _TIME = pa.timestamp("us", tz="UTC")
 _RUN_COLUMNS = {
@@ -63,11 +64,8 @@ def schemas(study: Study) -> dict[str, pa.Schema]:
         "items": pa.schema(
             {
                 "run_id": pa.string(),
-                "item": pa.string(),
-                "group": pa.string(),
-                "target": pa.string(),
-                "y": pa.float64(),
-                "prediction": pa.float64(),
+                **dict.fromkeys(("item", "group", "target"), pa.string()),
+                **dict.fromkeys(("y", "prediction"), pa.float64()),
             }
         ),
         "evaluations": pa.schema(

@@ -123,6 +123,8 @@ class Search:
 
     def _restore(self, suggestion: Suggestion) -> None:
         state = STATES[suggestion.status]
+        if state is TrialState.COMPLETE and not suggestion.reports:  # the journal has lost what it reported
+            state = TrialState.FAIL
         self._optuna.add_trial(
             create_trial(
                 state=state,

@@ -29,7 +29,8 @@ def draining(drain: Callable[[str], None]) -> Iterator[Interruption]:
         state.signal = signal.Signals(number)
         drain(state.signal.name)
 
-    before = {number: signal.signal(number, handle) for number in SIGNALS}
+    heard = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]  # nohup ignores one
+    before = {number: signal.signal(number, handle) for number in heard}
     try:
         yield state
     finally:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
-from optuna.distributions import BaseDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
 
 Knob = bool | int | float | str
 Knobs = Mapping[str, Knob]
@@ -25,6 +25,7 @@ Factors = Mapping[str, Knobs]
 Phase = Literal["search", "confirm"]
 # The seeds of a study lie this far from those of another study seed.
 SEED_STRIDE = 1000
+MOST_SEED = 10**12  # runs' seeds are columns of 64 bits
 Mode = Literal["min", "max"]
 
 
@@ -96,8 +97,11 @@ class Study:
         for arm in self.arms:
             for knob in arm.pins:
                 require_known("knob", knob, self.base, where=f" (pinned by arm {arm.name!r})")
+                self._require_type(knob, arm.pins[knob], where=f"pinned by arm {arm.name!r}")
         for knob, distribution in self.space.items():
             require_known("knob", knob, self.base, where=" (in the space)")
+            for value in _examples(distribution):
+                self._require_type(knob, value, where="in the space")
             if not _contains(distribution, self.base[knob]):
                 raise ValueError(
                     f"the default of knob {knob!r} must lie in its range, for the first configuration of a search is "
@@ -111,6 +115,15 @@ class Study:
                 require_known("knob", knob, self.base, where=f" (pinned by component {component!r})")
         for knob in self.fusable:
             require_known("knob", knob, self.base, where=" (fusable)")
+
+    def _require_type(self, knob: str, value: Knob, *, where: str) -> None:
+        """Raises a ValueError unless a column of the type of the knob's default can hold the value."""
+        kind = type(self.base[knob])
+        if isinstance(value, bool) == (kind is bool) and isinstance(value, (int, float) if kind is float else kind):
+            return
+        raise ValueError(
+            f"knob {knob!r} is of type {kind.__name__}, as its default {self.base[knob]!r}; {where} it is {value!r}"
+        )
 
     def _check_metrics(self) -> None:
         for metric in (self.search_metric, self.primary_metric, *self.epoch_metrics):
@@ -136,6 +149,8 @@ class Study:
             raise ValueError(f"looks must grow up to the {self.seeds} seeds; got {self.looks}")
         if self.seeds + self.searches > SEED_STRIDE:
             raise ValueError(f"seeds and searches must be at most {SEED_STRIDE} together; got {self.seeds}")
+        if not 0 <= self.seed <= MOST_SEED:
+            raise ValueError(f"the seed must be from 0 to {MOST_SEED}; got {self.seed}")
         if self.smallest_effect <= 0:
             raise ValueError(f"the smallest effect of interest must be positive; got {self.smallest_effect}")
 
@@ -294,6 +309,13 @@ def require_known(kind: str, name: str, known: Collection[str], *, where: str = 
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     raise ValueError(f"{kind} {name!r}{where} is not known{hint} Known: {', '.join(sorted(known))}")
+
+
+def _examples(distribution: BaseDistribution) -> list[Any]:
+    """Values of a range, of every type that it has."""
+    if isinstance(distribution, CategoricalDistribution):
+        return list(distribution.choices)
+    return [int(distribution.low) if isinstance(distribution, IntDistribution) else float(distribution.low)]  # type: ignore[attr-defined]
 
 
 def _contains(distribution: BaseDistribution, value: Knob) -> bool:

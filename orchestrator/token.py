@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import secrets
+from contextlib import suppress
 from pathlib import Path
 
 MODE, TOKEN, TOKEN_PATH = "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"
@@ -13,6 +15,29 @@ def use_if_there() -> None:
 
     `ray start --head` asks for the token as soon as the file exists, and any local Ray writes the file.
     """
-    path = Path(os.environ.get(TOKEN_PATH, Path.home() / ".ray" / "auth_token"))
-    if TOKEN in os.environ or path.exists():
+    if TOKEN in os.environ or _path().exists():
         os.environ.setdefault(MODE, "token")
+
+
+def keep_private() -> None:
+    """Sees to it that nobody else can read the token of this user, before a local Ray asks for it.
+
+    Ray would make it readable for every user of the machine. It is left alone where the environment names another.
+    """
+    if {TOKEN, TOKEN_PATH} & os.environ.keys() or os.environ.get(MODE, "token") != "token":
+        return
+    path = _path()
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if path.exists():
+        path.chmod(0o600)
+        return
+    aside = path.with_name(f"{path.name}-{secrets.token_hex(8)}")
+    with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(secrets.token_hex(32))
+    with suppress(FileExistsError):  # another study has been faster
+        path.hardlink_to(aside)
+    aside.unlink()
+
+
+def _path() -> Path:
+    return Path(os.environ.get(TOKEN_PATH, Path.home() / ".ray" / "auth_token"))

@@ -1,33 +1,40 @@
 """The runner on Ray Tune. One pack is one trial; all cleverness is in the plan, these adaptors only translate.
 
 A `Searcher` whose suggestion is what the conductor asks, a `TrialScheduler` whose decision is what the conductor
-answers, and a class `Trainable` that steps through an attempt and is reused from pack to pack. Tune places packs on
-resources and keeps actors alive. It saves, retries and resumes nothing: that is the ledger's.
+answers, and a class `Trainable` (actor.py) that steps through an attempt and is reused from pack to pack. Tune puts
+packs where the resources are that placement.py names, and keeps actors alive. It saves, retries and resumes nothing:
+that is the ledger's.
 """
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
+import shutil
 import tempfile
-from collections.abc import Collection, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
 import ray
 from ray import exceptions, tune
-from ray.tune import Callback, CheckpointConfig, RunConfig, Stopper, TuneConfig
+from ray.tune import Callback, CheckpointConfig, PlacementGroupFactory, RunConfig, Stopper, TuneConfig
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from orchestrator.attempt import CHECKPOINT_SECONDS, Attempt, Message, Report
+from orchestrator.actor import PackTrainable
+from orchestrator.attempt import CHECKPOINT_SECONDS, Message, Report
+from orchestrator.cluster import is_gone
 from orchestrator.conductor import Conductor
 from orchestrator.folder import Folder
 from orchestrator.objective import Objective
+from orchestrator.placement import Placement, Resources
 from orchestrator.plan import Done
-from orchestrator.study import Pack
-from orchestrator.watchdog import LEAST_SECONDS, Watchdog
+from orchestrator.study import Pack, digest
+from orchestrator.watchdog import LEAST_SECONDS
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +47,7 @@ SWITCHES = {
     "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",  # and the only memory
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # interruptions are the conductor's
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",  # they are in the log and in the rows
+    "TUNE_MAX_PENDING_TRIALS_PG": "1000000",  # how many wait is the placement's; an autoscaler sees them all
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "RAY_AIR_NEW_OUTPUT": "0",  # progress is ours
 }
@@ -49,29 +57,27 @@ def run(
     conductor: Conductor,
     objective: Objective,
     *,
-    resources: Mapping[str, float],
-    num_workers: int,
+    placement: Placement,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
     hang_seconds: float = LEAST_SECONDS,
 ) -> None:
     """Trains pack after pack on the connected Ray until nothing is left, or the conductor drains.
 
     Args:
+        placement: which resources the next pack takes, and whether there are any.
         hang_seconds: see Watchdog.
-        resources: of one pack, e.g. {"CPU": 1}.
-        num_workers: most packs at a time; as many again are asked ahead, so that no worker waits for a sampler.
     """
-    os.environ.update(SWITCHES, TUNE_MAX_PENDING_TRIALS_PG=str(num_workers))
+    os.environ.update(SWITCHES)
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # it misses the loggers that are off
-    bridge = _Bridge(conductor, num_workers)
-    with tempfile.TemporaryDirectory(prefix="packs-") as scratch:
+    bridge = _Bridge(conductor, placement)
+    with _scratch(conductor.folder) as scratch:
         fixed = {
             "objective": ray.put(objective),
             "results": conductor.folder.address,
             "checkpoint_seconds": checkpoint_seconds,
             "hang_seconds": hang_seconds,
         }
-        trainable = tune.with_resources(PackTrainable, dict(resources))
+        trainable = tune.with_resources(PackTrainable, lambda config: PlacementGroupFactory([config["resources"]]))
         trainable.__name__ = trainable.__qualname__ = PackTrainable.__name__  # what `ps` and Ray's dashboard show
         tuner = tune.Tuner(
             trainable,
@@ -96,42 +102,14 @@ def run(
     bridge.raise_error()
 
 
-class PackTrainable(tune.Trainable):
-    """An actor that trains one pack after the other."""
-
-    def setup(self, config: dict[str, Any]) -> None:
-        """Begins the first pack."""
-        self._objective = cast(Objective, ray.get(config["objective"]))
-        self._begin(config)
-
-    def step(self) -> dict[str, Any]:
-        """Trains for one epoch."""
-        with self._watchdog.watching():
-            message = self._attempt.step(self._survivors)
-        return {"message": message, "done": not isinstance(message, Report)}
-
-    def survive(self, run_ids: Collection[str]) -> None:
-        """Says which runs go on."""
-        self._survivors = run_ids
-
-    def checkpoint(self) -> None:
-        """Writes a checkpoint of the last finished epoch."""
-        self._attempt.save()
-
-    def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Begins another pack."""
-        self._begin(new_config)
-        return True
-
-    def get_auto_filled_metrics(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """What Tune adds to a result, without the pack itself: it would travel with every epoch."""
-        return {k: v for k, v in super().get_auto_filled_metrics(*args, **kwargs).items() if k != "config"}
-
-    def _begin(self, config: Mapping[str, Any]) -> None:
-        pack, folder = cast(Pack, config["pack"]), Folder.at(config["results"])
-        self._survivors: Collection[str] | None = None
-        self._watchdog = Watchdog(folder.attempt(pack.pack_id, pack.attempt), least=config["hang_seconds"])
-        self._attempt = Attempt(self._objective, pack, folder, checkpoint_seconds=config["checkpoint_seconds"])
+@contextmanager
+def _scratch(folder: Folder) -> Iterator[str]:
+    """A folder for Tune's files, which nobody reads. What killed drivers of this study have left is removed first."""
+    prefix = f"packs-{hashlib.sha256(folder.address.encode()).hexdigest()[:12]}-"
+    for left in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
+        shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=prefix) as scratch:
+        yield scratch
 
 
 class _Bridge:
@@ -141,30 +119,34 @@ class _Bridge:
     drained, and the exception is raised once Tune has returned.
     """
 
-    def __init__(self, conductor: Conductor, num_workers: int) -> None:
+    def __init__(self, conductor: Conductor, placement: Placement) -> None:
         self.conductor = conductor
-        self.most_packs = 2 * num_workers
-        self._packs: dict[str, Pack] = {}
+        self._placement = placement
+        self._packs: dict[str, tuple[Pack, Resources]] = {}  # by trial
+        self._nodes: dict[str, str] = {}  # by trial, of its worker
         self._error: Exception | None = None
 
     def __reduce__(self) -> tuple[type, tuple[()]]:
         """Tune pickles its parts to be able to restore them; nothing of ours is restored from there."""
         return object, ()
 
-    def ask(self, trial_id: str) -> Pack | Done | None:
-        """The next pack; None: not now."""
-        if self.conductor.num_running >= self.most_packs:
+    def ask(self, trial_id: str) -> tuple[Pack, Resources] | Done | None:
+        """The next pack, and what it takes; None: not now."""
+        if not self._placement.has_room():
             return None
         pack = self._guarded(self.conductor.ask)
         if isinstance(pack, Pack):
-            self._packs[trial_id] = pack
-        return pack if isinstance(pack, Pack | Done) else None
+            self._packs[trial_id] = pack, self._placement.place(self._structure(pack))
+            return self._packs[trial_id]
+        return pack if isinstance(pack, Done) else None
 
     def receive(self, trial: Trial, message: Message) -> bool:
         """Passes on news of a pack, and says whether it goes on."""
-        pack = self._packs.get(trial.trial_id)
-        if pack is None:
+        if trial.trial_id not in self._packs:
             return False
+        pack, resources = self._packs[trial.trial_id]
+        if isinstance(message, Report) and message.memory is not None and resources.get("GPU") == 1:
+            self._placement.measured(self._structure(pack), message.memory)
         survivors = self._guarded(lambda: self.conductor.receive(pack, message)) or set()
         actor: Any = trial.temporary_state.ray_actor
         if isinstance(message, Report) and survivors and self.conductor.draining:
@@ -176,21 +158,36 @@ class _Bridge:
             self.end(trial.trial_id, "drained" if self.conductor.draining else "done")
         return bool(survivors)
 
+    def note_node(self, trial: Trial, node: str) -> None:
+        """A worker has said where it is."""
+        if trial.trial_id in self._packs:
+            self._nodes[trial.trial_id] = node
+
     def fail(self, trial: Trial) -> None:
         """The worker of a pack has died, or could not begin."""
-        error = trial.get_pickled_error()
-        self.end(trial.trial_id, _kind(error), str(error) if error else _written_error(trial))
+        error, node = trial.get_pickled_error(), self._nodes.pop(trial.trial_id, None)
+        kind = _kind(error)
+        if kind == "crash" and node is not None and is_gone(node):
+            kind = "preempted"
+        self.end(trial.trial_id, kind, str(error) if error else _written_error(trial))
 
     def end(self, trial_id: str, kind: str, error: str = "") -> None:
         """An attempt is over."""
-        pack = self._packs.pop(trial_id, None)
-        if pack is not None:
+        self._nodes.pop(trial_id, None)
+        if trial_id in self._packs:
+            pack, resources = self._packs.pop(trial_id)
+            self._placement.free(resources)
             self._guarded(lambda: self.conductor.end(pack, kind=kind, error=error))
 
     def raise_error(self) -> None:
         """Raises what went wrong inside Tune's loop."""
         if self._error is not None:
             raise self._error
+
+    def _structure(self, pack: Pack) -> str:
+        """What its tensors' shapes depend on."""
+        fusable = self.conductor.study.fusable
+        return digest([len(pack.runs), {k: v for k, v in pack.runs[0].knobs.items() if k not in fusable}])
 
     def _checkpoint(self, actor: Any, pack: Pack) -> None:
         try:
@@ -213,10 +210,10 @@ class _Asking(Searcher):
         self._bridge, self._fixed = bridge, fixed
 
     def suggest(self, trial_id: str) -> dict[str, Any] | None:
-        pack = self._bridge.ask(trial_id)
-        if isinstance(pack, Done):
+        asked = self._bridge.ask(trial_id)
+        if isinstance(asked, Done):
             return cast(dict[str, Any], Searcher.FINISHED)  # a string that Tune knows
-        return None if pack is None else {"pack": pack, **self._fixed}
+        return None if asked is None else {"pack": asked[0], "resources": asked[1], **self._fixed}
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """The callback hears of every end, once."""
@@ -234,6 +231,7 @@ class _Deciding(FIFOScheduler):
         self._bridge = bridge
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
+        self._bridge.note_node(trial, result["node"])
         go_on = self._bridge.receive(trial, result["message"])
         return TrialScheduler.CONTINUE if go_on else TrialScheduler.STOP
 

@@ -31,13 +31,15 @@ class Watchdog:
     """
 
     def __init__(self, folder: Path, *, least: float = LEAST_SECONDS) -> None:
-        self._file = _open(folder)
+        self._folder = folder
+        self._file: TextIO | None = None
         self._least, self._longest = least, 0.0
 
     @contextmanager
     def watching(self) -> Iterator[None]:
         """The process ends if this takes too long."""
         began = monotonic()
+        self._file = self._file or _open(self._folder)  # not before: Ray makes workers that are never used
         limit = max(self._least, PATIENCE * self._longest)
         faulthandler.dump_traceback_later(limit, exit=True, file=self._file)
         try:

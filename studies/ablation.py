@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from optuna.distributions import BaseDistribution
 
-from mfm import config, metrics
+from mfm import conditions, config, metrics
 from mfm.config import Knob
 from mfm.data.dataset import FOLDS, Dataset
 from mfm.data.folds import Folds
@@ -50,8 +50,8 @@ class Question:
             reference=self.reference,
             factors=self.factors,
             space=self.space,
-            conditions=config.conditions(modalities),
-            fusable=config.fusable(modalities),
+            conditions=conditions.conditions(modalities),
+            fusable=conditions.fusable(modalities),
             modes=metrics.outcome_modes(task, modalities),  # type: ignore[arg-type]
             epoch_metrics=tuple(metrics.epoch_modes(task, modalities)),
             search_metric=self.search_metric,

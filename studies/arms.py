@@ -42,6 +42,31 @@ def ablation(modalities: Sequence[str], *, encoder: str) -> tuple[Arm, ...]:
     return tuple(Arm(name=name, pins=own) for name, own in pins.items())
 
 
+# The ends of the hybrid objective, other priors, other codes, and learning in two stages.
+_OBJECTIVES: dict[str, dict[str, Knob]] = {
+    REFERENCE: {},
+    "no_prior": {"prior": "none"},
+    "official_kernel": {"prior": "mmd_official"},
+    "kl_prior": {"prior": "kl"},
+    "reparameterised": {"latent": "reparameterised"},
+    "noisy": {"latent": "noisy"},
+    "two_stage": {"schedule": "two_stage"},
+    "generative_end": {"label_loss": False},
+    "discriminative_end": {"generative_loss": False, "prior": "none"},
+}
+ENCODERS = ("mfn", "ef_lstm", "tfn", "lmf", "mult", "marn", "late_fusion")
+
+
+def objectives() -> tuple[Arm, ...]:
+    """What MFM learns from: the hybrid objective, its two ends, and what may stand for its parts."""
+    return tuple(Arm(name=name, pins=pins) for name, pins in _OBJECTIVES.items())
+
+
+def encoders() -> tuple[Arm, ...]:
+    """The encoders of the multimodal factor; the first is the reference, and the default of the study's knobs."""
+    return tuple(Arm(name=name, pins={"encoder": name} if name != ENCODERS[0] else {}) for name in ENCODERS)
+
+
 def components(modalities: Sequence[str], *, encoder: str) -> dict[str, dict[str, Knob]]:
     """What a factorial design can switch off, alone and together, with the pins that do it."""
     names = ("generative_factors", "multimodal_factor", "generative_loss", "prior")

@@ -49,18 +49,23 @@ def _prepare(
     rule = _rule(study) if arguments.is_adaptive else None
     if rule is not None:
         study = replace(study, looks=tuple(look.num_pairs for look in rule.looks), rule=rule.declared)
-    full = Config.from_knobs(study.base, question.dataset.modality_names)
     return cli.Prepared(
         study=study,
         fingerprint=Fingerprint(data_sha256=data_sha256(question.dataset, question.folds), code_sha256=code_sha256()),
         objective=lambda: _objective(question, study),
-        seconds_per_run=seconds_per_run(
-            question.dataset, full, epochs=study.epochs, pack_size=min(study.pack_size, study.seeds)
-        ),
+        seconds_per_run=_seconds_per_run(question, study),
         foresight=_foresight(study),
         hints=hints,
         go_on=rule or no_more_seeds,
     )
+
+
+def _seconds_per_run(question: Question, study: Study) -> float:
+    """The guess for an arm as it is by default, mean over the arms: encoders differ in it by an order of magnitude."""
+    names, pack_size = question.dataset.modality_names, min(study.pack_size, study.seeds)
+    configs = [Config.from_knobs(study.configuration(arm.name, {}), names) for arm in study.running]
+    guesses = [seconds_per_run(question.dataset, c, epochs=study.epochs, pack_size=pack_size) for c in configs]
+    return sum(guesses) / len(guesses)
 
 
 def _rule(study: Study) -> Rule:

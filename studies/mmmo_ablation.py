@@ -27,7 +27,10 @@ NOTE = (
     f"{NUM_FOLDS} folds over videos, repeated {NUM_REPEATS} times. Every split has a search of its own, so that no "
     "test video was ever chosen by; training and test videos of different splits overlap."
 )
-HINTS = ("On real data:  python studies/mmmo_ablation.py --data DIR --preset standard   (DIR: see Data in README.md)",)
+HINTS = (
+    "On real data:  python studies/mmmo_ablation.py --data DIR --preset standard   (DIR: see Data in README.md)",
+    "On a cluster:  ray up cluster.yaml, then the same command on its head   (docs/cluster.md)",
+)
 
 
 def ask(arguments: Arguments) -> Question:

@@ -21,7 +21,7 @@ SMALLEST_EFFECT = 0.03
 QUICK_ARMS = ("no_generative_factors", "no_multimodal_factor", "no_generative_loss", "no_prior", "without_language")
 HINTS = (
     "On real data:  python studies/mosi_ablation.py --data DIR --preset standard   (DIR: see Data in README.md)",
-    "On a cluster:  the same command on the head of a running Ray cluster          (see Cluster in README.md)",
+    "On a cluster:  ray up cluster.yaml, then the same command on its head   (docs/cluster.md)",
 )
 
 

@@ -21,12 +21,14 @@ from studies.presets import SENSITIVITY
 
 HINTS = (
     "On real data:  python studies/mosi_sensitivity.py --data DIR --preset standard   (DIR: see Data in README.md)",
+    "On a cluster:  ray up cluster.yaml, then the same command on its head   (docs/cluster.md)",
 )
 
 
 def ask(arguments: Arguments) -> Question:
     """The question, for these arguments."""
     here = ground(arguments, name="CMU-MOSI", corpus=mosi, stand=planted.three_modalities)
+    widths = space.with_encoders_quick if here.is_quick else space.with_encoders
     return Question(
         name=f"mosi_sensitivity{here.suffix}",
         title=f"How sensitive is MFM on {here.where} to its knobs?",
@@ -34,7 +36,7 @@ def ask(arguments: Arguments) -> Question:
         folds=Folds(),
         knobs=here.knobs,
         arms=(Arm(name=arms.REFERENCE),),
-        space=space.with_components(here.space),
+        space=space.with_components(widths(here.space)),
         smallest_effect=SMALLEST_EFFECT,
         notes=here.notes,
     )

@@ -22,6 +22,10 @@ NOTE_QUICK = (
     "Planted data: synthetic items whose factors are known, few and narrow, and a model of matching widths with "
     "EF-LSTM as its encoder. The results show what the tool does, not what MFM does on real data."
 )
+NOTE_QUICK_ENCODERS = (
+    "Planted data: synthetic items whose factors are known, few and narrow, and encoders of matching widths, trained "
+    "for few epochs. The results show what the tool does, not what the encoders do on real data."
+)
 NOTE = "Planted data: synthetic items whose factors are known. The results are not of real data."
 
 
@@ -59,6 +63,17 @@ def quick_knobs(modalities: Sequence[str]) -> Mapping[str, Knob]:
         "candidate_width": 16,
         "gamma1_width": 16,
         "gamma2_width": 16,
+        "tfn_width": 8,
+        "tfn_hidden": 16,
+        "lmf_rank": 2,
+        "lmf_width": 16,
+        "late_width": 16,
+        "mult_heads": 2,
+        "mult_head_width": 8,
+        "mult_layers": 1,
+        "marn_attentions": 2,
+        "marn_reduced": 8,
+        "marn_code": 16,
         **{f"{what}_{m}": 8 for what in ("z", "f") for m in modalities},
         **{f"hidden_{m}": 16 for m in modalities},
         **{f"dropout_{what}": 0.1 for what in ("y", "label", *modalities)},

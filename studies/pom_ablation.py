@@ -20,7 +20,10 @@ from studies.presets import ABLATION
 
 # 2 % of the error of the training median, mean over the 16 traits, on the training videos (0.881).
 SMALLEST_EFFECT = 0.018
-HINTS = ("On real data:  python studies/pom_ablation.py --data DIR --preset standard   (DIR: see Data in README.md)",)
+HINTS = (
+    "On real data:  python studies/pom_ablation.py --data DIR --preset standard   (DIR: see Data in README.md)",
+    "On a cluster:  ray up cluster.yaml, then the same command on its head   (docs/cluster.md)",
+)
 
 
 def ask(arguments: Arguments) -> Question:

@@ -34,6 +34,32 @@ ABLATION: Mapping[str, Preset] = {
         words="every arm, 3 searches of 67 trials, 60 seeds, for a cluster", trials=201, seeds=60, epochs=50, searches=3
     ),
 }
+ENCODERS: Mapping[str, Preset] = {
+    "quick": Preset(words="7 encoders on a planted set, a few minutes on 2 cores", trials=8, seeds=10, epochs=12),
+    "standard": Preset(
+        words="7 encoders, 2 searches of 12 trials, 20 seeds", trials=24, seeds=20, epochs=25, searches=2
+    ),
+    "paper": Preset(
+        words="7 encoders, 3 searches of 67 trials, 60 seeds, for a cluster",
+        trials=201,
+        seeds=60,
+        epochs=50,
+        searches=3,
+    ),
+}
+OBJECTIVES: Mapping[str, Preset] = {
+    "quick": Preset(words="9 arms on a planted set, a few minutes on 2 cores", trials=12, seeds=10, epochs=16),
+    "standard": Preset(words="9 arms, 2 searches of 12 trials, 20 seeds", trials=24, seeds=20, epochs=25, searches=2),
+    "paper": Preset(
+        words="9 arms, 3 searches of 67 trials, 60 seeds, for a cluster", trials=201, seeds=60, epochs=50, searches=3
+    ),
+}
+SENSITIVITY: Mapping[str, Preset] = {
+    "quick": Preset(words="a planted set of its own, a few minutes on 2 cores", trials=60, seeds=3, epochs=12),
+    "standard": Preset(words="200 trials, under 2 hours on 2 cores on MOSI", trials=200, seeds=10, epochs=25),
+    "paper": Preset(words="1000 trials, for a cluster", trials=1000, seeds=10, epochs=50),
+}
+
 FACTORIAL: Mapping[str, Preset] = {
     "quick": Preset(
         words="3 components in 8 arms, a planted set and widths of its own, a few minutes on 2 cores",
@@ -51,9 +77,4 @@ FACTORIAL: Mapping[str, Preset] = {
         epochs=50,
         searches=3,
     ),
-}
-SENSITIVITY: Mapping[str, Preset] = {
-    "quick": Preset(words="a planted set of its own, a few minutes on 2 cores", trials=60, seeds=3, epochs=12),
-    "standard": Preset(words="200 trials, under 2 hours on 2 cores on MOSI", trials=200, seeds=10, epochs=25),
-    "paper": Preset(words="1000 trials, for a cluster", trials=1000, seeds=10, epochs=50),
 }

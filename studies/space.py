@@ -52,7 +52,49 @@ def quick(modalities: Sequence[str]) -> Space:
     }
 
 
+def with_encoders(space: Space) -> Space:
+    """A space with the own knobs of every encoder, which are conditional on the choice of it."""
+    own: Space = {
+        "embedding_dropout": FloatDistribution(0.0, 0.7),
+        "tfn_width": IntDistribution(8, 32, step=8),
+        "tfn_hidden": IntDistribution(32, 128, step=32),
+        "tfn_dropout": FloatDistribution(0.0, 0.7),
+        "lmf_rank": CategoricalDistribution((1, 4, 8, 16)),
+        "lmf_width": IntDistribution(32, 128, step=32),
+        "late_width": IntDistribution(32, 128, step=32),
+        "late_dropout": FloatDistribution(0.0, 0.7),
+        "mult_heads": CategoricalDistribution((5, 10)),
+        "mult_head_width": IntDistribution(2, 8, step=2),
+        "mult_layers": IntDistribution(2, 4),
+        "mult_kernel": CategoricalDistribution((1, 3)),
+        "mult_dropout": FloatDistribution(0.0, 0.5),
+        "marn_attentions": IntDistribution(1, 6),
+        "marn_reduced": IntDistribution(16, 64, step=16),
+        "marn_code": IntDistribution(32, 128, step=32),
+        "marn_dropout": FloatDistribution(0.0, 0.7),
+    }
+    return space | own
+
+
+def with_encoders_quick(space: Space) -> Space:
+    """A quick space with one own knob of every encoder."""
+    return space | {
+        "memory": IntDistribution(8, 24, step=8),
+        "ef_hidden": IntDistribution(16, 48, step=16),
+        "tfn_width": IntDistribution(4, 12, step=4),
+        "lmf_rank": IntDistribution(1, 4),
+        "late_width": IntDistribution(8, 24, step=8),
+        "mult_layers": IntDistribution(1, 2),
+        "marn_attentions": IntDistribution(1, 4),
+    }
+
+
 def with_components(space: Space) -> Space:
     """A space with the choice of components, for studies in which no arm pins them; their own knobs are conditional."""
-    choices = {name: CHOICES[name] for name in ("encoder", "prior", "factor_map")}
-    return {**space, **{name: CategoricalDistribution(values) for name, values in choices.items()}}
+    choices = {name: CHOICES[name] for name in ("encoder", "prior", "factor_map", "latent", "schedule")}
+    return {
+        **space,
+        **{name: CategoricalDistribution(values) for name, values in choices.items()},
+        "latent_noise": FloatDistribution(0.03, 0.5, log=True),
+        "generative_share": CategoricalDistribution((0.25, 0.5, 0.75)),
+    }

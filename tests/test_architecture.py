@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("mfm", "orchestrator", "analysis", "studies")
 FILES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
-RAY_FILES = {"orchestrator/tune.py", "orchestrator/cluster.py"}
+RAY_FILES = {f"orchestrator/{name}.py" for name in ("tune", "actor", "cluster", "jobs", "doctor/nodes")}
 FORBIDDEN_NAMES = {"utils", "util", "common", "helpers", "helper", "base", "misc"}
 
 
@@ -91,7 +91,16 @@ def loaded_by(statement: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "script", ["mosi_ablation", "mosi_sensitivity", "mosi_factorial", "mmmo_ablation", "pom_ablation"]
+    "script",
+    [
+        "mosi_ablation",
+        "mosi_encoders",
+        "mosi_objectives",
+        "mosi_sensitivity",
+        "mosi_factorial",
+        "mmmo_ablation",
+        "pom_ablation",
+    ],
 )
 def test_help_and_plan_load_neither_torch_nor_pandas_nor_ray(script: str) -> None:
     plan = f"from studies.{script} import SCRIPT; SCRIPT.main(['--plan', '--results', 'nowhere'])"

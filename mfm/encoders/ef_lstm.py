@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import torch
 from torch import Tensor, nn
 
 from mfm.batch import Batch
 from mfm.config import Config
 from mfm.layers import Lstm
+from mfm.shape import Shape
 from mfm.streams import Noise
 
 
 class EfLstm(nn.Module):
-    """EF-LSTM: the encoding is the last hidden state.
+    """EF-LSTM: the encoding is the last hidden state."""
 
-    Args:
-        features: D of every modality in use.
-    """
-
-    def __init__(self, num_members: int, config: Config, features: Mapping[str, int]) -> None:
+    def __init__(self, num_members: int, config: Config, shape: Shape) -> None:
         super().__init__()
-        self.lstm = Lstm(num_members, sum(features.values()), config.ef_hidden)
+        self.lstm = Lstm(num_members, sum(shape.num_features.values()), config.ef_hidden)
         self.width = config.ef_hidden
 
     def forward(self, batch: Batch, noise: Noise) -> Tensor:  # noqa: ARG002 - every encoder takes the noise

@@ -16,7 +16,7 @@ lines is computed for all steps at once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -25,18 +25,16 @@ from mfm.batch import Batch
 from mfm.config import Config
 from mfm.layers import Lstm, Mlp
 from mfm.memory import remember
+from mfm.shape import Shape
 from mfm.streams import Noise
 
 
 class Mfn(nn.Module):
-    """Memory Fusion Network.
+    """Memory Fusion Network."""
 
-    Args:
-        features: D of every modality in use.
-    """
-
-    def __init__(self, num_members: int, config: Config, features: Mapping[str, int]) -> None:
+    def __init__(self, num_members: int, config: Config, shape: Shape) -> None:
         super().__init__()
+        features = shape.num_features
         hidden = {name: config.modalities[name].hidden for name in features}
         self.lstms = nn.ModuleDict({name: Lstm(num_members, features[name], hidden[name]) for name in features})
         cells, memory = 2 * sum(hidden.values()), config.memory

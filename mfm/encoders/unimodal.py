@@ -5,12 +5,12 @@ A sequence: z = A h_T + b with h_T the last hidden state of an LSTM as wide as z
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from mfm.batch import Batch
 from mfm.encoders.ef_lstm import fused_state
 from mfm.layers import Linear, Lstm, Mlp
-from mfm.streams import Noise
 
 
 class SequenceEncoder(nn.Module):
@@ -21,9 +21,13 @@ class SequenceEncoder(nn.Module):
         self.lstm = Lstm(num_members, num_features, width)
         self.affine = Linear(num_members, width, width)
 
-    def forward(self, x_KTBD: Tensor, mask_KTB: Tensor | None, noise: Noise) -> Tensor:  # noqa: ARG002
-        """The code (K, B, width)."""
-        return self.affine(self.lstm(x_KTBD, mask_KTB).last_KBH)
+    def features(self, x_KTBD: Tensor, mask_KTB: Tensor | None) -> Tensor:
+        """What the code is a map of (K, B, width)."""
+        return self.lstm(x_KTBD, mask_KTB).last_KBH
+
+    def code(self, features: Tensor) -> Tensor:
+        """The code, or its mean (K, B, width)."""
+        return self.affine(features)
 
 
 class VectorEncoder(nn.Module):
@@ -33,9 +37,13 @@ class VectorEncoder(nn.Module):
         super().__init__()
         self.layers = Mlp(num_members, num_features, width, width)
 
-    def forward(self, x_KBD: Tensor, mask_KB: Tensor | None, noise: Noise) -> Tensor:  # noqa: ARG002
-        """The code (K, B, width)."""
-        return self.layers(x_KBD, noise)
+    def features(self, x_KBD: Tensor, mask_KB: Tensor | None) -> Tensor:  # noqa: ARG002
+        """What the code is a map of (K, B, width)."""
+        return torch.relu(self.layers.first(x_KBD))
+
+    def code(self, features: Tensor) -> Tensor:
+        """The code, or its mean (K, B, width)."""
+        return self.layers.second(features)
 
 
 class SharedEncoder(nn.Module):
@@ -46,6 +54,10 @@ class SharedEncoder(nn.Module):
         self.lstm = Lstm(num_members, num_features, width)
         self.affine = Linear(num_members, width, width)
 
-    def forward(self, batch: Batch) -> Tensor:
-        """The code (K, B, width)."""
-        return self.affine(fused_state(self.lstm, batch))
+    def features(self, batch: Batch) -> Tensor:
+        """What the code is a map of (K, B, width)."""
+        return fused_state(self.lstm, batch)
+
+    def code(self, features: Tensor) -> Tensor:
+        """The code, or its mean (K, B, width)."""
+        return self.affine(features)

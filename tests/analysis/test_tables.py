@@ -11,6 +11,7 @@ import pytest
 from scipy import stats
 
 from analysis import methods, tables
+from analysis.cost import cost
 from analysis.load import Results
 
 
@@ -28,6 +29,19 @@ def test_a_copied_run_costs_no_time(small: Results) -> None:
     copied = replace(small, runs=small.runs.assign(reused_from="elsewhere"))
     assert tables.fairness(copied)["train_seconds"].sum() == 0
     assert tables.fairness(small)["train_seconds"].sum() > 0
+
+
+def test_cost_is_told_per_arm_and_copied_runs_have_none(small: Results) -> None:
+    sizes = small.runs["arm"].map({"full": 1200.0, "no_prior": 1000.0})
+    table = cost(replace(small, runs=small.runs.assign(**{"metric:parameters": sizes}))).set_index("arm")
+    own = small.of("full", small.confirm)
+    assert table.loc["full", "parameters"] == 1200
+    assert table.loc["full", "mean"] == pytest.approx(own["metric:test_mae"].mean())
+    assert table.loc["full", "seconds_per_run"] == pytest.approx(own["train_seconds"].mean())
+    assert cost(small)["parameters"].isna().all(), "an objective need not count them"
+    copied = cost(replace(small, runs=small.runs.assign(reused_from="elsewhere")))
+    assert copied["seconds_per_run"].isna().all()
+    assert copied["search_seconds"].sum() == 0
 
 
 def test_failures_are_counted_by_kind_with_an_example(mosi: Results) -> None:

@@ -106,3 +106,12 @@ def mmd(kind: str, z: list[Tensor], sample: list[Tensor]) -> Tensor:
             total = total + kernel_value(kind, sample[i], sample[j]) + kernel_value(kind, z[i], z[j])
             total = total - 2 * kernel_value(kind, sample[i], z[j])
     return total / n**2
+
+
+def kl(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """KL(N(mean, diag(sd^2)) || N(0, I)), summed over the entries."""
+    total = torch.zeros((), dtype=torch.float64)
+    for mu, v in zip(mean, log_variance):
+        sd = torch.exp(v / 2)
+        total = total - torch.log(sd) + (sd**2 + mu**2) / 2 - 0.5
+    return total

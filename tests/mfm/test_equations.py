@@ -6,26 +6,37 @@ import zlib
 from dataclasses import replace
 
 import plain
+import plain_encoders
 import pytest
 import torch
 from torch import Tensor
 
 from mfm.batch import Batch
 from mfm.config import Config, base
-from mfm.losses import label_loss, mmd_losses, reconstruction_losses
-from mfm.model import MFM, Shape
+from mfm.losses import label_loss, prior_losses, reconstruction_losses, total_loss
+from mfm.model import MFM
+from mfm.schedule import Stage
+from mfm.shape import Shape
 
 K, T, B = 2, 5, 4
 FEATURES = {"language": 6, "acoustic": 3, "visual": 4}
 KINDS = {"language": "sequence", "acoustic": "vector", "visual": "sequence"}
 WIDTHS = {
     "z_y": 5, "f_y": 4, "z_shared": 3, "f_shared": 4, "memory": 6, "attention_width": 7, "candidate_width": 5,
-    "gamma1_width": 4, "gamma2_width": 3, "ef_hidden": 5,
+    "gamma1_width": 4, "gamma2_width": 3, "ef_hidden": 5, "tfn_width": 3, "tfn_hidden": 4, "lmf_rank": 2,
+    "lmf_width": 4, "late_width": 5, "mult_heads": 2, "mult_head_width": 3, "mult_layers": 2, "mult_kernel": 3,
+    "marn_attentions": 2, "marn_reduced": 3, "marn_code": 4,
     **{f"{what}_{m}": width for m, width in zip(FEATURES, (3, 2, 4)) for what in ("z", "f", "hidden")},
 }  # fmt: skip
 ARMS = {
     "full": {},
     "ef_lstm": {"encoder": "ef_lstm"},
+    "tfn": {"encoder": "tfn"},
+    "tfn of means": {"encoder": "tfn", "summary_visual": "mean"},
+    "lmf": {"encoder": "lmf"},
+    "late_fusion_encoder": {"encoder": "late_fusion", "summary_language": "mean"},
+    "marn": {"encoder": "marn"},
+    "mult": {"encoder": "mult"},
     "no_generative_factors": {"generative_factors": "none"},
     "shared_generative_factor": {"generative_factors": "shared"},
     "no_multimodal_factor": {"multimodal_factor": "none"},
@@ -39,23 +50,35 @@ ARMS = {
     "official_kernel": {"prior": "mmd_official"},
     "imq_kernel": {"prior": "mmd_imq"},
     "no_prior": {"prior": "none"},
+    "kl": {"prior": "kl"},
+    "kl of the shared factor": {"prior": "kl", "generative_factors": "shared"},
+    "reparameterised": {"latent": "reparameterised"},
+    "noisy": {"latent": "noisy"},
+    "generative end": {"label_loss": False},
     "without_language": {"use_language": False},
     "only_acoustic": {"use_language": False, "use_visual": False},
 }  # fmt: skip
 LABELS = {"one target": 1, "three targets": 3, "four classes": 4}
 
 
+NOISE = torch.tensor([0.2, 0.7], dtype=torch.float64)  # of each member's codes, where they are noisy
+
+
 class Drawn:
-    """A noise that draws nothing but the prior samples it was given."""
+    """A noise that drops nothing and draws every normal sample once."""
 
     def __init__(self, samples: dict[str, Tensor]) -> None:
         self.samples = samples
 
-    def mask(self, knob: str, like: Tensor) -> None:
+    def mask(self, knob: str, like: Tensor, *, site: str | None = None) -> None:
         return None
 
     def normal(self, site: str, like: Tensor) -> Tensor:
         return self.samples.setdefault(site, torch.randn(like.shape, dtype=torch.float64))
+
+    def latent(self, name: str, like: Tensor, *, knob: str | None = None) -> Tensor:
+        assert knob in {None, "latent_noise"}
+        return self.normal(f"latent_{name}", like) * (1 if knob is None else NOISE.view(-1, 1, 1))
 
 
 def config_of(pins: dict) -> Config:
@@ -88,8 +111,8 @@ def package_terms(model: MFM, config: Config, batch: Batch, noise: Drawn) -> dic
     terms = {"label": label_loss(output.prediction, batch.target, None)}
     terms |= {f"reconstruction {m}": v for m, v in reconstruction_losses(output, batch).items()}
     if config.prior != "none":
-        values = mmd_losses(output.latents, kernel=config.prior, noise=noise, weight_KB=None)
-        terms |= {f"mmd {name}": v for name, v in values.items()}
+        values = prior_losses(output, kernel=config.prior, noise=noise, weight_KB=None)
+        terms |= {f"prior {name}": v for name, v in values.items()}
     return terms
 
 
@@ -97,14 +120,17 @@ def plain_terms(model: MFM, config: Config, batch: Batch, noise: Drawn, k: int) 
     """Every loss term of member k from the transcription."""
     p = {name: value[k] for name, value in model.named_parameters()}
     items = [plain_item(batch, k, b) for b in range(B)]
-    inferred = [plain_forward(p, config, item) for item in items]
+    draws = [{n.removeprefix("latent_"): s[k, b] for n, s in noise.samples.items() if "latent" in n} for b in range(B)]
+    inferred = [plain_forward(p, config, item, e, NOISE[k]) for item, e in zip(items, draws)]
     terms = {"label": plain_label(torch.stack([i["prediction"] for i in inferred]), batch.target[k])}
     for m in config.used if config.decoders != "none" else ():
         errors = [e for i, item in zip(inferred, items) for e in plain_errors(i["generated"][m], item[m])]
         terms[f"reconstruction {m}"] = torch.stack(errors).mean() if errors else torch.zeros((), dtype=torch.float64)
-    for name in inferred[0]["z"] if config.prior != "none" else ():
+    for name in inferred[0]["z"] if config.prior == "kl" else ():
+        terms[f"prior {name}"] = torch.stack([plain.kl(*i["q"][name]) for i in inferred]).mean()
+    for name in inferred[0]["z"] if config.prior.startswith("mmd") else ():
         sample = list(noise.samples[f"prior_{name}"][k])
-        terms[f"mmd {name}"] = plain.mmd(config.prior, [i["z"][name] for i in inferred], sample)
+        terms[f"prior {name}"] = plain.mmd(config.prior, [i["z"][name] for i in inferred], sample)
     return terms
 
 
@@ -129,39 +155,56 @@ def held(item: dict[str, list[Tensor | None]]) -> dict[str, list[Tensor | None]]
     return {m: steps if m in sequences else [steps[0] if a else None for a in anywhere] for m, steps in item.items()}
 
 
-def plain_forward(p: dict[str, Tensor], config: Config, item: dict) -> dict:
-    z, f = {}, {}
+def plain_forward(p: dict[str, Tensor], config: Config, item: dict, e: dict[str, Tensor], sigma: Tensor) -> dict:
+    h, q, z = {}, {}, {}  # what codes are maps of; their means and log variances; and what stands for them
     if config.generative_factors == "modality":
-        for m in config.used:
-            z[m] = plain_code(p, m, item[m], width=config.modalities[m].z)
+        h = {m: plain_features(p, m, item[m]) for m in config.used}
     if config.generative_factors == "shared":
-        steps = plain.side_by_side(held(item), FEATURES)
-        h = plain.lstm_states(p, "encoders.shared.lstm", steps)[-1][0]
-        z["shared"] = plain.affine(p, "encoders.shared.affine", h)
-    f = {name: plain.factor(p, f"maps.{name}", code, config.factor_map) for name, code in z.items()}
+        h["shared"] = plain.lstm_states(p, "encoders.shared.lstm", plain.side_by_side(held(item), FEATURES))[-1][0]
+    means = {m: plain.affine(p, f"encoders.{m}.{'layers.second' if is_vector(m) else 'affine'}", h[m]) for m in h}
     encoding = plain_encoding(p, config, item)
     if config.multimodal_factor == "factor":
-        z["y"] = plain.affine(p, "code_y", encoding)
-        f["y"] = plain.factor(p, "map_y", z["y"], config.factor_map)
+        h["y"], means["y"] = encoding, plain.affine(p, "code_y", encoding)
+    for name, mean in means.items():
+        z[name] = mean
+        if config.prior == "kl" or config.latent == "reparameterised":
+            q[name] = mean, plain.affine(p, f"spreads.{name}", h[name])
+            z[name] = mean + torch.sqrt(torch.exp(q[name][1])) * e[name]
+        elif config.latent == "noisy":
+            z[name] = mean + sigma * e[name]
+    where = {name: "map_y" if name == "y" else f"maps.{name}" for name in z}
+    f = {name: plain.factor(p, where[name], code, config.factor_map) for name, code in z.items()}
     read = f["y"] if "y" in f else encoding if encoding is not None else torch.cat([f[name] for name in f])
-    linear = config.label_decoder == "linear"
+    linear = config.label_decoder == "linear" or not config.label_loss
     prediction = plain.affine(p, "label", read) if linear else plain.two_layers(p, "label", read)
-    return {"z": z, "prediction": prediction, "generated": plain_generate(p, config, f)}
+    return {"z": z, "q": q, "prediction": prediction, "generated": plain_generate(p, config, f)}
 
 
-def plain_code(p: dict[str, Tensor], m: str, steps: list, *, width: int) -> Tensor:
-    if KINDS[m] == "vector":
+def is_vector(name: str) -> bool:
+    return KINDS.get(name) == "vector"
+
+
+def plain_features(p: dict[str, Tensor], m: str, steps: list) -> Tensor:
+    if is_vector(m):
         x = torch.zeros(FEATURES[m], dtype=torch.float64) if steps[0] is None else steps[0]
-        return plain.two_layers(p, f"encoders.{m}.layers", x)
-    return plain.affine(p, f"encoders.{m}.affine", plain.lstm_states(p, f"encoders.{m}.lstm", steps)[-1][0])
+        return torch.relu(plain.affine(p, f"encoders.{m}.layers.first", x))
+    return plain.lstm_states(p, f"encoders.{m}.lstm", steps)[-1][0]
 
 
 def plain_encoding(p: dict[str, Tensor], config: Config, item: dict) -> Tensor | None:
     if config.multimodal_factor == "none":
         return None
-    if config.encoder == "mfn":
-        return plain.mfn(p, held(item))
-    return plain.lstm_states(p, "encoder.lstm", plain.side_by_side(held(item), FEATURES))[-1][0]
+    means = {m for m in config.used if KINDS[m] == "vector" or config.modalities[m].summary == "mean"}
+    heads, layers = config.mult_heads, config.mult_layers
+    return {
+        "mfn": lambda: plain.mfn(p, held(item)),
+        "ef_lstm": lambda: plain.lstm_states(p, "encoder.lstm", plain.side_by_side(held(item), FEATURES))[-1][0],
+        "tfn": lambda: plain_encoders.tfn(p, item, FEATURES, means=means),
+        "lmf": lambda: plain_encoders.lmf(p, item, FEATURES, means=means, rank=config.lmf_rank),
+        "late_fusion": lambda: plain_encoders.late_fusion(p, item, FEATURES, means=means),
+        "marn": lambda: plain_encoders.marn(p, held(item), num_attentions=config.marn_attentions),
+        "mult": lambda: plain_encoders.mult(p, item, KINDS, FEATURES, heads=heads, layers=layers),
+    }[config.encoder]()
 
 
 def plain_generate(p: dict[str, Tensor], config: Config, f: dict[str, Tensor]) -> dict[str, list[Tensor]]:
@@ -211,9 +254,31 @@ def test_every_loss_term_and_its_gradient_equal_the_plain_transcription(arm: str
         )
 
 
+@pytest.mark.parametrize("stage", ["joint", "generative", "label"])
+@pytest.mark.parametrize("arm", ["full", "kl", "no_prior"])
+def test_the_objective_is_the_weighted_sum_of_the_stage_s_terms(arm: str, stage: Stage) -> None:
+    torch.manual_seed(zlib.crc32(repr((arm, stage)).encode()))
+    config = config_of(ARMS[arm])
+    batch, noise = make_batch(config, labels="one target", masked=True), Drawn({})
+    model = make_model(config, num_outputs=1)
+    package_terms(model, config, batch, noise)  # draws what every stage may need
+    weights = {f"weight_{name}": torch.rand(K, dtype=torch.float64) for name in ("label", "prior", *config.used)}
+    total = total_loss(model(batch, noise), batch, config=config, weights=weights, noise=noise, stage=stage)
+    left_out = {"joint": (), "generative": ("label",), "label": ("reconstruction", "prior")}[stage]
+    for k in range(K):
+        terms = plain_terms(model, config, batch, noise, k)
+        expected = torch.zeros((), dtype=torch.float64)
+        for name, value in terms.items():
+            kind, _, what = name.partition(" ")
+            if kind not in left_out:
+                expected = expected + weights[f"weight_{what if kind == 'reconstruction' else kind}"][k] * value
+        torch.testing.assert_close(total[k], expected, rtol=1e-10, atol=1e-12)
+
+
 def test_the_arms_cover_every_value_of_every_component() -> None:
     configs = [config_of(pins) for pins in ARMS.values()]
-    assert {c.encoder for c in configs} == {"mfn", "ef_lstm"}
+    assert {c.encoder for c in configs} == {"mfn", "ef_lstm", "tfn", "lmf", "late_fusion", "marn", "mult"}
     assert {c.decoders for c in configs} == {"first_step", "every_step", "none"}
-    assert {c.prior for c in configs} == {"none", "mmd_official", "mmd_2d", "mmd_imq"}
+    assert {c.prior for c in configs} == {"none", "mmd_official", "mmd_2d", "mmd_imq", "kl"}
+    assert {c.latent for c in configs} == {"deterministic", "noisy", "reparameterised"}
     assert replace(configs[0]) == configs[0]

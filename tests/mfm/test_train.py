@@ -14,7 +14,8 @@ from mfm.config import Config, base
 from mfm.data.dataset import Dataset, Task
 from mfm.data.folds import Folds
 from mfm.data.planted import Plan, planted
-from mfm.model import Shape, num_parameters
+from mfm.model import num_parameters
+from mfm.shape import Shape
 from mfm.train import Epoch, Member, Outcome, train
 from mfm.train import Task as Training
 
@@ -26,7 +27,9 @@ PLAN = Plan(
 )
 SMALL = {
     "z_y": 6, "f_y": 5, "memory": 6, "attention_width": 7, "candidate_width": 5, "gamma1_width": 4, "gamma2_width": 4,
-    "ef_hidden": 7, "z_shared": 4, "f_shared": 4, "batch_size": 16,
+    "ef_hidden": 7, "tfn_width": 3, "tfn_hidden": 5, "lmf_rank": 2, "lmf_width": 5, "late_width": 5, "mult_heads": 2,
+    "mult_head_width": 3, "mult_layers": 2, "marn_attentions": 2, "marn_reduced": 4, "marn_code": 5,
+    "z_shared": 4, "f_shared": 4, "batch_size": 16,
     **{f"{what}_{m}": 4 for m in PLAN.num_features for what in ("z", "f", "hidden")},
 }  # fmt: skip
 NAMES = tuple(PLAN.num_features)
@@ -83,10 +86,19 @@ def same(one: Outcome, other: Outcome, *, rtol: float = 0.0) -> None:
 ARMS = {
     "full": {},
     "ef_lstm": {"encoder": "ef_lstm"},
+    "tfn": {"encoder": "tfn", "summary_acoustic": "mean"},
+    "lmf": {"encoder": "lmf"},
+    "late_fusion_encoder": {"encoder": "late_fusion"},
+    "marn": {"encoder": "marn"},
+    "mult": {"encoder": "mult"},
     "late_fusion": {"multimodal_factor": "none", "decoders": "none", "prior": "none", "label_decoder": "linear"},
     "shared": {"generative_factors": "shared"},
     "without_language": {"use_language": False},
     "official": {"mask_padding": False, "shuffle": "once", "drop_last": True, "prior": "mmd_official"},
+    "kl": {"prior": "kl", "weight_prior": 0.01},
+    "noisy": {"latent": "noisy"},
+    "generative end": {"label_loss": False},
+    "two stages": {"schedule": "two_stage", "weight_decay": 1e-3, "prior": "kl", "weight_prior": 0.01},
     "plateau and decay": {"lr_schedule": "plateau", "weight_decay": 1e-3, "clip": 1.0},
     "matched": {"generative_factors": "none", "capacity": "matched"},
 }
@@ -109,15 +121,17 @@ def test_a_pack_of_members_equals_each_of_them_alone(dataset: Dataset, arm: str)
 
 def test_members_may_differ_in_every_fusable_knob(dataset: Dataset) -> None:
     knobs = [{"lr": 1e-3, "dropout_y": 0.0}, {"lr": 3e-2, "dropout_y": 0.6, "weight_language": 3.0, "clip": 0.5}]
+    knobs = [own | {"latent": "noisy", "latent_noise": noise} for own, noise in zip(knobs, (0.1, 0.5))]
     members = [Member(name=str(i), config=config_of(**k), seed=7, fold=dataset.fold) for i, k in enumerate(knobs)]
     together = run(dataset, members)[1]
     for m in members:
         same(together[m.name], run(dataset, [m])[1][m.name], rtol=2e-4)
 
 
-def test_members_may_train_on_different_folds(dataset: Dataset) -> None:
-    folds = Folds(num_folds=3, seed=1)
-    members = [Member(name=str(i), config=config_of(), seed=i, fold=folds.of(dataset, i)) for i in range(3)]
+@pytest.mark.parametrize("arm", ["full", "generative end"])
+def test_members_may_train_on_different_folds(dataset: Dataset, arm: str) -> None:
+    folds, config = Folds(num_folds=3, seed=1), config_of(**ARMS[arm])
+    members = [Member(name=str(i), config=config, seed=i, fold=folds.of(dataset, i)) for i in range(3)]
     sizes = {int((m.fold == "train").sum()) for m in members}
     assert len(sizes) > 1, "the folds differ in size, so that the last batch of some members is smaller"
     together = run(dataset, members)[1]
@@ -125,8 +139,8 @@ def test_members_may_train_on_different_folds(dataset: Dataset) -> None:
         same(together[m.name], run(dataset, [m])[1][m.name], rtol=2e-4)
 
 
-@pytest.mark.parametrize("arm", ["full", "plateau and decay", "official"])
-@pytest.mark.parametrize("cut", [1, 3, 4])
+@pytest.mark.parametrize("arm", ["full", "plateau and decay", "official", "two stages", "generative end"])
+@pytest.mark.parametrize("cut", [1, 2, 3, 4])
 def test_training_that_was_cut_goes_on_to_the_same_bits(dataset: Dataset, arm: str, cut: int) -> None:
     members = [member(dataset, seed, **ARMS[arm]) for seed in (1, 2)]
     done, whole, states = run(dataset, members)

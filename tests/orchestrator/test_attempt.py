@@ -87,17 +87,18 @@ def test_a_damaged_checkpoint_is_passed_over(tmp_path: Path, caplog: pytest.LogC
     folder = Folder.at(tmp_path)
     for attempt, epoch in ((1, 3), (2, 5)):
         Checkpoints(folder, "p", attempt).save(
-            Checkpoint(epoch=epoch, plain={"a": [1.5, None]}, arrays={"w": np.arange(3)})
+            Checkpoint(epoch=epoch, plain={"a": [1.5, None], "runs": ["r", "s"]}, arrays={"w": np.arange(3)})
         )
-    latest = Checkpoints(folder, "p", 3).latest()
+    latest = Checkpoints(folder, "p", 3).latest(["r"])
     assert latest is not None
-    assert (latest.epoch, latest.plain) == (5, {"a": [1.5, None]})
+    assert (latest.epoch, latest.plain) == (5, {"a": [1.5, None], "runs": ["r", "s"]})
     np.testing.assert_array_equal(latest.arrays["w"], np.arange(3))
     damaged = next((tmp_path / "checkpoints/p/0002").iterdir())
     damaged.write_bytes(damaged.read_bytes()[:-1])
-    earlier = Checkpoints(folder, "p", 3).latest()
+    earlier = Checkpoints(folder, "p", 3).latest(["r"])
     assert earlier is not None
     assert earlier.epoch == 3
     assert "is damaged" in caplog.text
+    assert Checkpoints(folder, "p", 3).latest(["of another study"]) is None
     checkpoint.remove(folder, "p")
-    assert Checkpoints(folder, "p", 3).latest() is None
+    assert Checkpoints(folder, "p", 3).latest(["r"]) is None

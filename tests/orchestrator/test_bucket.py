@@ -13,6 +13,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import obstore
 import pandas as pd
 import pyarrow.fs
 import pyarrow.parquet as pq
@@ -22,8 +23,11 @@ from rich.console import Console
 from toy import Toy, toy_study
 
 from orchestrator.bucket import Bucket
+from orchestrator.checkpoint import Checkpoint, Checkpoints
+from orchestrator.doctor.reach import Node, here
 from orchestrator.folder import Folder
-from orchestrator.lease import NAME, Lease, LeaseLostError
+from orchestrator.lease import NAME, Lease, LeaseLostError, holder_of_lease
+from orchestrator.ledger import Ledger
 from orchestrator.lock import BusyError
 from orchestrator.run import Ended, Options, run
 
@@ -257,3 +261,110 @@ def test_a_damaged_object_is_set_aside_and_restored(bucket: Bucket, elsewhere: C
     assert len(rows) == 20
     assert any(name.startswith("set_aside/") for name in bucket.names(""))
     assert part not in bucket.names("runs")
+
+
+def cut_off(ledger: Ledger, bucket: Bucket) -> None:
+    """The machine of a ledger's driver sleeps until its lease has run out and is free."""
+    lease = ledger._lock.lease
+    assert lease is not None
+    lease._over.set()
+    lease._thread.join()
+    lease._clock = lambda: lease._renewed_at + 100
+    bucket.remove(NAME)
+
+
+def test_a_driver_that_was_cut_off_publishes_nothing(bucket: Bucket, elsewhere: Callable[[], None]) -> None:
+    conduct(hours=0.02 / 3600, toy=Toy(epoch_seconds=0.005))
+    first = Ledger(Folder.at(ADDRESS), STUDY)
+    first._unpublished["late"] = first._unpublished.get("late")  # type: ignore[assignment]
+    cut_off(first, bucket)
+    elsewhere()
+    conduct()
+    with pytest.raises(LeaseLostError):
+        first.close()
+    assert not [name for name in bucket.names("runs") if f"part-{first._next_part:06d}" in name]
+
+
+def test_a_lease_that_was_taken_over_is_not_given_back_by_its_old_holder(bucket: Bucket) -> None:
+    old = Lease(bucket, {"host": "old", "pid": 1, "since": ""}, seconds=60)
+    old._over.set()
+    old._thread.join()
+    bucket.remove(NAME)
+    new = Lease(Bucket(ADDRESS), {"host": "new", "pid": 2, "since": ""}, seconds=60)
+    old.release()
+    assert holder_of_lease(bucket) is not None
+    new.check()
+    new.release()
+    assert holder_of_lease(bucket) is None
+
+
+def test_a_copy_of_an_earlier_study_is_forgotten(
+    bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One machine has a copy; on another one the study is begun anew; the first goes on."""
+    monkeypatch.setenv("HOME", str(tmp_path / "first"))
+    before = set(pd.read_parquet(conduct().folder.root / "runs").started_at)
+    Checkpoints(Folder.at(ADDRESS), "p000000", 1).save(Checkpoint(epoch=5, plain={"runs": ["r"]}, arrays={}))
+    monkeypatch.setenv("HOME", str(tmp_path / "second"))
+    conduct(fresh=True)
+    monkeypatch.setenv("HOME", str(tmp_path / "first"))
+    assert Checkpoints(Folder.at(ADDRESS), "p000000", 2).latest(["r"]) is None
+    rows = pd.read_parquet(conduct().folder.root / "runs")
+    assert len(rows) == 20
+    assert not before & set(rows.started_at)
+
+
+@pytest.mark.parametrize("moved", [3, 20, 40])
+def test_a_fresh_start_that_is_cut_short_is_finished(
+    bucket: Bucket, elsewhere: Callable[[], None], moved: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conduct()
+    real, count = obstore.rename, [0]
+
+    def rename(*arguments: object) -> None:
+        count[0] += 1
+        if count[0] > moved:
+            raise KeyboardInterrupt
+        real(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(obstore, "rename", rename)
+    with pytest.raises(KeyboardInterrupt):
+        conduct(fresh=True)
+    monkeypatch.setattr(obstore, "rename", real)
+    elsewhere()
+    rows = pd.read_parquet(conduct().folder.root / "runs")
+    assert rows.run_id.is_unique
+    assert len(rows) == 20
+
+
+def test_a_damaged_copy_of_the_journal_is_fetched_again(bucket: Bucket, tmp_path: Path) -> None:
+    diary = tmp_path / "diary"
+    root = conduct(Toy(diary=diary)).folder.root
+    trained = diary.read_text()
+    segment = sorted((root / "journal").glob("*.jsonl"))[-3]
+    segment.write_bytes(segment.read_bytes()[:20] + b"????" + segment.read_bytes()[24:])
+    conduct(Toy(diary=diary))
+    assert diary.read_text() == trained
+
+
+def test_status_names_the_driver_of_another_machine(bucket: Bucket, capsys: pytest.CaptureFixture[str]) -> None:
+    from orchestrator.__main__ import main
+
+    conduct()
+    lease = Lease(bucket, {"host": "first", "pid": 7, "since": "noon"})
+    try:
+        assert main(["status", ADDRESS]) == 0
+    finally:
+        lease.release()
+    assert "a driver is at work: host first, pid 7" in " ".join(capsys.readouterr().out.split())
+    assert main(["status", ADDRESS]) == 0
+    assert "no driver is at work" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize(("address", "error"), [(ADDRESS, None), ("s3://nowhere/toy", "is not there")])
+def test_the_doctor_puts_an_object_and_gets_it_back(bucket: Bucket, address: str, error: str | None) -> None:
+    request = {"request": "look", "root": None, "results": address, "name": ".doctor", "salt": "s", "ports": [1, 2]}
+    answer = json.loads(here(Node(name="here", address="here"), request | {"ask_ray": False}))
+    assert (answer["results"]["error"] is None) == (error is None)
+    assert (error or "") in (answer["results"]["error"] or "")
+    assert not bucket.names("")

@@ -203,7 +203,7 @@ def test_the_torn_last_line_of_a_journal_is_left_out(folder: Folder) -> None:
     assert sorted(rows(folder).run_id) == ["run00000", "run00001"]
 
 
-def test_a_flipped_bit_in_a_journal_is_named_and_its_run_is_told_by_its_part(
+def test_a_damaged_line_of_a_journal_is_named_and_its_run_is_told_by_its_part(
     folder: Folder, caplog: pytest.LogCaptureFixture
 ) -> None:
     ledger = Ledger(folder, STUDY)
@@ -213,7 +213,7 @@ def test_a_flipped_bit_in_a_journal_is_named_and_its_run_is_told_by_its_part(
     segment = journal.segments(folder)[0]
     lines = segment.read_bytes().split(b"\n")
     number = next(i for i, line in enumerate(lines) if b"run00001" in line and b" told " in line)
-    lines[number] = lines[number].replace(b"run00001", b"run00009")
+    lines[number] = lines[number].replace(b"run00001", b"run00006")  # three bits: one alone would be put right
     segment.write_bytes(b"\n".join(lines))
     again = Ledger(folder, STUDY)
     assert f"line {number + 1} is damaged" in caplog.text

@@ -55,6 +55,16 @@ def test_the_same_command_again_repeats_nothing(conduct: Callable, runs: Callabl
     pd.testing.assert_frame_equal(before, runs())
 
 
+def test_checkpoints_of_packs_that_are_over_go(conduct: Callable, tmp_path: Path) -> None:
+    """A driver may die after it has stored a pack's last run, and before it has removed the pack's checkpoints."""
+    conduct(toy_study())
+    left = tmp_path / "results" / "checkpoints" / "p000001" / "0001"
+    left.mkdir(parents=True)
+    (left / "000002-0123456789abcdef.safetensors").write_bytes(b"")
+    conduct(toy_study())
+    assert not left.parent.exists()
+
+
 def test_more_trials_seeds_and_arms_extend_a_study_in_place(conduct: Callable, runs: Callable) -> None:
     conduct(toy_study(trials=4, seeds=2, selected=("full",)))
     before = set(runs().run_id)

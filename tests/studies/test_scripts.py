@@ -72,6 +72,12 @@ def test_plan_says_what_is_there_and_what_is_missing(finished: Path) -> None:
     assert "from 12 finished runs" in done.stdout
 
 
+def test_a_plan_for_a_cluster_is_made_here(finished: Path) -> None:
+    done = call("mosi_ablation", "--plan", "--cluster", "nowhere.yaml", "--results", str(finished), *TINY[:-1])
+    assert done.returncode == 0, done.stderr
+    assert "0 runs of 2 epochs to train" in done.stdout
+
+
 def test_plan_warns_when_no_verdict_is_in_reach() -> None:
     done = call("mosi_ablation", "--plan", "--seeds", "5", "--results", "nowhere")
     assert "No arm can be called helps or hurts: with 5 seeds" in done.stdout
@@ -103,7 +109,25 @@ def test_the_command_that_best_prints_trains_the_run_to_the_same_bits(finished: 
     assert weights.exists()
 
 
-@pytest.mark.parametrize("script", ["mosi_sensitivity", "mmmo_ablation", "pom_ablation"])
+def test_the_encoder_study_shows_size_and_cost_beside_the_metric(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    arguments = ("--trials", "2", "--seeds", "2", "--epochs", "1", "--arms", "tfn,lmf,mult,marn,late_fusion,ef_lstm")
+    done = call("mosi_encoders", "--results", str(results), *arguments, "--serial")
+    assert done.returncode == 0, done.stderr
+    assert "report/tables/cost.csv" in done.stdout
+    cost = pd.read_csv(results / "report" / "tables" / "cost.csv").set_index("arm")
+    assert list(cost.index) == ["mfn", "ef_lstm", "tfn", "lmf", "mult", "marn", "late_fusion"]
+    assert (cost.parameters > 1000).all()
+    assert (cost.seconds_per_run > 0).all()
+    runs = pd.read_parquet(results / "runs")
+    assert runs.groupby(["arm", "phase"]).size().eq(2).all(), "the same budget for every encoder"
+    own = runs[runs.arm == "lmf"]
+    assert own["param:lmf_rank"].notna().all()
+    assert own["param:memory"].isna().all(), "knobs of another encoder are null"
+    assert (results / "report" / "index.html").read_text().count("<code>late_fusion</code>") >= 2
+
+
+@pytest.mark.parametrize("script", ["mosi_objectives", "mosi_sensitivity", "mmmo_ablation", "pom_ablation"])
 def test_every_script_runs_on_planted_data(script: str, tmp_path: Path) -> None:
     arguments = [a for a in TINY if a not in ("--arms", "no_prior")] if script == "mosi_sensitivity" else TINY
     done = call(script, "--results", str(tmp_path / "results"), *arguments)
@@ -177,7 +201,11 @@ WRONG: dict[str, tuple[Sequence[str], str]] = {
     "missing data": (["--data", "no/such/folder"], "no/such/folder"),
     "another address": (["--results", "ftp://host/study"], "results must be a folder or an address of s3://"),
     "a bucket alone": (["--results", "s3://bucket"], "need a bucket and a name"),
-    "ray client": (["--address", "ray://head:10001"], "log in to the head of the cluster"),
+    "ray client": (["--address", "ray://head:10001"], "From a laptop, give --cluster FILE"),
+    "no cluster's file": (["--cluster", "no/such.yaml"], "--cluster no/such.yaml: no such file"),
+    "another file": (["--cluster", str(ROOT / "pyproject.toml")], "must be what `ray up` reads"),
+    "a cluster and this process": (["--cluster", "any.yaml", "--serial"], "leave --serial out, or --cluster"),
+    "a cluster and another": (["--cluster", "any.yaml", "--address", "auto"], "leave --address out, or --cluster"),
     "tri-modal without data": (["--tri-modal"], "--tri-modal needs --data"),
 }
 
@@ -325,12 +353,15 @@ def wait_for_epochs(results: Path, *, seconds: float = 90) -> None:
 
 @pytest.mark.ray
 def test_nothing_of_ours_is_left_on_the_machine(tmp_path: Path) -> None:
-    before = set(Path("/tmp").glob("packs-*")) | set(Path("/tmp/ray").glob("session_*"))
+    before = left_behind()
     done = call("mosi_ablation", "--results", str(tmp_path / "r"), *TINY[:-1], "--address", "local", "--workers", "2")
     assert done.returncode == 0, done.stderr
-    left = set(Path("/tmp").glob("packs-*")) | set(Path("/tmp/ray").glob("session_2*"))
-    assert left <= before
+    assert left_behind() <= before
     assert "ray::PackTrainable" not in commands()
+
+
+def left_behind() -> set[Path]:
+    return {path for pattern in ("packs-*", "studies-*", "ray/session_2*") for path in Path("/tmp").glob(pattern)}
 
 
 @pytest.mark.data

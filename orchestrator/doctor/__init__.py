@@ -1,0 +1,1 @@
+"""Whether a cluster is well, and what to do where it is not: `python -m orchestrator doctor`."""

@@ -1,0 +1,53 @@
+"""Which encoder of the shared factor serves MFM best on CMU-MOSI? Without --data, on planted data.
+
+python studies/mosi_encoders.py                                quick, planted data
+python studies/mosi_encoders.py --data DIR --preset standard   the real CMU-MOSI
+"""
+
+from __future__ import annotations
+
+import sys
+
+from mfm.data.corpora import mosi
+from mfm.data.folds import Folds
+from orchestrator.cli import Arguments
+from studies import arms, planted, space
+from studies.ablation import Question
+from studies.ground import ground
+from studies.launch import script
+from studies.mosi_ablation import SMALLEST_EFFECT
+from studies.presets import ENCODERS
+
+REFERENCE = arms.ENCODERS[0]
+NOTE = (
+    "Every arm swaps the encoder of Z_y for another and keeps the rest of MFM; each is tuned with the same number of "
+    "search runs, its own knobs included. Encoders differ in size: parameters and training time stand beside the "
+    "metric, under Cost. helps: the arm's encoder in place of MFN makes the result worse; hurts: better."
+)
+HINTS = (
+    "What each encoder costs:  report/tables/cost.csv, and Cost on the page",
+    "On real data:  python studies/mosi_encoders.py --data DIR --preset standard   (DIR: see Data in README.md)",
+)
+
+
+def ask(arguments: Arguments) -> Question:
+    """The question, for these arguments."""
+    here = ground(arguments, name="CMU-MOSI", corpus=mosi, stand=planted.three_modalities)
+    return Question(
+        name=f"mosi_encoders{here.suffix}",
+        title=f"Which encoder of the shared factor serves MFM best on {here.where}?",
+        dataset=here.dataset,
+        folds=Folds(),
+        knobs={**here.knobs, "encoder": REFERENCE},
+        arms=arms.encoders(),
+        space=space.with_encoders_quick(here.space) if here.is_quick else space.with_encoders(here.space),
+        smallest_effect=SMALLEST_EFFECT,
+        notes=(*((planted.NOTE_QUICK_ENCODERS,) if here.is_quick else here.notes), NOTE),
+        reference=REFERENCE,
+    )
+
+
+SCRIPT = script(ask, description=__doc__, presets=ENCODERS, hints=HINTS)
+
+if __name__ == "__main__":
+    sys.exit(SCRIPT.main())
