@@ -194,12 +194,13 @@ def difference_power(n: int, *, sd_d: float, effect: float, alpha: float) -> flo
     That of a t test (noncentral t) with one pair less, at the largest of its p values k 2^(1 - n) within alpha:
     near its reach the test has less power than t. At most .05 above what simulation gives (benchmarks/calibration.py).
     """
-    steps = math.floor(alpha * 2.0 ** (n - 1))
-    if n < 3 or not steps:
+    vectors = 2.0 ** min(n - 1, 60)  # of signs, up to their sense; beyond, steps no longer matter
+    level = math.floor(alpha * vectors) / vectors
+    if n < 3 or not level:
         return 0.0
     if sd_d == 0:
         return 1.0
-    level, df = steps * 2.0 ** (1 - n), n - 2
+    df = n - 2
     return float(stats.nct.sf(stats.t.isf(level / 2, df), df, effect * math.sqrt(n - 1) / sd_d))
 
 

@@ -68,10 +68,10 @@ FACTORIAL: Mapping[str, Preset] = {
         epochs=20,
     ),
     "standard": Preset(
-        words="5 components in 16 arms, 2 searches of 6 trials, 12 seeds", trials=12, seeds=12, epochs=25, searches=2
+        words="4 components in 16 arms, 2 searches of 6 trials, 12 seeds", trials=12, seeds=12, epochs=25, searches=2
     ),
     "paper": Preset(
-        words="5 components in 16 arms, 3 searches of 67 trials, 30 seeds, for a cluster",
+        words="4 components in 16 arms, 3 searches of 67 trials, 30 seeds, for a cluster",
         trials=201,
         seeds=30,
         epochs=50,

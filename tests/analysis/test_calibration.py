@@ -11,8 +11,9 @@ from functools import cache
 import numpy as np
 import pandas as pd
 import pytest
-from calibration import COVERAGE, DIFFERENCE, EQUIVALENCE, NUM_ARMS, POWER, SEEDS_USED, Measured, measure, settings
+from calibration import Measured, markdown, measure
 from calibration_figure import calibration
+from calibration_settings import COVERAGE, DIFFERENCE, EQUIVALENCE, NUM_ARMS, POWER, SEEDS_USED, settings
 from simulation import MARGIN, Noise, all_seeds, under_rule
 
 from analysis.adaptive import Rule, looks
@@ -110,10 +111,11 @@ def test_all_failed_seeds_are_lost_pairs() -> None:
     assert verdicts([arm.differences], lower_is_better=True, margin=MARGIN)[0][0] == UNDECIDED
 
 
-def test_the_figure_has_a_row_for_every_setting() -> None:
+def test_the_figure_and_the_table_have_a_row_for_every_setting() -> None:
     rows = [
         *measured("fixed seeds", "normal, 10 seeds", 300).values(),
         *measured("fixed seeds", FIXED[1], 300).values(),
     ]
     figure = calibration(pd.DataFrame([row.__dict__ for row in rows]))
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["fixed seeds", *FIXED[:2]]
+    assert len(markdown(rows).splitlines()) == 2 + len(FIXED[:2])

@@ -178,6 +178,12 @@ def test_the_seeds_needed_never_fall_below_the_reach_of_the_test() -> None:
     assert st.seeds_needed(math.nan, smallest_effect=0.03, num_arms=12) is None
 
 
+def test_a_spread_far_above_the_smallest_effect_takes_thousands_of_seeds() -> None:
+    n = st.seeds_needed(1.0, smallest_effect=0.03, num_arms=9)
+    assert n is not None
+    assert n == pytest.approx(((stats.norm.isf(0.05 / 9) + stats.norm.isf(0.1)) / 0.03) ** 2, rel=0.001)
+
+
 def test_an_arm_that_fails_unlike_the_others_is_told() -> None:
     p = st.failure_p([12, 1, 0, 1], [40, 40, 40, 40])
     assert p[0] < 0.001
