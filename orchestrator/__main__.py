@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from rich.console import Console
 from rich.table import Table
 
-from orchestrator import identity
+from orchestrator import identity, weights
 from orchestrator.cli import at_least
 from orchestrator.folder import Folder
 from orchestrator.retrain import deviation, retrain, save_weights
@@ -48,7 +48,9 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     show = commands.add_parser("show", help="everything that is known of one run")
     best = commands.add_parser("best", help="the configuration of every arm that its search has ended with")
     train = commands.add_parser("train", help="train one finished run again, and compare")
-    verify = commands.add_parser("verify", help="train some finished runs again, and say how far they deviate")
+    verify = commands.add_parser(
+        "verify", help="check all weights, train some finished runs again, and say how far they deviate"
+    )
     functions = {status: _status, show: _show, best: _best, train: _train, verify: _verify}
     for command, function in functions.items():
         command.add_argument("results", metavar="RESULTS", help="results folder")
@@ -161,6 +163,7 @@ def _verify(folder: Folder, study: dict[str, Any], arguments: argparse.Namespace
     done = sorted((r for r in rows if r["status"] == "completed"), key=lambda r: r["run_id"])
     if not done:
         raise ValueError(f"{folder.root} must hold a completed run to verify; none is published yet")
+    lost = _lost_weights(folder, [r["run_id"] for r in done if r["phase"] == "confirm"], console)
     number = min(arguments.runs, len(done))
     largest = 0.0
     for row in (done[i * len(done) // number] for i in range(number)):
@@ -173,7 +176,26 @@ def _verify(folder: Folder, study: dict[str, Any], arguments: argparse.Namespace
     verdict = "within" if passes else "more than"
     told = f"{number} of {len(done)} completed runs trained again; largest deviation {largest:.3g}"
     console.print(f"{told}, {verdict} the tolerance of {arguments.tolerance:g}", markup=False)
-    return 0 if passes else 1
+    return 0 if passes and not lost else 1
+
+
+def _lost_weights(folder: Folder, confirmed: Sequence[str], console: Console) -> int:
+    """How many weights are missing or damaged; each is named, with the command that makes it anew."""
+    folder.fetch(folder.models)
+    present = [run_id for run_id in confirmed if folder.model(run_id).exists()]
+    if not present:
+        return 0  # an objective without weights
+    damaged = [run_id for run_id in present if not weights.is_whole(folder.model(run_id))]
+    for run_id in damaged:
+        folder.move_aside(folder.model(run_id))
+    lost = sorted({*confirmed} - {*present} | {*damaged})
+    for run_id in lost:
+        command = ["python", "-m", "orchestrator", "train", str(folder.root), run_id, "--weights"]
+        what = f"damaged, set aside in {folder.set_aside}" if run_id in damaged else "missing"
+        again = shlex.join([*command, str(folder.model(run_id))])
+        console.print(f"{run_id}  weights {what}; made anew by: {again}", markup=False)
+    console.print(f"{len(confirmed) - len(lost)} of {len(confirmed)} weights are whole", markup=False)
+    return len(lost)
 
 
 def _doctor(arguments: argparse.Namespace, console: Console) -> int:

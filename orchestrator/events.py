@@ -99,6 +99,7 @@ class Looked:
 
     look: int
     going: tuple[str, ...]
+    basis: str = ""  # a hash of what was looked at: arms, their chosen configurations, epochs
 
 
 Event = Asked | Began | Reported | Ended | Told | Chosen | Looked

@@ -101,9 +101,14 @@ class Folder:
         """One part of a table."""
         return self.table(table) / f"part-{part}.parquet"
 
+    @property
+    def models(self) -> Path:
+        """The folder of the weights."""
+        return self.root / "models"
+
     def model(self, run_id: str) -> Path:
         """Weights of a confirm run."""
-        return self.root / "models" / f"{run_id}.safetensors"
+        return self.models / f"{run_id}.safetensors"
 
     def checkpoints(self, pack_id: str) -> Path:
         """Checkpoints of a pack, one folder per attempt."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from orchestrator.events import Asked, AskedRun, Began, Chosen, Ended, Event, Looked, Reported, Told
 from orchestrator.search import Suggestion
-from orchestrator.study import Knob, Run, Study
+from orchestrator.study import Knob, Run, Study, digest
 
 Key = tuple[str, int]  # an arm and one of its searches
 
@@ -43,7 +43,7 @@ class History:
         self.packs: dict[str, PackRecord] = {}
         self.next_pack = 0  # the number of the next one; the journal may have lost some
         self.chosen: dict[Key, Chosen] = {}
-        self.looked: dict[int, tuple[str, ...]] = {}  # look -> arms that went on
+        self._looked: dict[int, Looked] = {}
         self.num_running: Counter[Key] = Counter()  # suggestions that are not told
         self._study = study
         self._suggestions: dict[Key, list[Suggestion]] = {}
@@ -70,12 +70,30 @@ class History:
         """The suggestions that a run tells: its own, and those that repeated it."""
         return self._told_by.get(run_id, [])
 
+    def basis(self) -> str:
+        """What a look rests on now: a hash of the arms, their chosen configurations, and the epochs.
+
+        Looks that rest on something else do not count: an arm, trials or epochs more, and they are taken again.
+        """
+        chosen = [
+            [arm.name, search, choice.config_id if (choice := self.chosen.get((arm.name, search))) else None]
+            for arm in self._study.running
+            for search in range(self._study.searches)
+        ]
+        return digest([self._study.epochs, list(self._study.looks), chosen])[:16]
+
+    def looks(self) -> list[Looked]:
+        """The looks that were taken and count, in order."""
+        basis, result = self.basis(), list[Looked]()
+        while (looked := self._looked.get(len(result))) is not None and looked.basis == basis:
+            result.append(looked)
+        return result
+
     def look_of(self, arm: str) -> int:
         """The look up to which an arm is confirmed: the first at which it did not go on, or the one that is next."""
-        if not self._study.looks:
-            return 0
-        stopped = [look for look, going in self.looked.items() if arm not in going]
-        return min(stopped, default=len(self.looked))
+        looks = self.looks() if self._study.looks else []
+        stopped = [looked.look for looked in looks if arm not in looked.going]
+        return min(stopped, default=len(looks))
 
     def num_seeds(self, arm: str) -> int:
         """Confirm seeds that an arm is given, as far as is decided."""
@@ -105,7 +123,7 @@ class History:
             case Chosen():
                 self.chosen[event.arm, event.search] = event
             case Looked():
-                self.looked[event.look] = event.going
+                self._looked[event.look] = event
 
     def _apply_asked(self, event: Asked) -> None:
         self.packs[event.pack_id] = PackRecord()

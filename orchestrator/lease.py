@@ -20,12 +20,19 @@ from orchestrator.bucket import Bucket
 logger = logging.getLogger(__name__)
 
 NAME = "journal/lease.json"
+# A clock that goes on while the machine sleeps, where the system has one: a lease runs out meanwhile.
+CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 SECONDS = 60.0  # that a lease lasts
 RENEWALS = 4  # in this time
 
 
 class LeaseLostError(OSError):
     """The lease ran out, or another driver has it."""
+
+
+def awake_or_asleep() -> float:
+    """Seconds on a clock that counts the machine's sleep."""
+    return time.clock_gettime(CLOCK)
 
 
 def holder_of_lease(bucket: Bucket, *, seconds: float = SECONDS) -> dict[str, Any] | None:
@@ -54,12 +61,12 @@ class Lease:
         owner: Mapping[str, Any],
         *,
         seconds: float = SECONDS,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = awake_or_asleep,
     ) -> None:
         self._bucket, self._seconds, self._clock = bucket, seconds, clock
         self._owner = dict(owner)
+        self._renewed_at, self._is_lost = clock(), False  # before it is asked for, as the store may have it
         self._tag = self._take()
-        self._renewed_at, self._is_lost = clock(), False
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._renew, name="lease", daemon=True)
         self._thread.start()

@@ -21,9 +21,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import safetensors.numpy
 
-from orchestrator import events
+from orchestrator import events, weights
 from orchestrator.events import Event
 from orchestrator.folder import Folder
 from orchestrator.journal import FileJournal, Journal, Line, PutJournal, next_term, read, unpack
@@ -152,10 +151,9 @@ class Ledger:
         self._published_at = self._clock()
         self.folder.send(self.folder.log)
 
-    def save_weights(self, run_id: str, weights: Mapping[str, np.ndarray]) -> None:
+    def save_weights(self, run_id: str, arrays: Mapping[str, np.ndarray]) -> None:
         """Keeps a run's parameters."""
-        contiguous = {name: np.ascontiguousarray(value) for name, value in weights.items()}
-        self.folder.write(self.folder.model(run_id), safetensors.numpy.save(contiguous))
+        self.folder.write(self.folder.model(run_id), weights.pack(arrays))
 
     def close(self) -> None:
         """Publishes the rest and gives the folder back. After a failure to write, the next driver publishes it."""

@@ -9,12 +9,16 @@ import fcntl
 import json
 import os
 import socket
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
 from orchestrator.folder import Folder
 from orchestrator.lease import Lease, holder_of_lease
+
+GLANCES, GLANCE_SECONDS = 5, 0.02  # while somebody asks who holds the lock
 
 
 class BusyError(ValueError):
@@ -33,7 +37,7 @@ class Lock:
         folder.journal.mkdir(parents=True, exist_ok=True)
         self._handle = os.open(folder.journal / "lock", os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _take(self._handle)
             Folder(folder.root).write(folder.owner, json.dumps(_me()).encode())
             self.lease = Lease(folder.bucket, _me()) if folder.bucket else None
         except BlockingIOError as error:
@@ -56,6 +60,19 @@ class Lock:
         """Raises an OSError where the folder may be another's by now."""
         if self.lease is not None:
             self.lease.check()
+
+
+def _take(handle: int) -> None:
+    """Takes the kernel's lock; `holder` may have it for a moment.
+
+    Raises:
+        BlockingIOError: another driver has it.
+    """
+    for _ in range(GLANCES):
+        with suppress(BlockingIOError):
+            return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        time.sleep(GLANCE_SECONDS)
+    return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def holder(folder: Folder) -> Mapping[str, Any] | None:

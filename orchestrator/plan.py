@@ -168,14 +168,18 @@ class Plan:
             return None
         basis = digest([(s.number, s.run_id, s.status) for s in self.history.suggestions(key)])[:16]
         settled = self.history.chosen.get(key)
-        if settled is None or settled.basis != basis:
+        if settled is None or settled.basis != basis or settled.config_id != self._config_id(key, settled.suggested):
             self._choose(key, basis)
         return self.history.chosen[key]
 
     def _choose(self, key: Key, basis: str) -> None:
         suggested = self._best_suggested(self.history.suggestions(key))
-        config_id = "" if suggested is None else self._confirm_run(key, suggested, index=0).config_id
+        config_id = self._config_id(key, suggested)
         self._emit(Chosen(arm=key[0], search=key[1], basis=basis, config_id=config_id, suggested=suggested))
+
+    def _config_id(self, key: Key, suggested: Mapping[str, Knob] | None) -> str:
+        """Of a suggestion, with the defaults as they are now: a change of these that was accepted makes it another."""
+        return "" if suggested is None else self._confirm_run(key, suggested, index=0).config_id
 
     def _best_suggested(self, known: Sequence[Suggestion]) -> Mapping[str, Knob] | None:
         """The best completed suggestion's; none, if none completed; the arm as it is, if nothing was searched."""
@@ -205,11 +209,14 @@ class Plan:
 
     def _look(self) -> bool:
         """Where everything up to a look is over: decides which arms go on. Returns whether any does."""
-        look = len(self.history.looked)
+        if not self.study.looks:
+            return False
+        look = len(self.history.looks())
         if look + 1 >= self.study.num_looks or any(True for _ in self.history.open_packs()):
             return False
-        going = self._go_on(self._confirmed_values(), look)
-        self._emit(Looked(look=look, going=(self.study.reference, *going) if going else ()))
+        going = tuple(self._go_on(self._confirmed_values(), look))
+        going = (self.study.reference, *going) if going else ()
+        self._emit(Looked(look=look, going=going, basis=self.history.basis()))
         self._confirmed.clear()
         return bool(going)
 

@@ -10,8 +10,8 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-import safetensors.numpy
 
+from orchestrator import weights
 from orchestrator.cli import Script
 from orchestrator.objective import Objective, Outcome
 from orchestrator.study import Pack, Run
@@ -40,8 +40,7 @@ def retrain(study: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> dict
 
 def save_weights(outcome: Outcome, path: Path) -> None:
     """Writes the parameters of a run (safetensors)."""
-    arrays = {name: np.ascontiguousarray(value) for name, value in (outcome.weights or {}).items()}
-    safetensors.numpy.save_file(arrays, path)
+    path.write_bytes(weights.pack(outcome.weights or {}))
 
 
 def deviation(outcome: Outcome, row: Mapping[str, Any]) -> float:

@@ -327,6 +327,51 @@ def test_a_look_is_a_fact_that_a_cut_plan_does_not_decide_again(cut: int) -> Non
     assert num_confirmed(rest.plan)["square"] == 2
 
 
+EXTENDED: dict[str, tuple[dict, dict]] = {
+    "epochs": ({"epochs": 3}, {"epochs": 6}),
+    "trials that find another configuration": ({"trials": 1}, {"trials": 12}),
+    "an arm": ({"selected": ("square",)}, {}),
+}
+
+
+@pytest.mark.parametrize("what", EXTENDED)
+def test_looks_are_taken_again_when_what_they_looked_at_is_extended(what: str) -> None:
+    before, after = EXTENDED[what]
+    common = {"arms": THREE_ARMS, "seeds": 6, "looks": (2, 4, 6), "trials": 2}
+    first = World(toy_study(**common | before), go_on=lambda _values, _look: ()).run()
+    assert num_confirmed(first.plan)["full"] == 2
+    study, looked = toy_study(**common | after), list[int]()
+
+    def go_on(_values: Mapping[str, Mapping[int, float | None]], look: int) -> Sequence[str]:
+        looked.append(look)
+        return ("deep",)
+
+    rest = World(study, known=first.events, go_on=go_on).run()
+    assert looked == [0, 1]
+    assert isinstance(rest.plan.ask(), Done)
+    seeds = {arm.name: rest.plan.history.num_seeds(arm.name) for arm in study.arms}
+    assert seeds == {"full": 6, "square": 2, "deep": 6}
+
+
+def test_looks_that_were_taken_stand_while_nothing_is_extended() -> None:
+    study = toy_study(arms=THREE_ARMS, seeds=6, looks=(2, 4, 6), trials=2)
+    first = World(study, go_on=lambda _values, _look: ("deep",)).run()
+    rest = World(study, known=first.events, go_on=lambda _values, _look: ()).run()
+    assert rest.events == first.events
+
+
+def test_an_accepted_change_of_a_default_confirms_every_arm_anew() -> None:
+    study = toy_study(trials=2)
+    first = World(study).run()
+    changed = toy_study(trials=2, base={**study.base, "trouble": "nothing"})
+    rest = World(changed, known=first.events).run()
+    chosen = {c.arm: c.config_id for c in rest.plan.history.chosen.values()}
+    counted = Counter(r.run.arm for r in rest.plan.history.runs.values() if r.run.config_id == chosen[r.run.arm])
+    assert counted == {"full": 4, "square": 4}, "rows of both defaults are not mixed"
+    assert rest.plan.history.num_running.total() == 0
+    assert statuses(rest.plan)["full", "search"] == 2, "what the search has found stands"
+
+
 def test_wait_is_the_answer_while_what_runs_decides_what_is_next() -> None:
     plan = Plan(toy_study(trials=2, arms=(Arm(name="full"),)), FINGERPRINT)
     assert isinstance(plan.ask(), Pack)
