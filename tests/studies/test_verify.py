@@ -48,7 +48,7 @@ def test_a_row_that_training_does_not_give_is_told(results: Path) -> None:
     for part in (results / "runs").glob("*.parquet"):
         table = pq.read_table(part)
         column = table.column_names.index("metric:valid_mae")
-        wrong = pc.add(table["metric:valid_mae"], 0.01)
+        wrong = pc.add(table["metric:valid_mae"], 0.01)  # type: ignore[attr-defined]
         pq.write_table(table.set_column(column, table.field(column), wrong), part)
     done = ask("verify", str(results), "--runs", "1")
     assert done.returncode == 1
