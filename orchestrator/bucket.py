@@ -17,6 +17,7 @@ from obstore.store import from_url
 
 SCHEMES = ("s3://", "gs://", "az://", "abfs://", "abfss://")
 MOVING = "moving-to"  # the object that says where a move goes that is under way
+LEASE = "journal/lease.json"  # of the driver that moves; it stays
 
 
 def is_address(place: object) -> bool:
@@ -108,7 +109,7 @@ class Bucket:
         except FileNotFoundError:
             return
         for name in self.names(""):
-            if name != MOVING:
+            if name not in (MOVING, LEASE):
                 with _as_os_error(self._at(name)):
                     obstore.rename(self._store, self._key(name), f"{base}/{name}")
         self.remove(MOVING)

@@ -15,11 +15,10 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from orchestrator.bucket import Bucket
+from orchestrator.bucket import LEASE, Bucket
 
 logger = logging.getLogger(__name__)
 
-NAME = "journal/lease.json"
 # A clock that goes on while the machine sleeps, where the system has one: a lease runs out meanwhile.
 CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 SECONDS = 60.0  # that a lease lasts
@@ -38,7 +37,7 @@ def awake_or_asleep() -> float:
 def holder_of_lease(bucket: Bucket, *, seconds: float = SECONDS) -> dict[str, Any] | None:
     """Who holds the lease of an address; None: nobody, or one who has given it back or let it run out."""
     try:
-        written, owner = bucket.head(NAME)["last_modified"], json.loads(bucket.get(NAME))
+        written, owner = bucket.head(LEASE)["last_modified"], json.loads(bucket.get(LEASE))
     except FileNotFoundError:
         return None
     age = (datetime.now(UTC) - written).total_seconds()
@@ -84,17 +83,17 @@ class Lease:
         self._thread.join()
         if not self._is_lost:
             with suppress(OSError):  # it is another's by now, or it runs out by itself
-                self._bucket.replace(NAME, self._with(released=True), self._tag)
+                self._bucket.replace(LEASE, self._with(released=True), self._tag)
 
     def _take(self) -> str | None:
         try:
-            return self._bucket.create(NAME, self._with(taken=time.time()))
+            return self._bucket.create(LEASE, self._with(taken=time.time()))
         except FileExistsError:
-            head, holder = self._bucket.head(NAME), self._bucket.get(NAME)
+            head, holder = self._bucket.head(LEASE), self._bucket.get(LEASE)
             age = (self._bucket.now() - head["last_modified"]).total_seconds()
             if age < self._seconds and not json.loads(holder).get("released"):
                 raise FileExistsError(holder.decode()) from None
-            return self._bucket.replace(NAME, self._with(taken=time.time()), head["e_tag"])
+            return self._bucket.replace(LEASE, self._with(taken=time.time()), head["e_tag"])
 
     def _with(self, **facts: Any) -> bytes:
         return json.dumps(self._owner | facts).encode()
@@ -104,7 +103,7 @@ class Lease:
             began = self._clock()
             try:
                 # The contents change, or the tag of a store that hashes them would not.
-                self._tag = self._bucket.replace(NAME, self._with(renewed=time.time()), self._tag)
+                self._tag = self._bucket.replace(LEASE, self._with(renewed=time.time()), self._tag)
                 self._renewed_at = began
             except FileExistsError:
                 self._is_lost = True

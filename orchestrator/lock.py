@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 
 from orchestrator.folder import Folder
 from orchestrator.lease import Lease, holder_of_lease
@@ -34,10 +34,13 @@ class Lock:
     """
 
     def __init__(self, folder: Folder) -> None:
-        folder.journal.mkdir(parents=True, exist_ok=True)
-        self._handle = os.open(folder.journal / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+        self._handle = _open(folder)
         try:
             _take(self._handle)
+            while not _is_at(self._handle, folder):  # it was moved aside meanwhile
+                os.close(self._handle)
+                self._handle = _open(folder)
+                _take(self._handle)
             Folder(folder.root).write(folder.owner, json.dumps(_me()).encode())
             self.lease = Lease(folder.bucket, _me()) if folder.bucket else None
         except BlockingIOError as error:
@@ -50,6 +53,14 @@ class Lock:
             os.close(self._handle)
             raise
 
+    def __enter__(self) -> Self:
+        """Held already."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Gives the folder back."""
+        self.release()
+
     def release(self) -> None:
         """Gives the folder back."""
         if self.lease is not None:
@@ -60,6 +71,19 @@ class Lock:
         """Raises an OSError where the folder may be another's by now."""
         if self.lease is not None:
             self.lease.check()
+
+
+def _open(folder: Folder) -> int:
+    folder.journal.mkdir(parents=True, exist_ok=True)
+    return os.open(folder.journal / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+
+
+def _is_at(handle: int, folder: Folder) -> bool:
+    """Whether the file that was opened is the folder's."""
+    try:
+        return os.path.samestat(os.fstat(handle), (folder.journal / "lock").stat())
+    except FileNotFoundError:
+        return False
 
 
 def _take(handle: int) -> None:

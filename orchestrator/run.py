@@ -92,8 +92,9 @@ def run(
     console = console or Console()
     folder = Folder.at(options.results)
     if folder.bucket:
-        folder.bucket.finish_rename()
-        folder.forget_another()
+        with Lock(folder):
+            folder.bucket.finish_rename()
+            folder.forget_another()
     if options.fresh:
         archive(folder, console)
     fingerprint = Fingerprint(data_sha256=objective.data_sha256, code_sha256=objective.code_sha256)
@@ -130,13 +131,13 @@ def archive(folder: Folder, console: Console) -> None:
     """
     if not folder.root.exists() and not folder.bucket:
         return
-    Lock(folder).release()
     aside = f"{folder.address}-{datetime.now(UTC):%Y%m%dT%H%M%S}"
-    if folder.bucket:
-        folder.bucket.rename(aside.rpartition("/")[2])
-        shutil.rmtree(folder.root)
-    else:
-        folder.root.rename(aside)
+    with Lock(folder):
+        if folder.bucket:
+            folder.bucket.rename(aside.rpartition("/")[2])
+            shutil.rmtree(folder.root)
+        else:
+            folder.root.rename(aside)
     console.print(f"The old results are kept in {aside}", soft_wrap=True, highlight=False)
 
 

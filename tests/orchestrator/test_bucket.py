@@ -22,11 +22,11 @@ from ledger_check import check, finished, journal
 from rich.console import Console
 from toy import Toy, toy_study
 
-from orchestrator.bucket import Bucket
+from orchestrator.bucket import LEASE, Bucket
 from orchestrator.checkpoint import Checkpoint, Checkpoints
 from orchestrator.doctor.reach import Node, here
 from orchestrator.folder import Folder
-from orchestrator.lease import NAME, Lease, LeaseLostError, holder_of_lease
+from orchestrator.lease import Lease, LeaseLostError, holder_of_lease
 from orchestrator.ledger import Ledger
 from orchestrator.lock import BusyError
 from orchestrator.run import Ended, Options, run
@@ -170,7 +170,7 @@ def test_kills_lose_nothing(bucket: Bucket, tmp_path: Path, elsewhere: Callable[
         now = finished(list(journal(fetched())))
         assert known.items() <= now.items()
         known = now
-        bucket.remove(NAME)  # as if the lease of the dead had run out
+        bucket.remove(LEASE)  # as if the lease of the dead had run out
     elsewhere()
     conduct()
     elsewhere()
@@ -211,7 +211,7 @@ def test_a_lease_that_nobody_renews_is_taken_over_and_its_holder_stops(bucket: B
     late._renew()
     assert late._is_lost
     late.release()
-    assert json.loads(bucket.get(NAME))["host"] == "next", "a lost lease is not given back"
+    assert json.loads(bucket.get(LEASE))["host"] == "next", "a lost lease is not given back"
     following.release()
 
 
@@ -270,7 +270,7 @@ def cut_off(ledger: Ledger, bucket: Bucket) -> None:
     lease._over.set()
     lease._thread.join()
     lease._clock = lambda: lease._renewed_at + 100
-    bucket.remove(NAME)
+    bucket.remove(LEASE)
 
 
 def test_a_driver_that_was_cut_off_publishes_nothing(bucket: Bucket, elsewhere: Callable[[], None]) -> None:
@@ -289,7 +289,7 @@ def test_a_lease_that_was_taken_over_is_not_given_back_by_its_old_holder(bucket:
     old = Lease(bucket, {"host": "old", "pid": 1, "since": ""}, seconds=60)
     old._over.set()
     old._thread.join()
-    bucket.remove(NAME)
+    bucket.remove(LEASE)
     new = Lease(Bucket(ADDRESS), {"host": "new", "pid": 2, "since": ""}, seconds=60)
     old.release()
     assert holder_of_lease(bucket) is not None

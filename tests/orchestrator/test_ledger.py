@@ -6,7 +6,9 @@ import json
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -283,3 +285,20 @@ def test_the_journal_keeps_the_order_of_all_drivers(folder: Folder) -> None:
     assert [path.name for path in journal.segments(folder)] == ["000001.jsonl", "000002.jsonl", "000003.jsonl"]
     owner = json.loads(folder.owner.read_text())
     assert set(owner) == {"host", "pid", "since"}
+
+
+def test_a_lock_is_of_the_folder_that_is_there_when_it_is_had(tmp_path: Path) -> None:
+    """Another moves the folder aside while one waits for its lock: what is locked then must not be the old one."""
+    for number in range(50):
+        folder = Folder.at(tmp_path / f"r{number}")
+        with ThreadPoolExecutor(1) as pool:
+            with Lock(folder):
+                waiting = pool.submit(Lock, folder)
+                time.sleep(0.01)
+                folder.root.rename(tmp_path / f"aside{number}")
+            if waiting.exception() is not None:
+                continue  # it had waited long enough
+        with waiting.result(), pytest.raises(BusyError):
+            Lock(folder)
+        return
+    raise AssertionError("no lock was waited for")
