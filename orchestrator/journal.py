@@ -55,7 +55,7 @@ def read(folder: Folder) -> Iterator[Line]:
                 yield line
             elif number == len(lines):
                 logger.info("%s: the last line was not finished when its writer died; left out", path)
-            elif (mended := mend(text)) and (line := _parse(mended)) is not None:
+            elif (line := _mended(text)) is not None:
                 logger.warning("%s: a bit of line %d had flipped; it was put right by its checksum", path, number)
                 yield line
             else:
@@ -199,6 +199,13 @@ def _parse(text: bytes) -> Line | None:
     head, _, payload = body.partition(b"\t")
     kind, _, values = head.partition(b" ")
     return Line(kind=kind.decode(), values=json.loads(values.decode()), payload=payload or None)
+
+
+def _mended(text: bytes) -> Line | None:
+    try:
+        return None if (mended := mend(text)) is None else _parse(mended)
+    except ValueError:  # more is wrong with it, and a checksum fits by chance
+        return None
 
 
 def mend(text: bytes) -> bytes | None:
