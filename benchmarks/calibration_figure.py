@@ -48,7 +48,7 @@ PANELS = (
         measures=(DIFFERENCE, EQUIVALENCE, f"{DIFFERENCE}, if all carried"),
     ),
     Panel(
-        title="power where theory has 80 %",
+        title="power (theory: 80 %)",
         limits=(0.0, 1.0),
         ticks=(0, 0.4, 0.8),
         target=None,
