@@ -118,6 +118,8 @@ class Host:
             self._process.send_signal(signal.SIGKILL)
             self._process.wait()
             self._process = None
+        # Its card goes with its network, but not before the last who still looks into it from outside.
+        subprocess.run(["ip", "-n", self.switch.name, "link", "delete", f"port{self.number}"], capture_output=True)
         subprocess.run(["ip", "netns", "delete", self.network], capture_output=True)
 
     def cut(self) -> None:

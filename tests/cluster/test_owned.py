@@ -11,11 +11,17 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from ledger_check import check
+from ledger_check import check, journal
 from room import Room
 
 pytestmark = pytest.mark.cluster
 UP = "cd studies && .venv/bin/ray up -y cluster-owned.yaml"
+# As docs/cluster.md has it, from the laptop.
+ADD = """
+on() {{ ssh -i ~/.ssh/id -o StrictHostKeyChecking=accept-new -o LogLevel=ERROR "$@"; }}
+on {head} cat .ray/auth_token | on {new} 'umask 077; mkdir -p .ray; cat > .ray/auth_token'
+on {new} 'cd studies && RAY_AUTH_MODE=token .venv/bin/ray start --address={head}:6379'
+"""
 SMALL = "--arms no_prior,without_language --trials 8 --seeds 8 --epochs 30"
 WORKERS = ("worker1", "worker2")
 
@@ -65,6 +71,10 @@ class Going:
         assert (self.results / "report" / "index.html").exists()
         return pd.read_parquet(self.results / "runs")
 
+    def ended(self) -> set[str]:
+        """Kinds of ends of attempts."""
+        return {line.values["kind"] for line in journal(self.results) if line.kind == "ended"}
+
 
 @pytest.fixture(scope="module")
 def cluster(room: Room) -> Room:
@@ -103,3 +113,42 @@ def test_a_driver_that_is_killed_goes_on(going: Going) -> None:
     going.start()
     going.finish()
     assert "runs are over and stay as they are" in going.log.read_text()
+
+
+def test_the_packs_of_a_killed_host_are_trained_elsewhere(going: Going) -> None:
+    going.room["worker1"].kill()
+    going.finish()
+    going.room["worker1"].start()
+    assert going.ended() == {"done", "preempted"}, "a host that is gone costs no retry"
+
+
+def test_what_a_host_without_network_still_writes_changes_nothing(going: Going) -> None:
+    """Its packs are trained elsewhere once Ray misses it. Back again, it is told that it is dead, and joins anew."""
+    going.room["worker2"].cut()
+    going.wait_for("ended", going.count("ended") + 1)
+    time.sleep(30)
+    going.room["worker2"].join()
+    going.finish()
+    assert going.ended() == {"done", "preempted"}
+
+
+def test_a_host_that_is_added_is_used_within_a_minute(going: Going) -> None:
+    new, head = going.room["worker3"], going.room["head"]
+    new.start()
+    going.room["laptop"].run(ADD.format(new=new.address, head=head.address))
+    joined = pd.Timestamp.now(tz="UTC")
+    rows = going.finish()
+    new.kill()
+    began = pd.to_datetime(rows[rows.host == "worker3"].started_at)
+    assert len(began)
+    assert began.min() - joined < pd.Timedelta(60, "s")
+
+
+def test_a_head_that_is_killed_comes_up_again_and_the_study_goes_on(going: Going) -> None:
+    going.room["head"].kill()
+    going.room["head"].start()
+    going.room["laptop"].run(UP)
+    going.room.wait_for_nodes(3, seconds=240)
+    going.start()
+    rows = going.finish()
+    assert set(rows.host) == {"head", *WORKERS}
