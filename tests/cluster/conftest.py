@@ -20,7 +20,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def room(image: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
     """Hosts, without Ray."""
     with make_room(image, tmp_path_factory.mktemp("room")) as room:

@@ -22,7 +22,7 @@ on() {{ ssh -i ~/.ssh/id -o StrictHostKeyChecking=accept-new -o LogLevel=ERROR "
 on {head} cat .ray/auth_token | on {new} 'umask 077; mkdir -p .ray; cat > .ray/auth_token'
 on {new} 'cd studies && RAY_AUTH_MODE=token .venv/bin/ray start --address={head}:6379'
 """
-SMALL = "--arms no_prior,without_language --trials 8 --seeds 8 --epochs 30"
+SMALL, LARGER = (f"--arms no_prior,without_language --trials {n} --seeds {n} --epochs 30" for n in (8, 16))
 WORKERS = ("worker1", "worker2")
 
 
@@ -32,6 +32,7 @@ class Going:
 
     room: Room
     name: str
+    budget: str
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -46,7 +47,9 @@ class Going:
 
     def start(self) -> None:
         """The command, for the first time or again."""
-        command = f"cd studies && python studies/mosi_ablation.py {SMALL} --results /mnt/shared/{self.name}"
+        if self.process is not None:
+            self.process.wait(60)
+        command = f"cd studies && python studies/mosi_ablation.py {self.budget} --results /mnt/shared/{self.name}"
         self.process = self.room["head"].begin(f"source ~/.bashrc; {command}", self.log)
 
     def wait_for(self, kind: str, number: int, *, seconds: float = 180) -> None:
@@ -88,7 +91,7 @@ def cluster(room: Room) -> Room:
 def going(cluster: Room, request: pytest.FixtureRequest) -> Iterator[Going]:
     """A study that trains on all three hosts."""
     cluster.wait_for_nodes(3, seconds=240)
-    going = Going(room=cluster, name=request.node.name)
+    going = Going(room=cluster, name=request.node.originalname, budget=getattr(request, "param", SMALL))
     going.start()
     going.wait_for("told", 4)
     yield going
@@ -132,6 +135,7 @@ def test_what_a_host_without_network_still_writes_changes_nothing(going: Going) 
     assert going.ended() == {"done", "preempted"}
 
 
+@pytest.mark.parametrize("going", [LARGER], indirect=True)
 def test_a_host_that_is_added_is_used_within_a_minute(going: Going) -> None:
     new, head = going.room["worker3"], going.room["head"]
     new.start()
