@@ -17,6 +17,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -137,11 +138,19 @@ def _ask(python: str, program: str, *arguments: str, cwd: Path | None = None) ->
         done = subprocess.run([python, "-c", program, *arguments], check=False, stdin=subprocess.DEVNULL, **options)
         if done.returncode:
             return {"error": (done.stderr.strip() or f"exit code {done.returncode}").splitlines()[-1]}
-        return {"value": json.loads(done.stdout.splitlines()[-1])}
-    except (OSError, ValueError, IndexError) as error:
+        return {"value": _last_value(done.stdout)}
+    except (OSError, ValueError) as error:
         return {"error": str(error)}
     except subprocess.TimeoutExpired:
         return {"error": f"no answer within {SECONDS} s"}
+
+
+def _last_value(output: str) -> Any:
+    """The last line that is JSON: Ray may have its say after it."""
+    for line in reversed(output.splitlines()):
+        with suppress(ValueError):
+            return json.loads(line)
+    raise ValueError(f"it prints no answer but {output[-200:]!r}")
 
 
 def _environment(python: str, folder: Path | None) -> dict[str, Any] | None:

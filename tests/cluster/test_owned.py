@@ -135,7 +135,7 @@ def test_what_a_host_without_network_still_writes_changes_nothing(going: Going) 
     assert going.ended() == {"done", "preempted"}
 
 
-@pytest.mark.parametrize("going", [LARGER], indirect=True)
+@pytest.mark.parametrize("going", [LARGER], ids=["larger"], indirect=True)
 def test_a_host_that_is_added_is_used_within_a_minute(going: Going) -> None:
     new, head = going.room["worker3"], going.room["head"]
     new.start()

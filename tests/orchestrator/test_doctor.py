@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.doctor import agreement, laptop, machine
+from orchestrator.doctor import agreement, laptop, machine, probe
 from orchestrator.doctor.checkup import examine
 from orchestrator.doctor.cluster_file import ClusterFile
 from orchestrator.doctor.findings import Cluster, Finding, Look
@@ -298,3 +298,9 @@ def test_the_probe_needs_nothing_but_python() -> None:
         [sys.executable, "-S", "-E", "-I", "-", request], input=PROBE.read_bytes(), capture_output=True
     )
     assert json.loads(done.stdout) == {"seen": [], "closed": []}
+
+
+def test_an_answer_is_found_before_what_ray_says_last() -> None:
+    said = probe._ask(sys.executable, "print(1); print('{\"alive\": 2}'); print('[W] the autoscaler is at work')")
+    assert said == {"value": {"alive": 2}}
+    assert "prints no answer but 'nothing" in probe._ask(sys.executable, "print('nothing')")["error"]

@@ -297,7 +297,9 @@ def test_an_interrupted_study_ends_in_good_order_and_goes_on(how: str, number: s
     extra = ["--serial"] if how == "serial" else ["--address", "local", "--workers", "2"]
     results = tmp_path / "results"
     command = [sys.executable, "studies/mosi_ablation.py", "--results", str(results), *LONG, *extra]
-    study = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    study = subprocess.Popen(
+        ["env", "--default-signal=HUP", *command], cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True
+    )  # where these tests run under nohup, the study would heed it
     wait_for_epochs(results)
     study.send_signal(number)
     output, _ = study.communicate(timeout=60)
