@@ -1,4 +1,4 @@
-"""Scores of predictions, as the field defines them (MFM.md 5.4), on numpy arrays.
+"""Scores of predictions, as the field defines them, on numpy arrays; docs/metrics.md has each with its source.
 
 Shapes: N items, C targets. `modes` names every score and says which side is better; it needs no data, so that a
 study can declare its columns before it runs.
@@ -25,8 +25,14 @@ def modes(task: Task) -> dict[str, str]:
     if (levels := num_levels(task)) is not None:
         names |= {f"acc{levels}": "max", f"acc{levels}_unclipped": "max"}
     if len(task.targets) > 1:
-        names |= {f"mae_{target}": "min" for target in task.targets}
+        names |= {f"{name}_{target}": mode for name, mode in _each_modes(task).items() for target in task.targets}
     return names
+
+
+def _each_modes(task: Task) -> dict[str, str]:
+    """The scores that each of several targets has."""
+    levels = num_levels(task)
+    return {"mae": "min", "r": "max"} | ({} if levels is None else {f"acc{levels}": "max"})
 
 
 def epoch_modes(task: Task, modalities: Sequence[str]) -> dict[str, str]:
@@ -51,18 +57,17 @@ def num_levels(task: Task) -> int | None:
 
 
 def score(task: Task, prediction: np.ndarray, target: np.ndarray) -> dict[str, float]:
-    """All scores of `modes(task)`.
+    """All scores of `modes(task)`; all are NaN where a prediction is not finite, for the member has diverged.
 
     Args:
         prediction: (N, C) values, or logits of the classes.
         target: (N, C) values, or (N,) class indices.
     """
-    with np.errstate(all="ignore"):  # a diverged member scores NaN, and the caller sees it
-        return (
-            _score_classes(prediction, target)
-            if task.kind == "classification"
-            else _score_values(task, prediction, target)
-        )
+    if not np.isfinite(prediction).all():
+        return dict.fromkeys(modes(task), float("nan"))
+    return (
+        _score_classes(prediction, target) if task.kind == "classification" else _score_values(task, prediction, target)
+    )
 
 
 def _score_values(task: Task, prediction: np.ndarray, target: np.ndarray) -> dict[str, float]:
@@ -85,13 +90,18 @@ def mean_absolute_error(prediction: np.ndarray, target: np.ndarray) -> float:
 
 def pearson_r(prediction: np.ndarray, target: np.ndarray) -> float:
     """Pearson correlation, mean over targets; 0 for a target on which either side is constant."""
+    return float(np.mean(_pearson_r(prediction, target)))
+
+
+def _pearson_r(prediction: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """By target (C,)."""
     p, t = (a.astype(np.float64) - a.mean(axis=0, dtype=np.float64) for a in (prediction, target))
     norms = np.sqrt((p**2).sum(axis=0) * (t**2).sum(axis=0))
-    return float(np.mean(np.divide((p * t).sum(axis=0), norms, out=np.zeros_like(norms), where=norms > 0)))
+    return np.divide((p * t).sum(axis=0), norms, out=np.zeros_like(norms), where=norms > 0)
 
 
 def weighted_f1(predicted: np.ndarray, actual: np.ndarray) -> float:
-    """F1 of every class of `actual` or `predicted`, weighted by the class's items ("weighted avg" of scikit-learn)."""
+    """F1 of every class of `actual`, weighted by its items ("weighted avg" of scikit-learn)."""
     total = 0.0
     for label in np.unique(actual):
         hits = float(((predicted == label) & (actual == label)).sum())
@@ -119,11 +129,15 @@ def _rounded_accuracy(prediction: np.ndarray, target: np.ndarray) -> float:
 
 
 def _per_target(task: Task, prediction: np.ndarray, target: np.ndarray) -> dict[str, float]:
-    errors = np.abs(prediction - target).mean(axis=0)
-    return {f"mae_{name}": float(error) for name, error in zip(task.targets, errors, strict=True)}
+    values = {"mae": np.abs(prediction - target).mean(axis=0), "r": _pearson_r(prediction, target)}
+    if (levels := num_levels(task)) is not None:
+        clipped = np.clip(prediction, task.low, task.high)
+        values[f"acc{levels}"] = (np.round(clipped) == np.round(target)).mean(axis=0)
+    return {f"{name}_{t}": float(own_C[c]) for name, own_C in values.items() for c, t in enumerate(task.targets)}
 
 
 def _score_classes(logits: np.ndarray, target: np.ndarray) -> dict[str, float]:
+    """Balanced accuracy is the mean recall of the classes that the items have."""
     shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
     log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
     predicted = logits.argmax(axis=1)

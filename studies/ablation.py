@@ -90,10 +90,13 @@ def ablation(
     quick_arms: Sequence[str],
     folds: Folds | None = None,
     num_splits: int = 1,
+    search_metric: str = "valid_mae",
+    primary_metric: str = "test_mae",
 ) -> Question:
     """What carries MFM on this ground? Every arm; on the quick ground, those of `quick_arms`.
 
     Args:
+        smallest_effect: in units of `primary_metric`.
         folds: with `num_splits` splits, each of which has a search of its own; None: the official folds.
     """
     every = arms.ablation(here.dataset.modality_names, encoder=here.encoder)
@@ -107,6 +110,8 @@ def ablation(
         space=here.space,
         smallest_effect=smallest_effect,
         notes=here.notes,
+        search_metric=search_metric,
+        primary_metric=primary_metric,
         num_splits=num_splits,
         nested=folds is not None,
     )

@@ -11,8 +11,9 @@ from mfm.config import Knob
 from mfm.data.dataset import Dataset
 from orchestrator.cli import Arguments
 from studies import planted, space
+from studies.known import advice
 
-# The official sizes (MFM.md 1.8), rounded to the grid of the search.
+# The official sizes (MFM.md 1.8), rounded to the grid of the search. Other modalities have those of the model.
 WIDTHS: Mapping[str, Mapping[str, int]] = {
     "language": {"z": 32, "f": 32, "hidden": 64},
     "acoustic": {"z": 16, "f": 16, "hidden": 32},
@@ -55,10 +56,18 @@ def ground(arguments: Arguments, *, name: str, corpus: Callable[[Path], Dataset]
         stand: draws planted data in its place.
     """
     if arguments.data is not None:
-        return real(corpus(arguments.data), name=name)
+        return real(_read(arguments.data, corpus, name), name=name)
     if arguments.preset == "quick":
         return _quick(stand(quick=True))
     return real(stand(quick=False), name="planted data", suffix="_planted", notes=(planted.NOTE,))
+
+
+def _read(path: Path, corpus: Callable[[Path], Dataset], name: str) -> Dataset:
+    """The data set; of what cannot be read, the error says what it looks like."""
+    try:
+        return corpus(path)
+    except ValueError as error:
+        raise ValueError(f"{error}. {advice(path, name=name)}") from error
 
 
 def real(dataset: Dataset, *, name: str, suffix: str = "", notes: Sequence[str] = ()) -> Ground:
@@ -68,7 +77,7 @@ def real(dataset: Dataset, *, name: str, suffix: str = "", notes: Sequence[str] 
         dataset=dataset,
         suffix=suffix,
         where=name,
-        knobs={f"{what}_{m}": width for m in modalities for what, width in WIDTHS[m].items()},
+        knobs={f"{what}_{m}": width for m in modalities for what, width in WIDTHS.get(m, {}).items()},
         encoder="mfn",
         space=space.standard(modalities),
         notes=tuple(notes),

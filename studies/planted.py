@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from mfm.config import Knob
-from mfm.data.dataset import Dataset
+from mfm.data.dataset import Dataset, Task
 from mfm.data.planted import Plan, planted
 
 SEED = 0
@@ -49,6 +51,14 @@ def two_modalities(*, quick: bool, num_targets: int = 1) -> Dataset:
         ),
         seed=SEED,
     )[0]
+
+
+def three_classed(task: Task, *, quick: bool) -> Dataset:
+    """Language, acoustic and visual, and the classes of a task: equally many items of each, in order of the rating."""
+    dataset = three_modalities(quick=quick)
+    rating_N = dataset.target[:, 0]
+    edges = np.quantile(rating_N, np.arange(1, len(task.classes)) / len(task.classes))
+    return replace(dataset, task=task, target=np.digitize(rating_N, edges))
 
 
 def quick_knobs(modalities: Sequence[str]) -> Mapping[str, Knob]:

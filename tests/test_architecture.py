@@ -100,6 +100,9 @@ def loaded_by(statement: str) -> set[str]:
         "mosi_factorial",
         "mmmo_ablation",
         "pom_ablation",
+        "youtube_ablation",
+        "moud_ablation",
+        "iemocap_ablation",
     ],
 )
 def test_help_and_plan_load_neither_torch_nor_pandas_nor_ray(script: str) -> None:

@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +45,11 @@ class Segments:
     item: np.ndarray
 
 
-def read_splits(path: Path) -> Recordings:
+def read_splits(path: Path, *, label_shape: tuple[int, ...] = (1,)) -> Recordings:
     """A pickle of the dict layout; -inf in `audio` becomes 0, as in the loaders of MulT and MMSA.
+
+    Args:
+        label_shape: of an item's label, which comes back as one row.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -59,7 +63,7 @@ def read_splits(path: Path) -> Recordings:
             f"{path} must be a dict with the splits {list(FOLDS)}, each a dict of arrays (mosi_data.pkl, "
             f"aligned_50.pkl); got {keys}. The list layout needs a folder with train.pkl, dev.pkl and test.pkl"
         )
-    return concatenate([_split(path, fold, splits[fold]) for fold in FOLDS])
+    return concatenate([_split(path, fold, splits[fold], label_shape) for fold in FOLDS])
 
 
 def read_segment_folder(paths: Mapping[str, Path]) -> Recordings:
@@ -120,7 +124,7 @@ def _of_words(where: str, features: Sequence[Any], words: Sequence[Any]) -> list
     return arrays
 
 
-def _split(path: Path, fold: str, split: Mapping[str, Any]) -> Recordings:
+def _split(path: Path, fold: str, split: Mapping[str, Any], label_shape: tuple[int, ...]) -> Recordings:
     where = f"{path}, split {fold!r}"
     arrays = {name: _features(where, name, split) for name in MODALITIES.values()}
     num_items = len(arrays["text"])
@@ -131,10 +135,11 @@ def _split(path: Path, fold: str, split: Mapping[str, Any]) -> Recordings:
         )
     key = _one_of(where, split, ("labels", "regression_labels"))
     label = as_float32(split[key], where=f"{where}, {key}")
-    if label.size != num_items:
-        raise ValueError(f"{where}: {key} must be one number per item, {num_items} in all; got the shape {label.shape}")
+    if label.size != num_items * prod(label_shape):
+        one = "one number" if label_shape == (1,) else f"an array of the shape {label_shape}"
+        raise ValueError(f"{where}: {key} must be {one} per item, {num_items} in all; got the shape {label.shape}")
     values = {name: arrays[theirs] for name, theirs in MODALITIES.items()}
-    return _named(describe(path), values, label.reshape(num_items, 1), split.get("id"), fold)
+    return _named(describe(path), values, label.reshape(num_items, -1), split.get("id"), fold)
 
 
 def _features(where: str, name: str, split: Mapping[str, Any]) -> np.ndarray:

@@ -9,6 +9,7 @@ import numpy as np
 
 from mfm.data.dataset import FOLDS
 from mfm.data.formats import as_float32, npz_names, read_h5, read_npz
+from mfm.data.found import holds
 from mfm.data.layouts import read_segment_folder, read_splits
 from mfm.data.prepare import stack
 from mfm.data.recordings import Recordings, concatenate, describe, row_names
@@ -51,13 +52,15 @@ def read_mosi(path: Path, *, max_steps: int) -> Recordings:
     files = _files(path)
     if utterances := _utterances(files):
         return _from_utterances(utterances, max_steps)
-    if tables := {file.name: file for file in files if file.name in _table_names()}:
+    tables = {file.name: file for file in files if file.name in _table_names()}
+    if any(name.startswith("X") for name in tables):
         return _from_tables(path, tables)
     if pickles := [file for file in files if file.suffix in (".pkl", ".pickle")]:
         return _from_pickles(path, pickles)
     if csds := [file for file in files if file.suffix == ".csd"]:
         return _from_csds(path, csds, max_steps)
-    raise ValueError(f"{path} must hold CMU-MOSI as {EXPECTED}; it holds {[file.name for file in files]}")
+    found = holds(path) if path.is_dir() else [path.name]
+    raise ValueError(f"{path} must hold CMU-MOSI as {EXPECTED}; it holds {found}")
 
 
 def official_fold(video: str) -> str:

@@ -24,7 +24,7 @@ class Recordings:
     source: str
     # By modality: float32 (N, T, D) or (N, D), zeros where there is no data.
     values: Mapping[str, np.ndarray]
-    # float32 (N, C).
+    # float32 (N, C), or int64 (N,) for classes.
     label: np.ndarray
     # str (N,) each: the item's name, its video, and train, valid or test.
     item: np.ndarray

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 ROOT = Path(__file__).parent.parent.parent
@@ -21,12 +22,35 @@ def test_the_study_of_ones_own_model_runs_and_goes_on(tmp_path: Path) -> None:
     text = (ROOT / "docs" / "own_model.md").read_text()
     found = re.search(r"```python\n(.*?)```", text, re.DOTALL)
     assert found
+    assert len(found[1].splitlines()) < 60
     (tmp_path / "momentum.py").write_text(found[1])
     call("momentum.py", cwd=tmp_path)
     assert "54 runs are over and stay as they are" in call("momentum.py", cwd=tmp_path)
     call("-m", "analysis", "results/momentum", cwd=tmp_path)
     table = pd.read_csv(tmp_path / "results/momentum/report/tables/ablation.csv").set_index("arm")
     assert table.loc["no_momentum", "verdict"] == "helps"
+
+
+def test_the_study_of_ones_own_data_runs(tmp_path: Path) -> None:
+    found = re.search(r"```python\n(.*?)```", (ROOT / "docs" / "data.md").read_text(), re.DOTALL)
+    assert found
+    (tmp_path / "mood_ablation.py").write_text(found[1])
+    rng = np.random.default_rng(0)
+    arrays = {"words": rng.standard_normal((40, 5, 300)), "pulse": rng.standard_normal((40, 5, 4))}
+    number = np.arange(40)
+    np.savez(
+        tmp_path / "mood.npz",
+        **{name: values.astype(np.float32) for name, values in arrays.items()},
+        mood=number % 2,
+        item=number.astype(str),
+        speaker=(number // 4).astype(str),
+        fold=np.repeat(["train", "valid", "test"], [24, 8, 8]),
+    )
+    budget = ["--trials", "2", "--seeds", "2", "--epochs", "1", "--arms", "only_pulse,late_fusion", "--serial"]
+    call("mood_ablation.py", "--data", ".", *budget, cwd=tmp_path)
+    table = pd.read_csv(tmp_path / "results/mood_ablation/report/tables/ablation.csv")
+    assert set(table[table.role == "primary"].metric) == {"test_accuracy"}
+    assert set(table.arm) == {"full", "late_fusion", "only_pulse"}
 
 
 def test_every_link_leads_to_a_file() -> None:

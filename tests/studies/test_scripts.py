@@ -127,7 +127,10 @@ def test_the_encoder_study_shows_size_and_cost_beside_the_metric(tmp_path: Path)
     assert (results / "report" / "index.html").read_text().count("<code>late_fusion</code>") >= 2
 
 
-@pytest.mark.parametrize("script", ["mosi_objectives", "mosi_sensitivity", "mmmo_ablation", "pom_ablation"])
+PLANTED = ("mosi_objectives", "mosi_sensitivity", "mmmo_ablation", "pom_ablation", "youtube_ablation", "moud_ablation")
+
+
+@pytest.mark.parametrize("script", [*PLANTED, "iemocap_ablation"])
 def test_every_script_runs_on_planted_data(script: str, tmp_path: Path) -> None:
     arguments = [a for a in TINY if a not in ("--arms", "no_prior")] if script == "mosi_sensitivity" else TINY
     done = call(script, "--results", str(tmp_path / "results"), *arguments)

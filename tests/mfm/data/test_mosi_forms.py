@@ -231,7 +231,7 @@ def test_a_text_file_named_pkl_is_refused(tmp_path):
 
 
 def test_an_empty_folder_says_what_is_expected(tmp_path):
-    with pytest.raises(ValueError, match=r"must hold CMU-MOSI as an \.npz of utterances.*it holds \[\]"):
+    with pytest.raises(ValueError, match=r"must hold CMU-MOSI as an \.npz of utterances.*it holds nothing"):
         mosi(tmp_path)
 
 
