@@ -2,10 +2,10 @@
 
     python benchmarks/orchestration.py [--runs 1000,10000] [--tune 40]
 
-The objective does nothing (noop.py), 10 runs a pack, 10 reports a run. Each measurement has a process of its own. Wall
-time is from the first pack that is asked to the end of the study, with the start and end of workers and without those
-of Ray. What the sampler takes of it is told apart. Plain Tune (plain_tune.py) runs fewer trials, in the same minutes
-and with the same cores; its time is from the call of `fit` to its end.
+The objective does nothing (noop.py), 10 runs a pack, 10 reports a run. Each measurement has a process of its own. "ms a
+run" is wall time of the whole study, with the start and end of workers and without those of Ray; "of cores" is the
+processor time of all processes for it, which other work on the machine changes less. What the sampler takes is told
+apart. Plain Tune (plain_tune.py) runs fewer trials, a trial a run, in the same minutes and with the same cores.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import noop
+from processes import largest_memory, processor_seconds
 from rich.console import Console
 
 from orchestrator import search, token
@@ -37,20 +38,21 @@ Values = dict[str, float]
 
 def measured(runner: str, kind: str, num_runs: int) -> Values:
     """The cost of a study in this project, in this process."""
-    aside = {"sampler": Stopwatch(search.Search, "suggest")}
+    sampler, start, stop, whole = Stopwatch(), Stopwatch(), Stopwatch(), Stopwatch()
+    search.Search.suggest = sampler.timing(search.Search.suggest)
     options: dict[str, Any] = {"serial": True}
     if runner == "ray":
         from orchestrator import cluster  # noqa: PLC0415 - Ray is imported where it is measured
 
-        aside |= {"start": Stopwatch(cluster, "_join"), "stop": Stopwatch(cluster.ray, "shutdown")}
+        cluster._join = start.timing(cluster._join, then=whole.begin_tree)
+        cluster.ray.shutdown = stop.timing(cluster.ray.shutdown, first=whole.end_tree)
         options = {"address": "local", "workers": CORES}
-    whole = Stopwatch()
     with tempfile.TemporaryDirectory() as folder, Path(os.devnull).open("w") as nowhere, whole.running():
         study, options = STUDIES[kind](num_runs), Options(results=Path(folder, "r"), **options)
         run(study, noop.NoOp(), options, console=Console(file=nowhere))
-    for part in aside.values():
-        whole.wall, whole.cpu = whole.wall - part.wall, whole.cpu - part.cpu
-    return _per_run(num_runs, whole, sampler=aside["sampler"].wall)
+    whole.wall -= start.wall + stop.wall + sampler.wall
+    whole.tree = (whole.tree or whole.driver) - sampler.driver
+    return _per_run(num_runs, whole, sampler=sampler.wall)
 
 
 def plain_tune(num_trials: int) -> Values:
@@ -62,42 +64,58 @@ def plain_tune(num_trials: int) -> Values:
     whole = Stopwatch()
     with tempfile.TemporaryDirectory() as folder, connect("local", workers=CORES), whole.running():
         run_plain(num_trials, Path(folder))
+    whole.tree = float("nan")  # its workers have ended, and what they took is not to be had any more
     return _per_run(num_trials, whole, sampler=0.0)
 
 
 def _per_run(num_runs: int, whole: Stopwatch, *, sampler: float) -> Values:
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    ms = {"wall": whole.wall, "driver": whole.cpu, "sampler": sampler}
-    return {**{name: 1e3 * seconds / num_runs for name, seconds in ms.items()}, "memory": memory}
+    seconds = {"wall": whole.wall, "cores": whole.tree, "sampler": sampler}
+    return {**{name: 1e3 * value / num_runs for name, value in seconds.items()}, "memory": _memory()}
+
+
+def _memory() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 class Stopwatch:
-    """Seconds of the clock and of this process's processor.
+    """Seconds of the clock, of this process's processor, and of that of all processes of the tree."""
 
-    Args:
-        owner: of a function whose calls are to be timed; None: what runs within `running`.
-        name: of the function.
-    """
-
-    def __init__(self, owner: Any = None, name: str = "") -> None:
-        self.wall = self.cpu = 0.0
-        if owner is not None:
-            setattr(owner, name, self._timed(getattr(owner, name)))
+    def __init__(self) -> None:
+        self.wall = self.driver = self.tree = 0.0
 
     @contextmanager
     def running(self) -> Iterator[None]:
         """Counts what happens within."""
-        wall, cpu = time.perf_counter(), time.process_time()
+        wall, driver = time.perf_counter(), time.process_time()
         try:
             yield
         finally:
             self.wall += time.perf_counter() - wall
-            self.cpu += time.process_time() - cpu
+            self.driver += time.process_time() - driver
 
-    def _timed(self, call: Callable[..., Any]) -> Callable[..., Any]:
+    def begin_tree(self) -> None:
+        """From here on, processes count."""
+        self.tree -= processor_seconds()
+
+    def end_tree(self) -> None:
+        """Up to here."""
+        self.tree += processor_seconds()
+
+    def timing(
+        self,
+        call: Callable[..., Any],
+        *,
+        first: Callable[[], None] = lambda: None,
+        then: Callable[[], None] = lambda: None,
+    ) -> Callable[..., Any]:
+        """A function that does the same, timed, with something to do before and after it that is not."""
+
         def timed(*args: Any, **kwargs: Any) -> Any:
+            first()
             with self.running():
-                return call(*args, **kwargs)
+                result = call(*args, **kwargs)
+            then()
+            return result
 
         return timed
 
@@ -108,17 +126,19 @@ def first_epoch(began: float) -> Values:
     from studies.mosi_ablation import SCRIPT  # noqa: PLC0415
 
     times: list[float] = []
+    memory: list[float] = []
     receive = Conductor.receive
 
     def noted(self: Conductor, *arguments: Any) -> set[str]:
         times.append(time.time())
+        memory.append(largest_memory("ray::PackTrainable"))
         self.drain("that was all")
         return receive(self, *arguments)
 
     Conductor.receive = noted
     with tempfile.TemporaryDirectory() as folder:
         SCRIPT.main(["--address", "local", "--workers", str(CORES), "--results", f"{folder}/r"])
-    return {"seconds": times[0] - began}
+    return {"seconds": times[0] - began, "worker": max(memory), "driver": _memory()}
 
 
 def floor(began: float) -> Values:
@@ -160,10 +180,13 @@ def one(what: str, *rest: str) -> Values:
 
 def starts() -> None:
     """Prints how soon a study begins: the best of three."""
-    first, least = (
-        min(in_a_process(what, str(time.time()))["seconds"] for _ in range(3)) for what in ("first", "floor")
+    firsts, floors = ([in_a_process(what, str(time.time())) for _ in range(3)] for what in ("first", "floor"))
+    first, least = min(firsts, key=lambda values: values["seconds"]), min(values["seconds"] for values in floors)
+    after = first["seconds"] - least
+    print(
+        f"first epoch after {first['seconds']:.1f} s, {after:.1f} s after Ray and torch by themselves ({least:.1f} s)"
     )
-    print(f"first epoch after {first:.1f} s, {first - least:.1f} s after Ray and torch by themselves ({least:.1f} s)")
+    print(f"a worker then holds {first['worker']:.0f} MB with its pack, the driver {first['driver']:.0f} MB")
     for option in ("--help", "--plan"):
         times = []
         for _ in range(3):
@@ -186,7 +209,7 @@ def main() -> None:
         print(json.dumps(one(*arguments.one)))
         return
     print(f"load: {os.getloadavg()[0]:.1f}")
-    print(f"{'':32} {'runs':>6} {'ms a run':>9} {'driver, ms':>11} {'sampler, ms':>12} {'driver, MB':>11}")
+    print(f"{'':32} {'runs':>6} {'ms a run':>9} {'of cores':>9} {'sampler':>8} {'driver, MB':>11}")
     sizes = [int(n) for n in arguments.runs.split(",")]
     rows = [(runner, "fixed", n) for runner in ("serial", "ray") for n in sizes]
     rows += [(runner, "searched", sizes[0]) for runner in ("serial", "ray")]
@@ -195,14 +218,13 @@ def main() -> None:
         ours = _row(f"{runner}, {kind} list", n, in_a_process(runner, kind, str(n)))
     if arguments.tune:
         plain = _row("plain Ray Tune", arguments.tune, in_a_process("tune", str(arguments.tune)))
-        times = plain["wall"] / ours["wall"]
-        print(f"plain Tune costs {times:.0f} times as much a run as ours on Ray with a sampler, which is told apart")
+        print(f"plain Tune takes {plain['wall'] / ours['wall']:.0f} times as long a run as ours on Ray")
     starts()
 
 
 def _row(name: str, num_runs: int, values: Values) -> Values:
     print(
-        f"{name:32} {num_runs:6} {values['wall']:9.2f} {values['driver']:11.2f} {values['sampler']:12.2f} "
+        f"{name:32} {num_runs:6} {values['wall']:9.2f} {values['cores']:9.2f} {values['sampler']:8.2f} "
         f"{values['memory']:11.0f}",
         flush=True,
     )
