@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: study test lint clean
+.PHONY: study test lint guard clean
 
 study: $(STAMP)
 	$(BIN)/python studies/mosi_ablation.py
@@ -17,6 +17,9 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
+
+guard: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/guard.py
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info[:2] <= (3, 13) else "Python 3.11 to 3.13 is needed, this is " + sys.version + "; name another: make PYTHON=python3.12")'

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import stats
+import scipy  # scipy.stats comes with its first use: --help and --plan do without it
 
 from analysis.statistics import ALPHA, Array
 from analysis.verdict import Differences, Look, family
@@ -146,6 +146,6 @@ class Rule:
         mean = (n * d_S.mean() + more * more_mean) / N
         squares = (n - 1) * d_S.var(ddof=1) + more_squares + n * more / N * (more_mean - d_S.mean()) ** 2
         error = np.sqrt(squares / (N - 1) * (1 / N + self.overlap))
-        beyond, within = stats.t.isf([level * last.weight / 2, level * last.equivalence_weight], N - 1)
+        beyond, within = scipy.stats.t.isf([level * last.weight / 2, level * last.equivalence_weight], N - 1)
         differs, equal = np.abs(mean) >= beyond * error, self.margin - np.abs(mean) >= within * error
         return float((differs | equal).mean())

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from typing import cast
 
 import numpy as np
+import scipy  # scipy.stats comes with its first use: --help and --plan do without it
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 Array = NDArray[np.float64]
 
@@ -41,7 +41,7 @@ def paired_t_interval(d_S: ArrayLike, *, level: float = LEVEL, overlap: float = 
     d = np.asarray(d_S, dtype=float)
     if len(d) < 2:
         return math.nan, math.nan
-    half = float(stats.t.ppf((1 + level) / 2, len(d) - 1)) * standard_error(d, overlap=overlap)
+    half = float(scipy.stats.t.ppf((1 + level) / 2, len(d) - 1)) * standard_error(d, overlap=overlap)
     return float(d.mean()) - half, float(d.mean()) + half
 
 
@@ -109,14 +109,14 @@ def equivalence_p_of(delta: float, error: float, *, df: float, margin: float) ->
     room = margin - abs(delta)
     if error == 0:
         return 0.0 if room > 0 else 1.0
-    return float(stats.t.sf(room / error, df))
+    return float(scipy.stats.t.sf(room / error, df))
 
 
 def difference_p_of(delta: float, error: float, *, df: float) -> float:
     """Two-sided t test of a difference from its standard error."""
     if error == 0:
         return 1.0 if delta == 0 else 0.0
-    return float(2 * stats.t.sf(abs(delta) / error, df))
+    return float(2 * scipy.stats.t.sf(abs(delta) / error, df))
 
 
 def correlation(a_S: ArrayLike, r_S: ArrayLike) -> tuple[float, float, float]:
@@ -135,7 +135,7 @@ def fisher_interval(rho: float, num_pairs: int) -> tuple[float, float]:
     """Fisher's 95 % interval of a correlation: atanh(rho) has standard error 1 / sqrt(n - 3)."""
     if num_pairs < 4 or not abs(rho) < 1:
         return math.nan, math.nan
-    half = float(stats.norm.ppf((1 + LEVEL) / 2)) / math.sqrt(num_pairs - 3)
+    half = float(scipy.stats.norm.ppf((1 + LEVEL) / 2)) / math.sqrt(num_pairs - 3)
     return math.tanh(math.atanh(rho) - half), math.tanh(math.atanh(rho) + half)
 
 
@@ -178,7 +178,7 @@ def seeds_needed(sd_d: float, *, smallest_effect: float, num_arms: int, alpha: f
         return None
     fewest = max(2, pairs_in_reach(num_arms, alpha=alpha))
     # Normal quantiles give the order of magnitude; t quantiles of so few degrees of freedom at most a multiple of it.
-    quantiles = float(stats.norm.isf(alpha / (2 * num_arms)) + stats.norm.isf((1 - POWER) / 2))
+    quantiles = float(scipy.stats.norm.isf(alpha / (2 * num_arms)) + scipy.stats.norm.isf((1 - POWER) / 2))
     most = fewest + math.ceil(4 * (quantiles * sd_d / smallest_effect) ** 2)
 
     def suffices(n: int) -> bool:
@@ -201,14 +201,14 @@ def difference_power(n: int, *, sd_d: float, effect: float, alpha: float) -> flo
     if sd_d == 0:
         return 1.0
     df = n - 2
-    return float(stats.nct.sf(stats.t.isf(level / 2, df), df, effect * math.sqrt(n - 1) / sd_d))
+    return float(scipy.stats.nct.sf(scipy.stats.t.isf(level / 2, df), df, effect * math.sqrt(n - 1) / sd_d))
 
 
 def equivalence_power(n: int, *, sd_d: float, margin: float, alpha: float) -> float:
     """Power of the two one-sided t tests with n pairs, where there is no difference; by Bonferroni at least this."""
     if sd_d == 0:
         return 1.0
-    missed = stats.nct.cdf(stats.t.isf(alpha, n - 1), n - 1, margin * math.sqrt(n) / sd_d)
+    missed = scipy.stats.nct.cdf(scipy.stats.t.isf(alpha, n - 1), n - 1, margin * math.sqrt(n) / sd_d)
     return max(0.0, 1 - 2 * float(missed))
 
 
@@ -225,5 +225,5 @@ def failure_p(failed_M: Sequence[int], total_M: Sequence[int]) -> Array:
     p = []
     for f, t in zip(failed, total, strict=True):
         rest_failed, rest = failed.sum() - f, total.sum() - t
-        p.append(cast(float, stats.fisher_exact([[f, t - f], [rest_failed, rest - rest_failed]])[1]))
+        p.append(cast(float, scipy.stats.fisher_exact([[f, t - f], [rest_failed, rest - rest_failed]])[1]))
     return holm(p)

@@ -62,7 +62,7 @@ class Plan:
         self._fingerprint = fingerprint
         self._record = record
         self._searches: dict[Key, Search] = {}
-        self._confirmed: set[Key] = set()  # settled, and every confirm run asked
+        self._to_confirm: dict[Key, list[Run]] = {}  # of settled searches: the confirm runs that are not asked yet
 
     # What to run
 
@@ -87,6 +87,7 @@ class Plan:
         for group in by_pack.values():
             self._ask_pack(group)
         self._searches.clear()
+        self._to_confirm.clear()
         return len(again)
 
     def _is_of_study(self, run: Run) -> bool:
@@ -191,17 +192,22 @@ class Plan:
         return None if best is None else best.suggested
 
     def _compose_confirm(self, key: Key) -> str | None:
-        choice = None if key in self._confirmed else self.settle(key)
-        if choice is None:
-            return None
-        suggested = choice.suggested
-        indices = [] if suggested is None else self.study.confirm_seeds(key[1], self.history.look_of(key[0]))
-        runs = [self._confirm_run(key, suggested or {}, index=index) for index in indices]
-        missing = [run for run in runs if run.run_id not in self.history.runs][: self.study.pack_size]
-        if not missing:
-            self._confirmed.add(key)
-            return None
-        return self._ask_pack([_asked(run, suggested=suggested or {}, number=None) for run in missing])
+        if key not in self._to_confirm:
+            choice = self.settle(key)
+            if choice is None:
+                return None
+            self._to_confirm[key] = self._missing_confirms(key, choice)
+        left = self._to_confirm[key]
+        runs, self._to_confirm[key] = left[: self.study.pack_size], left[self.study.pack_size :]
+        suggested = self.history.chosen[key].suggested or {}
+        return self._ask_pack([_asked(run, suggested=suggested, number=None) for run in runs]) if runs else None
+
+    def _missing_confirms(self, key: Key, choice: Chosen) -> list[Run]:
+        if choice.suggested is None:
+            return []
+        indices = self.study.confirm_seeds(key[1], self.history.look_of(key[0]))
+        runs = [self._confirm_run(key, choice.suggested, index=index) for index in indices]
+        return [run for run in runs if run.run_id not in self.history.runs]
 
     def _confirm_run(self, key: Key, suggested: Mapping[str, Knob], *, index: int) -> Run:
         arm, search = key
@@ -217,7 +223,7 @@ class Plan:
         going = tuple(self._go_on(self._confirmed_values(), look))
         going = (self.study.reference, *going) if going else ()
         self._emit(Looked(look=look, going=going, basis=self.history.basis()))
-        self._confirmed.clear()
+        self._to_confirm.clear()
         return bool(going)
 
     def _confirmed_values(self) -> dict[str, dict[int, float | None]]:
