@@ -158,6 +158,10 @@ class _Bridge:
             self.end(trial.trial_id, "drained" if self.conductor.draining else "done")
         return bool(survivors)
 
+    def pack_id(self, trial: Trial) -> str:
+        """Of the pack that a trial is."""
+        return self._packs[trial.trial_id][0].pack_id if trial.trial_id in self._packs else ""
+
     def note_node(self, trial: Trial, node: str) -> None:
         """A worker has said where it is."""
         if trial.trial_id in self._packs:
@@ -236,12 +240,28 @@ class _Deciding(FIFOScheduler):
         return TrialScheduler.CONTINUE if go_on else TrialScheduler.STOP
 
     def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
-        """Tune asks before it starts anything: packs that no worker has taken are given back when the study drains."""
+        """The oldest pack that waits, for a worker that is free. Tune asks before it starts anything.
+
+        Not one whose own worker is just starting: Tune would end that one, and a machine that has joined, whose
+        workers start while others become free, would never get any. When the study drains, packs that no worker has
+        taken are given back.
+        """
+        waiting = [trial for trial in tune_controller.get_live_trials() if trial.status == Trial.PENDING]
         if self._bridge.conductor.draining:
-            for trial in [t for t in tune_controller.get_live_trials() if t.status == Trial.PENDING]:
+            for trial in waiting:
                 self._bridge.end(trial.trial_id, "drained")
                 tune_controller.stop_trial(trial)
-        return super().choose_trial_to_run(tune_controller)
+            return None
+        starting = _starting(tune_controller) if waiting else set()
+        free = (trial for trial in waiting if trial not in starting)
+        return min(free, key=self._bridge.pack_id, default=None)
+
+
+def _starting(tune_controller: Any) -> set[Trial]:
+    """Packs for which a worker is being started, with resources of its own, and those that run."""
+    controller = tune_controller._tune_controller  # Tune says it nowhere else
+    started = set(controller._actor_manager.live_actors)
+    return {trial for trial, actor in controller._trial_to_actor.items() if actor in started}
 
 
 class _Listening(Callback):
