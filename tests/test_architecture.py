@@ -100,6 +100,7 @@ def loaded_by(statement: str) -> set[str]:
         "mosi_factorial",
         "mmmo_ablation",
         "pom_ablation",
+        "digits_ablation",
     ],
 )
 def test_help_and_plan_load_neither_torch_nor_pandas_nor_ray(script: str) -> None:
