@@ -78,7 +78,14 @@ def test_style_is_measured_against_the_digit_s_mean_in_training() -> None:
     assert style[0, 0] > style[1, 0] > style[2, 0], "the shear is what was planted, with the other sign"
     np.testing.assert_allclose(style[:2].mean(axis=0), 0, atol=1e-6)
     thick = drawn(np.full(2, 8), np.array([[0, -1, 0], [0, 1, 0]], np.float32), side=20)[:, None]
-    assert np.diff(style_of(thick, np.full(2, 8), np.array(["train", "train"]))[:, 1]) > 0
+    assert np.diff(style_of(thick, np.full(2, 8), np.array(["train", "train"]))[:, -1]) > 0
+
+
+def test_a_slant_that_was_removed_is_no_style() -> None:
+    styles = np.random.default_rng(0).uniform(-1, 1, (20, 3))
+    slanted, upright = drawn(np.full(20, 8), styles, side=20), drawn(np.full(20, 8), styles * [0, 1, 1], side=20)
+    widths = [style_of(x[:, None], np.full(20, 8), np.full(20, "train")).shape[1] for x in (slanted, upright)]
+    assert widths == [3, 2]
 
 
 def write(folder: Path, name: str, images: Images) -> None:
