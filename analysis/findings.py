@@ -8,6 +8,7 @@ import pandas as pd
 
 from analysis import tables
 from analysis.cost import cost
+from analysis.generated import Generated, read_generated
 from analysis.load import Results
 from analysis.sensitivity import Slice, slices
 from analysis.trials import Trials, trials
@@ -32,6 +33,7 @@ class Findings:
     importance: pd.DataFrame
     slices: list[Slice]
     seed: int  # of the forests and the shuffles behind importance
+    generated: Generated | None = None  # what a run of the reference has left to be seen
 
     @property
     def compared(self) -> pd.DataFrame:
@@ -59,4 +61,11 @@ def find(results: Results, *, seed: int = 0) -> Findings:
         importance=tables.importance([reference], seed=seed),
         slices=slices(reference),
         seed=seed,
+        generated=_generated(results),
     )
+
+
+def _generated(results: Results) -> Generated | None:
+    """Of the first confirm run of the reference that left any."""
+    runs = results.of(results.study.reference, results.confirm).sort_values(["split", "seed"])
+    return read_generated(results.folder, runs=runs["run_id"].tolist())

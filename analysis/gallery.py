@@ -48,7 +48,7 @@ class Gallery:
             "sensitivity": self._sensitivity, "interaction": self._interaction, "parallel": self._parallel,
             "curves": self._curves, "history": self._history,
         }  # fmt: skip
-        return {name: draw() for name, draw in drawn.items()}
+        return {name: draw() for name, draw in drawn.items()} | self._generated()
 
     def _save(self, name: str, drawn: Figure | Axes, *, alt: str, column: Callable[[], Any] | None = None) -> Picture:
         figures.save(_figure(drawn), self.folder / name)
@@ -134,6 +134,28 @@ class Gallery:
             alt=f"Each search run as a line through {join([trials.axes[k].knob for k in order[:AXES]])} to its result.",
             column=lambda: figures.parallel_coordinates(trials, order[:COLUMN_AXES]),
         )
+
+    def _generated(self) -> dict[str, Picture | str]:
+        """Generated items, where a run has left any; else there is no such figure at all."""
+        generated = self.found.generated
+        if generated is None:
+            return {}
+        arrays, drawn = generated.arrays, {}
+        images, sequences = generated.of_kind(4), generated.of_kind(3)
+        run = f"Of run {generated.run_id}."
+        if generated.has(images, "observed", "style", "exchanged"):
+            alt = f"Images of {join(images)}: rows have F_y of one item, columns F_a of another. {run}"
+            drawn["exchanged"] = self._save("exchanged", figures.exchanged(arrays, images), alt=alt)
+        if generated.has(images, "reconstructed"):
+            alt = f"Test images of {join(images)}, reconstructed, and generated from the other modality alone. {run}"
+            drawn["reconstructed"] = self._save("reconstructed", figures.reconstructed(arrays, images), alt=alt)
+        if generated.has(images, "observed", "restyled", "sampled"):
+            alt = f"Images of {join(images)}: fixed F_y with F_a from the prior, and all codes from the prior. {run}"
+            drawn["sampled"] = self._save("sampled", figures.sampled(arrays, images), alt=alt)
+        if generated.has(sequences, "reconstructed", "present"):
+            alt = f"Sequences of {join(sequences)}: the truth and what the model reconstructs. {run}"
+            drawn["sequences"] = self._save("sequences", figures.curves(arrays, sequences), alt=alt)
+        return drawn
 
     def _curves(self) -> Picture | str:
         study = self.found.results.study

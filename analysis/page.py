@@ -20,6 +20,12 @@ from analysis.study import Study
 from analysis.words import decimals, duration, fixed, mean_sd, metric_name, short, show_p, signed, spaced
 
 SMALL = 300_000  # bytes: a larger SVG is shown as PNG
+GENERATED = {
+    "exchanged": "F_y of one item with F_a of another",
+    "reconstructed": "Reconstructed, and from the other modality alone",
+    "sampled": "From the prior",
+    "sequences": "Sequences beside the truth",
+}
 ORDER = {"helps": 0, "hurts": 1, "equivalent": 2, "undecided": 3}
 
 
@@ -39,6 +45,7 @@ def render(found: Findings, pictures: Mapping[str, Picture | str], *, folder: Pa
         side="lower is better" if study.is_better_low(study.primary_metric) else "higher is better",
         written=f"{written:%Y-%m-%d %H:%M} UTC",
         about=_about(study),
+        generation=_generation(found, pictures),
         pictures={name: _shown(picture, folder) for name, picture in pictures.items()},
         **_verdict_parts(found),
         **_search_parts(found),
@@ -74,6 +81,14 @@ def _search_parts(found: Findings) -> dict[str, Any]:
         "leading": prose.importance_in_words(found.importance) if len(found.importance) else "",
         "best": _best(found.best, study),
     }
+
+
+def _generation(found: Findings, pictures: Mapping[str, Picture | str]) -> dict[str, Any]:
+    """The figures of generated items; empty where there are none."""
+    if found.generated is None:
+        return {}
+    shown = [(name, title) for name, title in GENERATED.items() if name in pictures]
+    return {"run": found.generated.run_id, "figures": shown}
 
 
 def _template() -> jinja2.Template:

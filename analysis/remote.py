@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-TABLES = ("runs", "epochs", "items")
+TABLES = ("runs", "epochs", "items", "generated")
 COPIES = Path("~/.cache/study-reports")
 AT_ONCE = 16  # objects
 

@@ -16,7 +16,8 @@ from torch import Tensor
 class Batch:
     """Standardised inputs and their targets. Every member has its own items."""
 
-    # By modality, in order: (K, T, B, D) for a sequence, (K, B, D) for a vector; zero where there is no data.
+    # By modality, in order: (K, T, B, D) for a sequence, (K, B, D) for a vector or the pixels of an image; zero where
+    # there is no data.
     x: Mapping[str, Tensor]
     # By modality: (K, T, B) or (K, B), True where there is data; None: everywhere.
     mask: Mapping[str, Tensor | None]

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from mfm.config import Config
+from mfm.config import Config, ModalityConfig
 from mfm.data.dataset import Dataset
 
 # A training step is about three forward passes; a MAC is two operations.
@@ -33,17 +33,33 @@ def macs(dataset: Dataset, config: Config) -> float:
     """Multiply-accumulates of one item's forward pass, over its steps with data."""
     steps = float(np.mean([m.mask.sum(axis=1).mean() for m in dataset.modalities if m.kind == "sequence"] or [1.0]))
     features = {m.name: m.num_features for m in dataset.modalities if m.name in config.used}
+    images = {m.name: m.image_shape for m in dataset.modalities if m.image_shape is not None}
     total = 0.0
     if config.multimodal_factor != "none":
         total += _ENCODERS[config.encoder](config, features, steps)
     for name, num_features in features.items():
         own = config.modalities[name]
+        if name in images:
+            total += _image(config, images[name], own)
+            continue
         if config.generative_factors == "modality":
             total += steps * _lstm(num_features, own.z)
         if config.decoders != "none":
             width = config.f_y + own.f
             total += steps * (_lstm(0, width) + width * num_features)
     return total
+
+
+def _image(config: Config, image: tuple[int, int, int], own: ModalityConfig) -> float:
+    """Encoder, decoder and the embedding in front of Z_y: each the two convolutions of mfm.convolution and layers."""
+    pixels = image[1] * image[2]
+    convolutions = pixels / 4 * image[0] * 16 * 16 + pixels / 16 * 16 * 32 * 16
+    stacks = [
+        (config.generative_factors == "modality", own.z),
+        (config.decoders != "none", config.f_y + own.f),
+        (config.multimodal_factor != "none", own.hidden),
+    ]
+    return sum(convolutions + pixels / 16 * 32 * width for there, width in stacks if there)
 
 
 def _lstm(num_features: int, hidden: int) -> float:

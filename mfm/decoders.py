@@ -4,13 +4,15 @@ Shapes: K members, T steps, B items, D features, P the condition's width.
 
 A sequence: an LSTM as wide as its condition that reads the condition at its first step and its own state after:
 s_1 = LSTM(g, 0), s_t = LSTM(s_{t-1}, s_{t-1}), x_t = W s_t + b (official); or the condition at every step. A vector:
-two layers.
+two layers. An image: a layer, then transposed convolutions (mfm.convolution).
 """
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
+from mfm.convolution import ImagePixels, ImageShape
 from mfm.layers import Linear, Lstm, Mlp
 from mfm.recurrence import free_lstm, lstm
 from mfm.streams import Quiet
@@ -54,3 +56,16 @@ class VectorDecoder(nn.Module):
     def forward(self, g_KBP: Tensor, num_steps: int) -> Tensor:  # noqa: ARG002 - a vector has no steps
         """x_KBD."""
         return self.layers(g_KBP, Quiet())
+
+
+class ImageDecoder(nn.Module):
+    """A layer with ReLU, then transposed convolutions; the last gives the pixels as they are standardised."""
+
+    def __init__(self, num_members: int, condition: int, image: ImageShape) -> None:
+        super().__init__()
+        self.pixels = ImagePixels(num_members, image)
+        self.layer = Linear(num_members, condition, self.pixels.num_features)
+
+    def forward(self, g_KBP: Tensor, num_steps: int) -> Tensor:  # noqa: ARG002 - an image has no steps
+        """x_KBD."""
+        return self.pixels(torch.relu(self.layer(g_KBP)))

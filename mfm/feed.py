@@ -75,6 +75,10 @@ class Feed:
         }
         self._lengths_N = _lengths(clock) if mask_padding else None
 
+    def restored(self, name: str, x: Tensor) -> Tensor:
+        """Values of a modality in its own units: the inverse of the standardisation."""
+        return self._channels[name].restored(x)
+
     def batch(self, rows: Rows) -> Batch:
         """The batch of these rows."""
         steps = None if self._lengths_N is None else int(self._lengths_N[rows.index_KN].max())
@@ -108,6 +112,8 @@ class _Channel:
         shape = (len(statistics[0]), 1, 1, -1) if self._sequence else (len(statistics[0]), 1, -1)
         mean, factor = (torch.from_numpy(s).to(device).view(shape) for s in statistics)
         values, data = modality.values, modality.mask
+        if modality.kind == "image":
+            values = values.reshape(len(values), -1)
         if self._sequence and back is not None:
             values, data = to_back(values, data, clock=back)
         self._num_items = len(values)
@@ -121,6 +127,9 @@ class _Channel:
             self._values = ((self._values - mean[0].flatten()) * factor[0].flatten()).mul_(self._data.unsqueeze(-1))
         self._mean, self._factor = mean, factor
         self._num_steps = modality.num_steps
+
+    def restored(self, x: Tensor) -> Tensor:
+        return x / self._factor + self._mean
 
     def read(self, index_KB: Tensor, steps: int | None) -> tuple[Tensor, Tensor | None]:
         place = index_KB

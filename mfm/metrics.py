@@ -40,10 +40,23 @@ def epoch_modes(task: Task, modalities: Sequence[str]) -> dict[str, str]:
     return {"train_loss": "min", **{f"valid_{name}": mode for name, mode in _fold_modes(task, modalities).items()}}
 
 
-def outcome_modes(task: Task, modalities: Sequence[str]) -> dict[str, str]:
-    """Every metric that a run may end with, those of an epoch included."""
-    tests = {f"test_{name}": mode for name, mode in _fold_modes(task, modalities).items()}
+def outcome_modes(task: Task, modalities: Sequence[str], *, styled: bool = False) -> dict[str, str]:
+    """Every metric that a run may end with, those of an epoch included; with probes where items have a known style."""
+    probes = probe_modes(modalities) if styled else {}
+    tests = {f"test_{name}": mode for name, mode in {**_fold_modes(task, modalities), **probes}.items()}
     return {**epoch_modes(task, modalities), **tests, "parameters": "min"}
+
+
+def probe_modes(modalities: Sequence[str]) -> dict[str, str]:
+    """The probes of `mfm.probes`: F_y is to hold the label and no style, the generative factors the converse."""
+    own = (*modalities, "shared")
+    return {
+        "probe_label_y": "max",
+        **{f"probe_label_{name}": "min" for name in own},
+        "probe_label_chance": "min",
+        "probe_style_y": "min",
+        **{f"probe_style_{name}": "max" for name in own},
+    }
 
 
 def _fold_modes(task: Task, modalities: Sequence[str]) -> dict[str, str]:

@@ -17,8 +17,9 @@ from torch import Tensor, nn
 
 from mfm.batch import Batch
 from mfm.config import Config
-from mfm.decoders import EveryStepDecoder, FirstStepDecoder, VectorDecoder
+from mfm.decoders import EveryStepDecoder, FirstStepDecoder, ImageDecoder, VectorDecoder
 from mfm.encoders import ENCODERS, Encoder
+from mfm.encoders.image import ImageEncoder, SharedImageEncoder
 from mfm.encoders.unimodal import SequenceEncoder, SharedEncoder, VectorEncoder
 from mfm.latents import Posterior, noisy, sampled
 from mfm.layers import Linear, Mlp
@@ -70,7 +71,7 @@ class MFM(nn.Module):
         """Infers, generates and predicts."""
         encoding = None if self.encoder is None else self.encoder(batch, noise)
         latents, posteriors = self._codes(batch, encoding, noise)
-        factors = {name: self._map(name)(z, noise) for name, z in latents.items()}
+        factors = self.factors(latents, noise)
         if "y" in factors:
             label_input = factors["y"]
         else:
@@ -79,10 +80,26 @@ class MFM(nn.Module):
             latents=latents,
             posteriors=posteriors,
             factors=factors,
-            reconstructions=self._generate(factors, batch),
+            reconstructions=self.generate(factors, batch.num_steps),
             label_input=label_input,
-            prediction=self.label(label_input, noise) if isinstance(self.label, Mlp) else self.label(label_input),
+            prediction=self.predict(label_input, noise),
         )
+
+    def factors(self, latents: Mapping[str, Tensor], noise: Noise) -> dict[str, Tensor]:
+        """F of every code."""
+        return {name: self._map(name)(z, noise) for name, z in latents.items()}
+
+    def generate(self, factors: Mapping[str, Tensor], num_steps: int) -> dict[str, Tensor]:
+        """X of every modality; sequences have `num_steps` steps."""
+
+        def condition(name: str) -> Tensor:
+            return torch.cat([factors[k] for k in ("y", name, SHARED) if k in factors], dim=-1)
+
+        return {name: g(condition(name), num_steps) for name, g in self.decoders.items()}
+
+    def predict(self, label_input: Tensor, noise: Noise) -> Tensor:
+        """Y (K, B, C)."""
+        return self.label(label_input, noise) if isinstance(self.label, Mlp) else self.label(label_input)
 
     def is_read_for_the_label(self, parameter: str) -> bool:
         """Whether the prediction depends on the parameter of that name."""
@@ -112,12 +129,6 @@ class MFM(nn.Module):
 
     def _map(self, name: str) -> nn.Module:
         return self.map_y if name == "y" and self.map_y is not None else self.maps[name]
-
-    def _generate(self, factors: Mapping[str, Tensor], batch: Batch) -> dict[str, Tensor]:
-        def condition(name: str) -> Tensor:
-            return torch.cat([factors[k] for k in ("y", name, SHARED) if k in factors], dim=-1)
-
-        return {name: g(condition(name), batch.x[name].shape[1]) for name, g in self.decoders.items()}
 
 
 class FactorMap(nn.Module):
@@ -152,18 +163,27 @@ def _generative_factors(num_members: int, config: Config, shape: Shape) -> tuple
     """Encoders Q(Z_a | X) and maps Z_a -> F_a: one per modality, one for all, or none."""
     encoders, maps = nn.ModuleDict(), nn.ModuleDict()
     if config.generative_factors == "shared":
-        encoders[SHARED] = SharedEncoder(num_members, sum(shape.num_features.values()), config.z_shared)
+        encoders[SHARED] = _shared_encoder(num_members, config, shape)
         maps[SHARED] = FactorMap(
             num_members, config.factor_map, config.z_shared, config.f_shared, knob="dropout_shared"
         )
     if config.generative_factors == "modality":
         for name, num_features in shape.num_features.items():
             own, kind = config.modalities[name], shape.kinds[name]
-            encoders[name] = (SequenceEncoder if kind == "sequence" else VectorEncoder)(
-                num_members, num_features, own.z
-            )
+            if name in shape.images:
+                encoders[name] = ImageEncoder(num_members, shape.images[name], own.z)
+            else:
+                encoders[name] = (SequenceEncoder if kind == "sequence" else VectorEncoder)(
+                    num_members, num_features, own.z
+                )
             maps[name] = FactorMap(num_members, config.factor_map, own.z, own.f, knob=f"dropout_{name}")
     return encoders, maps
+
+
+def _shared_encoder(num_members: int, config: Config, shape: Shape) -> nn.Module:
+    if len(shape.images) == len(shape.num_features):
+        return SharedImageEncoder(num_members, shape, config.z_shared)
+    return SharedEncoder(num_members, sum(shape.num_features.values()), config.z_shared)
 
 
 def _spreads(num_members: int, config: Config, model: MFM) -> nn.ModuleDict:
@@ -184,7 +204,9 @@ def _decoders(num_members: int, config: Config, shape: Shape, conditions: Mappin
     kinds = {"sequence": sequence, "vector": VectorDecoder}
     return nn.ModuleDict(
         {
-            name: kinds[shape.kinds[name]](num_members, conditions[name], num_features)
+            name: ImageDecoder(num_members, conditions[name], shape.images[name])
+            if name in shape.images
+            else kinds[shape.kinds[name]](num_members, conditions[name], num_features)
             for name, num_features in shape.num_features.items()
         }
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mfm.data.dataset import Dataset
 
@@ -13,8 +13,9 @@ class Shape:
     """Modalities and outputs."""
 
     num_features: Mapping[str, int]  # by modality, in order
-    kinds: Mapping[str, str]  # "sequence" or "vector", by modality
+    kinds: Mapping[str, str]  # "sequence", "vector" or "image", by modality
     num_outputs: int
+    images: Mapping[str, tuple[int, int, int]] = field(default_factory=dict)  # channels, rows, columns of the images
 
     @classmethod
     def of(cls, dataset: Dataset, used: tuple[str, ...]) -> Shape:
@@ -24,4 +25,5 @@ class Shape:
             num_features={m.name: m.num_features for m in modalities},
             kinds={m.name: m.kind for m in modalities},
             num_outputs=dataset.task.num_outputs,
+            images={m.name: m.image_shape for m in modalities if m.image_shape is not None},
         )

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mfm import evaluate, probe
+from mfm import evaluate, probe, probes
 from mfm.batch import Batch
 from mfm.capacity import matched
 from mfm.config import Config
@@ -229,10 +229,11 @@ class _Pack:
         rows = self._folds["test"]
         predictions = evaluate.predict(self._model, self._feed, rows)
         scores = evaluate.scores(self._dataset, predictions, rows)
+        found = probes.scores(self._dataset, self._model, self._feed, train=self._folds["train"], test=rows)
         return {
             m.name: self._outcome(
                 k,
-                test={f"test_{name}": value for name, value in scores[k].items()},
+                test={f"test_{name}": value for name, value in {**scores[k], **found[k]}.items()},
                 items=evaluate.items(self._dataset, predictions.prediction_KNC[k], rows[k]),
                 weights={name: p[k].detach().cpu().numpy() for name, p in self._model.named_parameters()},
             )

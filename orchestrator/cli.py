@@ -86,6 +86,10 @@ class Arguments:
         return self.seeds == "auto"
 
 
+def leave_nothing(folder: Folder) -> None:
+    """The tables are all that a study leaves."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
     """A study that is ready to run."""
@@ -97,6 +101,7 @@ class Prepared:
     foresight: Sequence[str]  # what can be said of the result before the run
     hints: Sequence[str]  # what to do next
     go_on: GoOn = no_more_seeds  # with adaptive seeds, the rule
+    leave: Callable[[Folder], None] = leave_nothing  # writes what the report draws beside the tables
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -259,6 +264,7 @@ def _run(prepared: Prepared, options: Options, console: Console, report: Callabl
         return INTERRUPTED
     if not ended.complete:
         console.print(f"Not complete: {ended.reason}. {go_on}", markup=False)
+    prepared.leave(ended.folder)
     lines = report(ended.folder.root)
     ended.folder.send(ended.folder.report)
     for line in (*lines, *prepared.hints):

@@ -38,6 +38,7 @@ class Question:
     primary_metric: str = "test_mae"
     num_splits: int = 1
     nested: bool = False  # one search per split: no test item of a split is chosen by
+    generates: bool = False  # whether generated items are left for the report (studies.generation)
 
     def study(self, preset_name: str, preset: Preset) -> Study:
         """The study with a preset's budget."""
@@ -52,7 +53,7 @@ class Question:
             space=self.space,
             conditions=conditions.conditions(modalities),
             fusable=conditions.fusable(modalities),
-            modes=metrics.outcome_modes(task, modalities),  # type: ignore[arg-type]
+            modes=metrics.outcome_modes(task, modalities, styled=bool(self.dataset.style)),  # type: ignore[arg-type]
             epoch_metrics=tuple(metrics.epoch_modes(task, modalities)),
             search_metric=self.search_metric,
             primary_metric=self.primary_metric,
@@ -114,4 +115,5 @@ def ablation(
         primary_metric=primary_metric,
         num_splits=num_splits,
         nested=folds is not None,
+        generates=True,
     )

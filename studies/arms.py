@@ -42,6 +42,12 @@ def ablation(modalities: Sequence[str], *, encoder: str) -> tuple[Arm, ...]:
     return tuple(Arm(name=name, pins=own) for name, own in pins.items())
 
 
+def images(modalities: Sequence[str]) -> tuple[Arm, ...]:
+    """Every arm for modalities that are all images: the components, and each modality alone."""
+    alone = {f"only_{m}": {f"use_{n}": False for n in modalities if n != m} for m in modalities}
+    return tuple(Arm(name=name, pins=pins) for name, pins in {**_COMPONENTS, **alone}.items())
+
+
 # The ends of the hybrid objective, other priors, other codes, and learning in two stages.
 _OBJECTIVES: dict[str, dict[str, Knob]] = {
     REFERENCE: {},

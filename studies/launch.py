@@ -17,6 +17,7 @@ from orchestrator.objective import Objective
 from orchestrator.plan import no_more_seeds
 from orchestrator.study import Fingerprint, Study
 from studies.ablation import Question
+from studies.generation import leave
 from studies.presets import Preset
 
 
@@ -57,6 +58,7 @@ def _prepare(
         foresight=_foresight(study),
         hints=hints,
         go_on=rule or no_more_seeds,
+        leave=(lambda folder: leave(question, folder)) if question.generates else cli.leave_nothing,
     )
 
 

@@ -28,6 +28,10 @@ NOTE_QUICK_ENCODERS = (
     "Planted data: synthetic items whose factors are known, few and narrow, and encoders of matching widths, trained "
     "for few epochs. The results show what the tool does, not what the encoders do on real data."
 )
+NOTE_IMAGES = (
+    "Planted images: digits of seven segments whose styles are known, each partly hidden. The results are not of real "
+    "images."
+)
 NOTE = "Planted data: synthetic items whose factors are known. The results are not of real data."
 
 

@@ -54,6 +54,21 @@ OBJECTIVES: Mapping[str, Preset] = {
         words="9 arms, 3 searches of 67 trials, 60 seeds, for a cluster", trials=201, seeds=60, epochs=50, searches=3
     ),
 }
+IMAGES: Mapping[str, Preset] = {
+    "quick": Preset(
+        words="6 arms, planted images, a few minutes on 2 cores", trials=4, seeds=10, epochs=12, completions=2
+    ),
+    "standard": Preset(
+        words="every arm, 2 searches of 6 trials, 10 seeds, a few hours on 2 cores on MNIST with USPS",
+        trials=12,
+        seeds=10,
+        epochs=15,
+        searches=2,
+    ),
+    "paper": Preset(
+        words="every arm, 3 searches of 34 trials, 30 seeds, for a cluster", trials=102, seeds=30, epochs=40, searches=3
+    ),
+}
 SENSITIVITY: Mapping[str, Preset] = {
     "quick": Preset(words="a planted set of its own, a few minutes on 2 cores", trials=60, seeds=3, epochs=12),
     "standard": Preset(words="200 trials, under 2 hours on 2 cores on MOSI", trials=200, seeds=10, epochs=25),

@@ -52,6 +52,27 @@ def quick(modalities: Sequence[str]) -> Space:
     }
 
 
+def images(modalities: Sequence[str], *, is_quick: bool) -> Space:
+    """What an ablation on images tunes in every arm; the quick presets, a handful."""
+    few: Space = {
+        "dropout_y": FloatDistribution(0.0, 0.5),
+        f"weight_{modalities[0]}": FloatDistribution(1e-1, 10.0, log=True),
+        "weight_prior": FloatDistribution(1e-3, 1.0, log=True),
+        "lr": FloatDistribution(1e-3, 2e-2, log=True),
+        "inert": FloatDistribution(0.0, 1.0),
+    }
+    if is_quick:
+        return few
+    return few | {
+        "z_y": IntDistribution(16, 64, step=16),
+        "f_y": IntDistribution(16, 64, step=16),
+        "embedding_dropout": FloatDistribution(0.0, 0.5),
+        "dropout_label": FloatDistribution(0.0, 0.5),
+        **{f"{what}_{m}": IntDistribution(16, 64, step=16) for what in ("z", "f", "hidden") for m in modalities},
+        **{f"weight_{m}": FloatDistribution(1e-1, 10.0, log=True) for m in modalities},
+    }
+
+
 def with_encoders(space: Space) -> Space:
     """A space with the own knobs of every encoder, which are conditional on the choice of it."""
     own: Space = {

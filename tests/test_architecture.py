@@ -103,6 +103,7 @@ def loaded_by(statement: str) -> set[str]:
         "youtube_ablation",
         "moud_ablation",
         "iemocap_ablation",
+        "digits_ablation",
     ],
 )
 def test_help_and_plan_load_nothing_heavy(script: str) -> None:

@@ -7,6 +7,7 @@ for a paper's column (3.4 inch); those of several panels take a number of column
 from analysis.figures.curves import learning_curve, learning_curves
 from analysis.figures.effects import effects
 from analysis.figures.forest import forest, seed_differences
+from analysis.figures.generated import curves, exchanged, reconstructed, sampled
 from analysis.figures.history import history, search_history
 from analysis.figures.importance import importance
 from analysis.figures.interaction import interaction
@@ -17,7 +18,9 @@ from analysis.figures.style import COLUMN, PAGE, save
 __all__ = [
     "COLUMN",
     "PAGE",
+    "curves",
     "effects",
+    "exchanged",
     "forest",
     "history",
     "importance",
@@ -25,6 +28,8 @@ __all__ = [
     "learning_curve",
     "learning_curves",
     "parallel_coordinates",
+    "reconstructed",
+    "sampled",
     "save",
     "search_history",
     "seed_differences",

@@ -1,13 +1,14 @@
 """A multimodal data set as values: numpy only, so that planning a study never imports torch.
 
-Shapes: N items, T steps, D features, C targets.
+Shapes: N items, T steps, D features, C targets; of an image C channels, H rows, W columns.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
@@ -25,21 +26,21 @@ class Modality:
     """
 
     name: str
-    # float32: (N, T, D) for a sequence, (N, D) for a vector.
+    # float32: (N, T, D) for a sequence, (N, D) for a vector, (N, C, H, W) for an image.
     values: np.ndarray
-    # bool: (N, T), the steps that hold data, or (N,), the items that have the modality. A step or an
+    # bool: (N, T), the steps that hold data, or (N,), the items that have the vector or image. A step or an
     # item without data is all zeros in `values`.
     mask: np.ndarray
 
     def __post_init__(self) -> None:
-        if self.values.ndim not in (2, 3):
+        if self.values.ndim not in (2, 3, 4):
             raise ValueError(
-                f"modality {self.name!r} must be (items, steps, features) or (items, features); got {self.values.shape}"
+                f"modality {self.name!r} must be (items, steps, features), (items, features) or "
+                f"(items, channels, rows, columns); got {self.values.shape}"
             )
-        if self.mask.shape != self.values.shape[:-1]:
-            raise ValueError(
-                f"modality {self.name!r}: the mask must have shape {self.values.shape[:-1]}; got {self.mask.shape}"
-            )
+        places = self.values.shape[:2] if self.kind == "sequence" else self.values.shape[:1]
+        if self.mask.shape != places:
+            raise ValueError(f"modality {self.name!r}: the mask must have shape {places}; got {self.mask.shape}")
         bad = ~np.isfinite(self.values)
         if bad.any():
             raise ValueError(
@@ -48,18 +49,23 @@ class Modality:
             )
 
     @property
-    def kind(self) -> Literal["sequence", "vector"]:
-        """Whether an item is a sequence of steps or a single vector."""
-        return "sequence" if self.values.ndim == 3 else "vector"
+    def kind(self) -> Literal["sequence", "vector", "image"]:
+        """Whether an item is a sequence of steps, a single vector or an image."""
+        return {2: "vector", 3: "sequence", 4: "image"}[self.values.ndim]  # type: ignore[return-value]
 
     @property
     def num_features(self) -> int:
-        """D."""
-        return int(self.values.shape[-1])
+        """D; C H W for an image."""
+        return math.prod(self.values.shape[1:]) if self.kind == "image" else int(self.values.shape[-1])
+
+    @property
+    def image_shape(self) -> tuple[int, int, int] | None:
+        """Channels, rows and columns of an image; None for another kind."""
+        return self.values.shape[1:] if self.kind == "image" else None
 
     @property
     def num_steps(self) -> int:
-        """T; 1 for a vector."""
+        """T; 1 for a vector or an image."""
         return int(self.values.shape[1]) if self.kind == "sequence" else 1
 
 
@@ -109,6 +115,9 @@ class Dataset:
     group: np.ndarray
     # str (N,): train, valid or test.
     fold: np.ndarray
+    # By modality, what is known of an item's looks beyond its label, float32 (N, S): what probes of the factors look
+    # for (mfm.probes). No model reads it.
+    style: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._check_lengths()
@@ -117,6 +126,8 @@ class Dataset:
 
     def _check_lengths(self) -> None:
         names = [m.name for m in self.modalities]
+        if unknown := set(self.style) - set(names):
+            raise ValueError(f"data set {self.name!r}: a style must be of one of {names}; got {sorted(unknown)}")
         if not names or len(set(names)) != len(names):
             raise ValueError(f"data set {self.name!r} needs modalities with distinct names; got {names}")
         lengths = {m.name: len(m.values) for m in self.modalities}
@@ -125,6 +136,7 @@ class Dataset:
             "item": len(self.item),
             "group": len(self.group),
             "fold": len(self.fold),
+            **{f"style of {name}": len(values) for name, values in self.style.items()},
         }
         if len(set(lengths.values())) != 1:
             raise ValueError(f"data set {self.name!r}: every array must have one row per item; got {lengths}")
@@ -187,6 +199,7 @@ class Dataset:
             item=self.item[rows],
             group=self.group[rows],
             fold=self.fold[rows] if fold is None else fold,
+            style={name: values[rows] for name, values in self.style.items()},
         )
 
     @cached_property
@@ -197,6 +210,9 @@ class Dataset:
             digest.update(repr((modality.name, modality.values.shape, str(modality.values.dtype))).encode())
             digest.update(np.ascontiguousarray(modality.values).data)
             digest.update(np.ascontiguousarray(modality.mask).data)
+        for name, values in self.style.items():
+            digest.update(f"style of {name} {values.shape}".encode())
+            digest.update(np.ascontiguousarray(values).data)
         digest.update(np.ascontiguousarray(self.target).data)
         for names in (self.item, self.group, self.fold):
             digest.update("\0".join(names.tolist()).encode())

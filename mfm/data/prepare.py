@@ -18,18 +18,30 @@ from mfm.data.dataset import Modality
 def scale(modality: Modality, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation of each feature over the unpadded steps of `rows`: give it training rows only.
 
+    The pixels of an image are scaled by their channel: a pixel of the border is almost constant, and one number in
+    it would dwarf the picture.
     Sums run in float64: one column of raw COVAREP holds 99 % of the mean square of MMMO (MFM.md 5.3).
 
     Returns:
         mean, sd: float32 (D,). Where a feature is constant, or `rows` hold no data, sd is 1.
     """
     steps_SD = modality.values[rows][modality.mask[rows]]
+    if modality.image_shape is not None and len(steps_SD):
+        return _scale_of_pixels(steps_SD)
     if len(steps_SD) == 0:
         return np.zeros(modality.num_features, np.float32), np.ones(modality.num_features, np.float32)
     mean_D = steps_SD.mean(axis=0, dtype=np.float64).astype(np.float32)
     sd_D = steps_SD.std(axis=0, dtype=np.float64).astype(np.float32)
     constant_D = (steps_SD.min(axis=0) == steps_SD.max(axis=0)) | (sd_D == 0)
     return mean_D, np.where(constant_D, np.float32(1), sd_D)
+
+
+def _scale_of_pixels(values_NCHW: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of each channel, once for each of its pixels (D,)."""
+    num_pixels = values_NCHW[0, 0].size
+    mean_C = values_NCHW.mean(axis=(0, 2, 3), dtype=np.float64).astype(np.float32)
+    sd_C = values_NCHW.std(axis=(0, 2, 3), dtype=np.float64).astype(np.float32)
+    return np.repeat(mean_C, num_pixels), np.repeat(np.where(sd_C == 0, np.float32(1), sd_C), num_pixels)
 
 
 # ---- masks and alignment

@@ -1,4 +1,4 @@
-"""Multimodal encoders Q(Z_y | X), one file each: any number of modalities, sequences with masks or vectors."""
+"""Multimodal encoders Q(Z_y | X), one file each: any number of modalities: sequences with masks, vectors, images."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 Shapes: K members, T steps, B items, D features.
 
 A sequence is summed up by the last hidden state of an LSTM, s = h_T, or by its mean over the steps that hold data; a
-vector stands for itself. Then
+vector stands for itself, an image is read by convolutions (mfm.encoders.image). Then
 
     e = A Drop(s) + b                                     after an LSTM (language in the released code)
     e = ReLU(W3 ReLU(W2 ReLU(W1 Drop(s))))                after a mean, and for a vector (acoustic and visual there)
@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from mfm.batch import Batch
 from mfm.config import Config
+from mfm.encoders.image import ImageEmbedding
 from mfm.layers import Linear, Lstm
 from mfm.shape import Shape
 from mfm.streams import Noise, dropped
@@ -41,6 +42,9 @@ class Embeddings(nn.Module):
         self.of = nn.ModuleDict()
         for name, num_features in shape.num_features.items():
             own = config.modalities[name]
+            if name in shape.images:
+                self.of[name] = ImageEmbedding(num_members, shape.images[name], own.hidden, widths[name])
+                continue
             recurrent = shape.kinds[name] == "sequence" and own.summary == "lstm"
             self.of[name] = (LstmEmbedding if recurrent else DenseEmbedding)(
                 num_members, num_features, own.hidden, widths[name]

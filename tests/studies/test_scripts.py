@@ -138,6 +138,23 @@ def test_every_script_runs_on_planted_data(script: str, tmp_path: Path) -> None:
     assert (tmp_path / "results" / "report" / "index.html").exists()
 
 
+def test_a_study_of_images_probes_its_factors_and_draws_what_it_generates(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    done = call("digits_ablation", "--results", str(results), *TINY)
+    assert done.returncode == 0, done.stderr
+    runs = pd.read_parquet(results / "runs")
+    confirm = runs[runs.phase == "confirm"]
+    assert confirm["metric:test_probe_label_y"].notna().all()
+    first = confirm[confirm.arm == "full"].sort_values("seed").run_id.iloc[0]
+    assert [path.name for path in (results / "generated").iterdir()] == [f"{first}.parquet"]
+    drawn = {path.stem for path in (results / "report" / "figures").glob("*.png")}
+    assert {"exchanged", "reconstructed", "sampled"} <= drawn
+    before = (results / "generated" / f"{first}.parquet").read_bytes()
+    (results / "generated" / f"{first}.parquet").unlink()
+    assert call("digits_ablation", "--results", str(results), *TINY).returncode == 0
+    assert (results / "generated" / f"{first}.parquet").read_bytes() == before
+
+
 def test_a_factorial_study_records_its_design_and_reports_its_effects(tmp_path: Path) -> None:
     arguments = ("--trials", "0", "--seeds", "3", "--epochs", "2", "--serial", "--components", "prior,language")
     done = call("mosi_factorial", "--results", str(tmp_path), *arguments)
