@@ -7,7 +7,7 @@ and every file that counts is put to the store before it counts.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -76,6 +76,12 @@ class Bucket:
         """
         with _as_os_error(self._at(name)):
             return bytes(obstore.get(self._store, self._key(name)).bytes())
+
+    def get_if_there(self, name: str) -> bytes | None:
+        """An object's contents; None: there is none of that name."""
+        with suppress(FileNotFoundError):
+            return self.get(name)
+        return None
 
     def head(self, name: str) -> Mapping[str, Any]:
         """An object's `last_modified` and `e_tag`."""

@@ -152,15 +152,19 @@ class Folder:
         self.write(path, data)
 
     def fetch(self, *paths: Path) -> None:
-        """Brings what lies at or below these paths, and is not here yet, from the bucket. Parts never change."""
+        """Brings what lies at or below these paths, and is not here yet, from the bucket. Parts never change.
+
+        What a driver at work removes meanwhile (a checkpoint, its question for the store's time) is left out.
+        """
         if not self.bucket:
             return
         self.forget_another()
         bucket, names = self.bucket, [name for path in paths for name in self.bucket.names(self._name(path))]
         missing = [name for name in names if not (self.root / name).exists()]
         with ThreadPoolExecutor(FETCHING) as pool:
-            for name, data in zip(missing, pool.map(bucket.get, missing), strict=True):
-                self._keep(self.root / name, data)
+            for name, data in zip(missing, pool.map(bucket.get_if_there, missing), strict=True):
+                if data is not None:
+                    self._keep(self.root / name, data)
 
     def forget_another(self) -> None:
         """Empties this machine's copy, where it is of another study than the one that is at the address now."""

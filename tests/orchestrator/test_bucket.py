@@ -11,6 +11,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import obstore
@@ -368,3 +369,15 @@ def test_the_doctor_puts_an_object_and_gets_it_back(bucket: Bucket, address: str
     assert (answer["results"]["error"] is None) == (error is None)
     assert (error or "") in (answer["results"]["error"] or "")
     assert not bucket.names("")
+
+
+def test_what_goes_while_a_folder_is_fetched_is_left_out(bucket: Bucket) -> None:
+    conduct()
+    names = [f"checkpoints/p{number}" for number in range(300)]
+    for name in names:
+        bucket.put(name, b"x")
+    with ThreadPoolExecutor(1) as pool:
+        removed = pool.submit(bucket.remove, *reversed(names))
+        root = fetched()
+    removed.result()
+    assert set(check(root)) <= {"completed", "pruned"}
