@@ -32,7 +32,7 @@ HINTS = (
 def ask(arguments: Arguments) -> Question:
     """The question, for these arguments."""
     emotion = arguments.own["emotion"]
-    stand = partial(planted.three_classed, emotion_task(emotion))
+    stand = partial(planted.in_classes, emotion_task(emotion))
     here = ground(arguments, name=f"IEMOCAP ({emotion})", corpus=partial(iemocap, emotion=emotion), stand=stand)
     return ablation(
         f"iemocap_ablation_{emotion}",

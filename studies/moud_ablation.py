@@ -28,7 +28,7 @@ HINTS = (
 
 def ask(arguments: Arguments) -> Question:
     """The question, for these arguments."""
-    stand = partial(planted.three_classed, MOUD_TASK)
+    stand = partial(planted.in_classes, MOUD_TASK)
     here = ground(arguments, name="MOUD", corpus=moud, stand=stand)
     return ablation(
         "moud_ablation",

@@ -57,7 +57,7 @@ def two_modalities(*, quick: bool, num_targets: int = 1) -> Dataset:
     )[0]
 
 
-def three_classed(task: Task, *, quick: bool) -> Dataset:
+def in_classes(task: Task, *, quick: bool) -> Dataset:
     """Language, acoustic and visual, and the classes of a task: equally many items of each, in order of the rating."""
     dataset = three_modalities(quick=quick)
     rating_N = dataset.target[:, 0]

@@ -28,7 +28,7 @@ HINTS = (
 
 def ask(arguments: Arguments) -> Question:
     """The question, for these arguments."""
-    stand = partial(planted.three_classed, YOUTUBE_TASK)
+    stand = partial(planted.in_classes, YOUTUBE_TASK)
     here = ground(arguments, name="YouTube", corpus=youtube, stand=stand)
     return ablation(
         "youtube_ablation",

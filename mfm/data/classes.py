@@ -36,7 +36,8 @@ def youtube(folder: Path | str) -> Dataset:
         FileNotFoundError: there is nothing at `folder`.
         ValueError: a file is missing or broken, or shapes do not fit.
     """
-    return _dataset(read_folder(Path(folder), name="YouTube"), folder, name="youtube", task=YOUTUBE_TASK)
+    segments = read_folder(Path(folder), name="YouTube", official=(173, 36, 60))
+    return _dataset(segments, folder, name="youtube", task=YOUTUBE_TASK)
 
 
 def moud(folder: Path | str) -> Dataset:

@@ -70,7 +70,7 @@ def mmmo(folder: Path | str) -> Dataset:
         FileNotFoundError: there is nothing at `folder`.
         ValueError: a file is missing or broken, or shapes do not fit.
     """
-    videos = read_folder(Path(folder), name="ICT-MMMO")
+    videos = read_folder(Path(folder), name="ICT-MMMO", official=(220, 40, 80))
     return _rated(videos, folder).dataset(name="mmmo", task=MMMO_TASK)
 
 
@@ -99,7 +99,7 @@ def pom(folder: Path | str) -> Dataset:
         FileNotFoundError: there is nothing at `folder`.
         ValueError: a file is missing or broken, or shapes do not fit.
     """
-    videos = read_folder(Path(folder), name="POM")
+    videos = read_folder(Path(folder), name="POM", official=(600, 100, 203))
     if videos.label.shape[1] != len(POM_COLUMNS):
         raise ValueError(f"{folder}: POM has {len(POM_COLUMNS)} ratings per video; got {videos.label.shape[1]}")
     kept = [column for column, name in enumerate(POM_COLUMNS) if name != "sentiment"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,13 +18,21 @@ FILES: Mapping[str, str] = {"language": "text_{}_emb.h5", "acoustic": "audio_{}.
 _ALWAYS = ("acoustic", "visual")
 
 
-def read_folder(folder: Path, *, name: str, folds: tuple[str, ...] = FOLDS, tri_modal: bool = False) -> Recordings:
+def read_folder(
+    folder: Path,
+    *,
+    name: str,
+    folds: tuple[str, ...] = FOLDS,
+    tri_modal: bool = False,
+    official: tuple[int, ...] | None = None,
+) -> Recordings:
     """The items of a folder; language is there where all folds have it, or must be with `tri_modal`.
 
     Files name no videos: each row stands as a group of its own.
 
     Args:
         name: of the data set, for the error.
+        official: the published sizes of the folds, where they are known; the source says if a file has others.
 
     Raises:
         FileNotFoundError: there is no such folder.
@@ -41,7 +50,13 @@ def read_folder(folder: Path, *, name: str, folds: tuple[str, ...] = FOLDS, tri_
             f"{folder} must hold {name} as the .h5 files of the MFN repository's new_data; it lacks {missing} "
             f"and holds {holds(folder)}"
         )
-    return concatenate([_fold(folder, fold, present) for fold in folds])
+    parts = [_fold(folder, fold, present) for fold in folds]
+    sizes = tuple(len(part.item) for part in parts)
+    everything = concatenate(parts)
+    if official is None or official == sizes:
+        return everything
+    counts = " where the official folds have ".join("/".join(map(str, numbers)) for numbers in (sizes, official))
+    return replace(everything, source=f"{everything.source}: {counts}")
 
 
 def _present(folder: Path, folds: tuple[str, ...]) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import signal
 import subprocess
 import sys
@@ -153,6 +154,28 @@ def test_a_study_of_images_probes_its_factors_and_draws_what_it_generates(tmp_pa
     (results / "generated" / f"{first}.parquet").unlink()
     assert call("digits_ablation", "--results", str(results), *TINY).returncode == 0
     assert (results / "generated" / f"{first}.parquet").read_bytes() == before
+
+
+def test_each_emotion_of_iemocap_is_a_study_of_its_own(tmp_path: Path) -> None:
+    """From a pickle in the form of MulT's: no ids, labels one-hot for each of four emotions."""
+    rng = np.random.default_rng(0)
+    sizes = {"train": 12, "valid": 6, "test": 6}
+    splits = {}
+    for fold, n in sizes.items():
+        widths = {"text": 300, "audio": 74, "vision": 35}
+        splits[fold] = {name: rng.standard_normal((n, 4, width)) for name, width in widths.items()}
+        splits[fold]["labels"] = np.eye(2)[rng.integers(0, 2, (n, 4))]
+    (tmp_path / "iemocap_data.pkl").write_bytes(pickle.dumps(splits))
+    arguments = ["--data", str(tmp_path), "--emotion", "sad", "--results", str(tmp_path / "results")]
+    done = call("iemocap_ablation", *arguments, "--trials", "1", "--seeds", "2", "--epochs", "1", *TINY[-3:])
+    assert done.returncode == 0, done.stderr
+    study = json.loads((tmp_path / "results" / "study.json").read_text())
+    assert study["study"] == "iemocap_ablation_sad"
+    assert study["primary_metric"] == "test_f1"
+    assert study["about"]["items"] == sizes
+    items = pd.read_parquet(tmp_path / "results" / "items")
+    assert set(items.target) == {"sad"}
+    assert set(items.prediction) <= {0.0, 1.0}
 
 
 def test_a_factorial_study_records_its_design_and_reports_its_effects(tmp_path: Path) -> None:

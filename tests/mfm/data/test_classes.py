@@ -38,6 +38,16 @@ def test_youtube_has_three_classes_in_the_order_of_its_columns(write_youtube):
     assert data.modalities[0].mask.sum(axis=1).tolist() == [15] * 13
 
 
+def test_folds_of_other_sizes_than_the_official_ones_are_said(write_youtube, tmp_path, rng, write_h5):
+    assert youtube(write_youtube()).source.endswith(": 6/3/4 where the official folds have 173/36/60")
+    for fold, n in {"train": 173, "valid": 36, "test": 60}.items():
+        for file in ("audio", "video"):
+            write_h5(tmp_path / f"{file}_{fold}.h5", rng.normal(size=(n, 2, 3)))
+        write_h5(tmp_path / f"y_{fold}.h5", np.eye(3)[np.arange(n) % 3])
+        (tmp_path / f"text_{fold}_emb.h5").unlink()
+    assert "official" not in youtube(tmp_path).source
+
+
 def test_youtube_without_training_text_is_acoustic_and_visual(write_youtube):
     assert youtube(write_youtube(text=("valid", "test"))).modality_names == ("acoustic", "visual")
 
