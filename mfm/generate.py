@@ -65,11 +65,13 @@ def reconstructed(of: Trained, rows: np.ndarray, *, without: Collection[str] = (
     """Items from their own factors.
 
     Args:
-        without: modalities that the model does not see. They are read as an item that lacks them is, so that what is
-            generated of them comes from the others alone.
+        without: modalities that the model does not see. F_y is inferred as of an item that lacks them; of their own
+            codes nothing is known, so that these are at the mean of the prior, 0.
     """
-    batch = _batch(of, rows)
-    return _restored(of, _infer(of, _lacking(batch, without)).reconstructions)
+    batch = _lacking(_batch(of, rows), without)
+    known = _infer(of, batch).latents
+    codes = {name: torch.zeros_like(z) if name in without else z for name, z in known.items()}
+    return _restored(of, of.model.generate(of.model.factors(codes, Quiet()), batch.num_steps))
 
 
 @torch.no_grad()

@@ -148,7 +148,7 @@ def _panels(count: int, *, rows: int, columns: int) -> tuple[Figure, list[Axes]]
     """Panels of equal size side by side, with room for row labels."""
     cell = min(CELL, (PAGE - MARGIN - (count - 1) * GAP) / (count * columns))
     width = max(COLUMN, MARGIN + count * columns * cell + (count - 1) * GAP + 0.05)
-    figure = Figure(figsize=(width, rows * cell + TITLE), layout="constrained")
+    figure = Figure(figsize=(width, rows * cell + TITLE + 0.1), layout="constrained")
     return figure, list(figure.subplots(1, count, squeeze=False)[0])
 
 
