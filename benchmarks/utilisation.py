@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import heapq
+import os
 import tempfile
 import time
 from collections import deque
@@ -31,7 +32,6 @@ from orchestrator.attempt import Attempt, Message, Report
 from orchestrator.conductor import Conductor
 from orchestrator.folder import Folder
 from orchestrator.ledger import Ledger
-from orchestrator.plan import Done, Wait
 from orchestrator.provenance import Commit
 from orchestrator.study import Fingerprint, Pack
 from studies import arms, planted
@@ -79,7 +79,6 @@ class Simulation:
     conductor: Conductor
     costs: Costs
     num_workers: int
-    shares: bool  # the last packs are small
     now: float = 0.0  # when the driver is free again
     driver_seconds: float = 0.0
     last_start: float = 0.0
@@ -93,7 +92,7 @@ class Simulation:
         """Until nothing is left."""
         num_idle = self.num_workers
         while True:
-            while len(self._ready) < self.num_workers and isinstance(pack := self._driver(self._ask), Pack):
+            while len(self._ready) < self.num_workers and isinstance(pack := self._driver(self.conductor.ask), Pack):
                 self._ready.append(pack)
                 num_idle -= self._start(num_idle)
             if not self._messages:
@@ -128,9 +127,6 @@ class Simulation:
         self.intervals.append((self.now, end))
         heapq.heappush(self._messages, (end, next(self._numbers), worker, message))
 
-    def _ask(self) -> Pack | Wait | Done:
-        return self.conductor.ask(workers=self.num_workers if self.shares else None)
-
     def _driver(self, call: Callable[[], Any]) -> Any:
         began = time.perf_counter()
         result = call()
@@ -140,7 +136,7 @@ class Simulation:
         return result
 
 
-def simulated(num_runs: int, num_workers: int, *, shares: bool) -> Simulation:
+def simulated(num_runs: int, num_workers: int) -> Simulation:
     """A study from its beginning to its end."""
     costs = Costs()
     study = replace(fixed(num_runs, tuple(costs.arms)), epochs=ABLATION["standard"].epochs)
@@ -148,7 +144,7 @@ def simulated(num_runs: int, num_workers: int, *, shares: bool) -> Simulation:
         ledger = Ledger(Folder.at(folder), study)
         fingerprint = Fingerprint(data_sha256="no data", code_sha256="no code")
         conductor = Conductor(study, fingerprint, ledger, commit=Commit(sha="", dirty=False))
-        simulation = Simulation(conductor=conductor, costs=costs, num_workers=num_workers, shares=shares)
+        simulation = Simulation(conductor=conductor, costs=costs, num_workers=num_workers)
         simulation.run()
         ledger.close()
     return simulation
@@ -160,17 +156,15 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=10_000)
     parser.add_argument("--workers", default="10,100,1000")
     arguments = parser.parse_args()
-    print(
-        f"{'workers':>8} {'last packs':>12} {'until the last pack':>20} {'in all':>8} {'driver busy':>12} {'hours':>7}"
-    )
+    print(f"load: {os.getloadavg()[0]:.1f}")
+    print(f"{'workers':>8} {'until the last pack':>20} {'in all':>8} {'driver busy':>12} {'minutes':>8}")
     for num_workers in (int(n) for n in arguments.workers.split(",")):
-        for shares in (False, True):
-            found = simulated(arguments.runs, num_workers, shares=shares)
-            print(
-                f"{num_workers:8} {'shared' if shares else 'whole':>12} {found.utilisation(found.last_start):20.1%} "
-                f"{found.utilisation(found.now):8.1%} {found.driver_seconds / found.now:12.1%} {found.now / 3600:7.2f}",
-                flush=True,
-            )
+        found = simulated(arguments.runs, num_workers)
+        print(
+            f"{num_workers:8} {found.utilisation(found.last_start):20.1%} {found.utilisation(found.now):8.1%} "
+            f"{found.driver_seconds / found.now:12.1%} {found.now / 60:8.1f}",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":
