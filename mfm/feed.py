@@ -88,6 +88,11 @@ class Feed:
             weight_KB=weight,
         )
 
+    @property
+    def zeros(self) -> dict[str, Tensor]:
+        """What a value of 0 in the file becomes, by modality: (K, 1, 1, D) of a sequence, (K, 1, D) of a vector."""
+        return {name: channel.zero for name, channel in self._channels.items()}
+
 
 class _Channel:
     """One modality, step-major, so that a gathered batch is (K, T, B, D) without a copy.
@@ -121,6 +126,11 @@ class _Channel:
             self._values = ((self._values - mean[0].flatten()) * factor[0].flatten()).mul_(self._data.unsqueeze(-1))
         self._mean, self._factor = mean, factor
         self._num_steps = modality.num_steps
+
+    @property
+    def zero(self) -> Tensor:
+        """What a value of 0 in the file becomes."""
+        return -self._mean * self._factor
 
     def read(self, index_KB: Tensor, steps: int | None) -> tuple[Tensor, Tensor | None]:
         place = index_KB

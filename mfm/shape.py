@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from mfm.data.dataset import Dataset
@@ -24,4 +24,12 @@ class Shape:
             num_features={m.name: m.num_features for m in modalities},
             kinds={m.name: m.kind for m in modalities},
             num_outputs=dataset.task.num_outputs,
+        )
+
+    def only(self, names: Collection[str]) -> Shape:
+        """The shape with these modalities alone."""
+        return Shape(
+            num_features={name: width for name, width in self.num_features.items() if name in names},
+            kinds={name: kind for name, kind in self.kinds.items() if name in names},
+            num_outputs=self.num_outputs,
         )

@@ -13,16 +13,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mfm import evaluate, probe
+from mfm import evaluate, probe, robustness
 from mfm.batch import Batch
 from mfm.capacity import matched
 from mfm.config import Config
 from mfm.data.dataset import FOLDS, Dataset
 from mfm.feed import Feed, Rows
+from mfm.fit import Lesson
 from mfm.gpu import begin_measuring, needed_memory
 from mfm.layers import initialise
 from mfm.losses import total_loss
 from mfm.metrics import epoch_modes
+from mfm.missing import hidden_at_random
 from mfm.model import MFM, num_parameters
 from mfm.optimiser import Adam, Best, Plateau, bind, flat_gradient
 from mfm.schedule import Stage, stage_of
@@ -54,6 +56,8 @@ class Task:
     mode: str
     # Whether the test items are scored at the end, and predictions and weights returned.
     test: bool
+    # Whether they are scored with missing and noisy modalities, too (mfm.robustness).
+    robustness: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +79,7 @@ class Outcome:
     metrics: Mapping[str, float]  # of the best epoch
     items: Mapping[str, np.ndarray] | None  # test predictions, one row per item and target
     weights: Mapping[str, np.ndarray] | None  # of the best epoch, by parameter name, without the members' axis
+    evaluations: Mapping[str, np.ndarray] | None = None  # with missing and noisy modalities, one row a number
 
 
 def train(
@@ -104,6 +109,21 @@ def train(
     return pack.outcomes()
 
 
+def evaluated(
+    dataset: Dataset, members: Sequence[Member], weights: Sequence[Mapping[str, np.ndarray]], *, epochs: int
+) -> dict[str, Mapping[str, np.ndarray]]:
+    """What `Outcome.evaluations` holds, of finished runs: the models are not trained again.
+
+    Args:
+        members: with equal shapes, as in a pack.
+        weights: of each, as in `Outcome.weights`.
+        epochs: that the networks train which answer in place of the model where modalities are missing.
+    """
+    task = Task(epochs=epochs, metric="", mode="min", test=True, robustness=True)
+    pack = _Pack(dataset, members, task=task, device=torch.device("cpu"))
+    return pack.evaluated(weights)
+
+
 class _Pack:
     """Members in training. What changes lies in `rows`; the rest follows from who the members are."""
 
@@ -113,7 +133,7 @@ class _Pack:
         self._dataset, self._task, self._device = dataset, task, device
         self._metric_names = list(epoch_modes(dataset.task, dataset.modality_names))
         config = members[0].config
-        shape = Shape.of(dataset, config.used)
+        self._shape = shape = Shape.of(dataset, config.used)
         self._config = matched(config, shape)
         self._folds = {fold: [np.flatnonzero(m.fold == fold) for m in members] for fold in FOLDS}
         self._feed = Feed(dataset, config.used, self._folds["train"], mask_padding=config.mask_padding, device=device)
@@ -188,7 +208,7 @@ class _Pack:
         total_K, weight_K = torch.zeros(2, len(self.members), device=self._device)
         for number, part in enumerate(rows.batches(self._config.batch_size, drop_last=self._config.drop_last)):
             batch = self._feed.batch(part)
-            loss_K = self._objective(batch, self._noise(number), stage)
+            loss_K = self._objective(batch, self._read(batch, number), self._noise(number), stage)
             items_K = batch.num_items_K
             self._adam.step(
                 flat_gradient(loss_K, self._parameters, out=self._gradient),
@@ -200,6 +220,13 @@ class _Pack:
             weight_K += items_K
         return total_K / weight_K
 
+    def _read(self, batch: Batch, number: int) -> Batch:
+        """What the model reads of a batch."""
+        rate, seeds = self._config.modality_dropout, [m.seed for m in self.members]
+        if not rate:
+            return batch
+        return hidden_at_random(batch, rate, seeds=seeds, step=(self.epoch, number), room=self._config.batch_size)
+
     def _noise(self, batch: int) -> Fresh:
         room = (self._feed.num_steps, self._config.batch_size)
         return Fresh([m.seed for m in self.members], rates=self._rates, step=(self.epoch, batch), room=room)
@@ -208,9 +235,9 @@ class _Pack:
         epoch = self.epoch if self._config.shuffle == "every_epoch" else 0
         return rows[permutation(member.seed, epoch, len(rows))]
 
-    def _objective(self, batch: Batch, noise: Noise, stage: Stage) -> Tensor:
-        """L (K,)."""
-        output = self._model(batch, noise)
+    def _objective(self, batch: Batch, read: Batch, noise: Noise, stage: Stage) -> Tensor:
+        """L (K,) of a batch of which the model reads `read`: what is hidden is generated all the same."""
+        output = self._model(read, noise)
         return total_loss(output, batch, config=self._config, weights=self._hyper, noise=noise, stage=stage)
 
     def _take_note(self, metrics: Sequence[Mapping[str, float]]) -> None:
@@ -229,15 +256,39 @@ class _Pack:
         rows = self._folds["test"]
         predictions = evaluate.predict(self._model, self._feed, rows)
         scores = evaluate.scores(self._dataset, predictions, rows)
+        tried = robustness.evaluations(self._trained()) if self._task.robustness else [None] * len(self.members)
         return {
             m.name: self._outcome(
                 k,
                 test={f"test_{name}": value for name, value in scores[k].items()},
                 items=evaluate.items(self._dataset, predictions.prediction_KNC[k], rows[k]),
                 weights={name: p[k].detach().cpu().numpy() for name, p in self._model.named_parameters()},
+                evaluations=tried[k],
             )
             for k, m in enumerate(self.members)
         }
+
+    def evaluated(self, weights: Sequence[Mapping[str, np.ndarray]]) -> dict[str, Mapping[str, np.ndarray]]:
+        """With these parameters, one mapping a member."""
+        for name, parameter in self._model.named_parameters():
+            parameter.data.copy_(torch.from_numpy(np.stack([own[name] for own in weights])))
+        return dict(zip((m.name for m in self.members), robustness.evaluations(self._trained()), strict=True))
+
+    def _trained(self) -> robustness.Trained:
+        """The members as they are now."""
+        lesson = Lesson(
+            feed=self._feed,
+            folds=self._folds,
+            seeds=[m.seed for m in self.members],
+            hyper=self._hyper,
+            rates=self._rates,
+            batch_size=self._config.batch_size,
+            epochs=self._task.epochs,
+            device=self._device,
+        )
+        return robustness.Trained(
+            dataset=self._dataset, model=self._model, config=self._config, shape=self._shape, lesson=lesson
+        )
 
     def _outcome(
         self,
@@ -246,6 +297,7 @@ class _Pack:
         test: Mapping[str, float] | None = None,
         items: Mapping[str, np.ndarray] | None = None,
         weights: Mapping[str, np.ndarray] | None = None,
+        evaluations: Mapping[str, np.ndarray] | None = None,
     ) -> Outcome:
         best = dict(zip(self._metric_names, self._best.rows["best_metrics"][k].tolist(), strict=True))
         known = {name: value for name, value in best.items() if not np.isnan(value)}
@@ -254,6 +306,7 @@ class _Pack:
             metrics={**known, "parameters": float(sum(p[k].numel() for p in self._parameters)), **(test or {})},
             items=items,
             weights=weights,
+            evaluations=evaluations,
         )
 
 
