@@ -91,7 +91,7 @@ class Surrogate(nn.Module):
         if self._config.label_loss:
             loss_K = label_loss(output.prediction, batch.target, batch.weight_KB)
             terms.append(self._weights["weight_label"] * loss_K)
-        losses = reconstruction_losses(output, batch)
+        losses = reconstruction_losses(output, batch) if self._config.generative_loss else {}
         terms += [self._weights[f"weight_{name}"] * losses[name] for name in missing if name in losses]
         return reduce(torch.add, terms)
 
