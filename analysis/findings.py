@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from analysis import tables
+from analysis import robustness, tables
 from analysis.cost import cost
 from analysis.generated import Generated, read_generated
 from analysis.load import Results
@@ -29,6 +29,9 @@ class Findings:
     best: pd.DataFrame
     history: pd.DataFrame
     curves: pd.DataFrame
+    missing: pd.DataFrame  # these three without rows, where a study has not looked
+    noise: pd.DataFrame
+    areas: pd.DataFrame
     trials: Trials  # of the reference: sensitivity is shown for it
     importance: pd.DataFrame
     slices: list[Slice]
@@ -57,6 +60,9 @@ def find(results: Results, *, seed: int = 0) -> Findings:
         best=tables.best(results),
         history=tables.history(results),
         curves=tables.curves(results),
+        missing=robustness.missing(results),
+        noise=robustness.curves(results),
+        areas=robustness.areas(results),
         trials=reference,
         importance=tables.importance([reference], seed=seed),
         slices=slices(reference),

@@ -46,6 +46,7 @@ class Gallery:
             "forest": self._forest, "seeds": self._seeds, "effects": self._effects,
             "importance": self._importance,
             "sensitivity": self._sensitivity, "interaction": self._interaction, "parallel": self._parallel,
+            "missing": self._missing, "noise": self._noise,
             "curves": self._curves, "history": self._history,
         }  # fmt: skip
         return {name: draw() for name, draw in drawn.items()} | self._generated()
@@ -156,6 +157,29 @@ class Gallery:
             alt = f"Sequences of {join(sequences)}: the truth and what the model reconstructs. {run}"
             drawn["sequences"] = self._save("sequences", figures.curves(arrays, sequences), alt=alt)
         return drawn
+
+    def _missing(self) -> Picture | str:
+        study = self.found.results.study
+        if self.found.missing.empty:
+            return "There are no finished runs with missing modalities so far."
+        metric = metric_name(study.primary_metric)
+        return self._save(
+            "missing",
+            figures.missing(self.found.missing, study, metric=study.primary_metric),
+            alt=f"{metric} for every subset of missing modalities, by method; the numbers are in tables/missing.csv.",
+        )
+
+    def _noise(self) -> Picture | str:
+        study, table = self.found.results.study, self.found.noise
+        if table.empty:
+            return "There are no finished runs with noise so far."
+        metric = study.primary_metric
+        return self._save(
+            "noise",
+            figures.noise_curves(table, study, metric=metric, columns=4, width=figures.PAGE),
+            alt=f"{metric_name(metric)} over the level of noise; the numbers are in tables/robustness.csv.",
+            column=lambda: figures.noise_curves(table, study, metric=metric),
+        )
 
     def _curves(self) -> Picture | str:
         study = self.found.results.study

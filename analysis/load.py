@@ -26,6 +26,7 @@ RUN_DEFAULTS = {
     "reused_from": None,
 }  # fmt: skip
 RUN_COLUMNS = ("run_id", "arm", "phase", "config_id", "seed", "status")
+EVALUATION_COLUMNS = ("run_id", "condition", "modality", "level", "metric", "value")
 ITEM_COLUMNS = ("run_id", "item", "group", "target", "y", "prediction")
 
 
@@ -38,6 +39,7 @@ class Results:
     runs: pd.DataFrame  # one row a run; columns as in DESIGN: run_id, arm, phase, ..., param:<knob>, metric:<name>
     epochs: pd.DataFrame  # run_id, epoch and the search's metric
     items: pd.DataFrame  # run_id, item, group, target, y, prediction: test items of confirm runs
+    evaluations: pd.DataFrame  # run_id, condition, modality, level, metric, value: missing and noisy modalities
 
     @cached_property
     def search(self) -> pd.DataFrame:
@@ -105,6 +107,9 @@ def load(folder: str | Path) -> Results:
             repeated=("run_id",),
         ),
         items=_frame(folder / "items", required=ITEM_COLUMNS, repeated=("run_id", "item", "group", "target")),
+        evaluations=_frame(
+            folder / "evaluations", required=EVALUATION_COLUMNS, repeated=("run_id", "condition", "modality", "metric")
+        ),
     )
 
 

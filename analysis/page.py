@@ -68,6 +68,7 @@ def _verdict_parts(found: Findings) -> dict[str, Any]:
         "secondary": _secondary(found.ablation, study),
         "methods": methods.methods(found.results),
         "progress": methods.progress(found.progress),
+        "robustness": len(found.missing) > 0,
     }
 
 

@@ -25,7 +25,8 @@ from mfm.conditions import fusable
 from mfm.config import Config, base
 from mfm.data.corpora import mosi
 from mfm.data.dataset import Dataset
-from mfm.train import Member, Outcome, Task, train
+from mfm.pack import Member, Outcome, Task
+from mfm.train import train
 from studies.ground import real
 
 COMPLETIONS = 4  # trials of one structure, which train together

@@ -22,10 +22,10 @@ from mfm.batch import Batch
 from mfm.config import Config, base
 from mfm.data.dataset import Dataset, Modality, Task
 from mfm.model import MFM
+from mfm.pack import Member, Pack
+from mfm.pack import Task as Training
 from mfm.shape import Shape
 from mfm.streams import Quiet
-from mfm.train import Member, _Pack
-from mfm.train import Task as Training
 
 FEATURES = {"language": 300, "acoustic": 5, "visual": 20}
 BATCH, STEPS = 32, 20
@@ -73,11 +73,11 @@ def plain_epoch(model: PlainMFM, optimiser: torch.optim.Adam, data: Dataset) -> 
         optimiser.step()
 
 
-def fused_pack(data: Dataset, num_members: int) -> _Pack:
+def fused_pack(data: Dataset, num_members: int) -> Pack:
     """A pack of members that differ in their seeds."""
     members = [Member(name=str(k), config=CONFIG, seed=k, fold=data.fold) for k in range(num_members)]
     task = Training(epochs=1, metric="valid_mae", mode="min", test=False)
-    pack = _Pack(data, members, task=task, device=torch.device("cpu"))
+    pack = Pack(data, members, task=task, device=torch.device("cpu"))
     pack.epoch = 1
     return pack
 

@@ -114,6 +114,10 @@ class Config:
     mult_dropout: float = 0.1  # MulT: on every residual branch, and inside the two-layer parts
     marn_dropout: float = 0.2  # MARN: of the reduced states
 
+    # In training, each modality of each item is hidden with this probability, and generated all the same; one is
+    # always left (mfm.missing). For models that are to work with missing modalities.
+    modality_dropout: float = 0.0
+
     # Objective: L = weight_label c_Y + sum_i weight_i c_Xi + weight_prior sum_k (MMD_k or KL_k).
     label_loss: bool = True  # False: the purely generative end; a linear probe on the frozen factors predicts
     weight_label: float = 1.0

@@ -6,20 +6,21 @@ Shapes: K members, N items, B items of a batch, C outputs.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from mfm.batch import Batch
 from mfm.data.dataset import Dataset
 from mfm.feed import Feed, Rows
 from mfm.latents import Posterior
 from mfm.losses import label_loss, mmd, reconstruction_losses
 from mfm.metrics import score
-from mfm.model import MFM
-from mfm.streams import Quiet
+from mfm.model import Output
+from mfm.streams import Noise, Quiet
 
 BATCH_SIZE = 128
 # The kernel under which every prior is measured, whichever it was trained with: an inert prior is seen to be so.
@@ -36,8 +37,12 @@ class Predictions:
 
 
 @torch.no_grad()
-def predict(model: MFM, feed: Feed, rows: Sequence[np.ndarray]) -> Predictions:
-    """Predictions and losses; `rows` holds one array of items per member."""
+def predict(model: Callable[[Batch, Noise], Output], feed: Feed, rows: Sequence[np.ndarray]) -> Predictions:
+    """Predictions and losses; `rows` holds one array of items per member.
+
+    Args:
+        model: an MFM, or what answers in its place.
+    """
     everything = Rows.of(rows)
     predictions, codes = [], defaultdict[str, list[Code]](list)
     losses = _WeightedMeans()

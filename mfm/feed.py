@@ -92,6 +92,11 @@ class Feed:
             weight_KB=weight,
         )
 
+    @property
+    def zeros(self) -> dict[str, Tensor]:
+        """What a value of 0 in the file becomes, by modality: (K, 1, 1, D) of a sequence, (K, 1, D) of a vector."""
+        return {name: channel.zero for name, channel in self._channels.items()}
+
 
 class _Channel:
     """One modality, step-major, so that a gathered batch is (K, T, B, D) without a copy.
@@ -130,6 +135,11 @@ class _Channel:
 
     def restored(self, x: Tensor) -> Tensor:
         return x / self._factor + self._mean
+
+    @property
+    def zero(self) -> Tensor:
+        """What a value of 0 in the file becomes."""
+        return -self._mean * self._factor
 
     def read(self, index_KB: Tensor, steps: int | None) -> tuple[Tensor, Tensor | None]:
         place = index_KB

@@ -49,9 +49,9 @@ def total_loss(
 def label_loss(prediction_KBC: Tensor, target: Tensor, weight_KB: Tensor | None) -> Tensor:
     """c_Y (K,): mean absolute error over items and targets, or cross-entropy for integer targets."""
     if target.is_floating_point():
-        return _mean((prediction_KBC - target).abs().mean(dim=-1), weight_KB)
+        return weighted_mean((prediction_KBC - target).abs().mean(dim=-1), weight_KB)
     losses = cross_entropy(prediction_KBC.flatten(0, 1), target.flatten(), reduction="none")
-    return _mean(losses.view_as(target), weight_KB)
+    return weighted_mean(losses.view_as(target), weight_KB)
 
 
 def reconstruction_losses(output: Output, batch: Batch) -> dict[str, Tensor]:
@@ -101,7 +101,7 @@ def kl_losses(posteriors: Mapping[str, Posterior], weight_KB: Tensor | None) -> 
     official code sums over items as well, so that its beta grows with the batch (MFM.md 1.6).
     """
     return {
-        name: _mean(0.5 * (mean.square() + v.exp() - 1 - v).sum(dim=-1), weight_KB)
+        name: weighted_mean(0.5 * (mean.square() + v.exp() - 1 - v).sum(dim=-1), weight_KB)
         for name, (mean, v) in posteriors.items()
     }
 
@@ -146,7 +146,7 @@ def _squared_distances(a_KBZ: Tensor, b_KBZ: Tensor) -> Tensor:
     return torch.baddbmm(norms, a_KBZ, b_KBZ.transpose(1, 2), alpha=-2).clamp_min(0.0)
 
 
-def _mean(values: Tensor, weight: Tensor | None) -> Tensor:
+def weighted_mean(values: Tensor, weight: Tensor | None) -> Tensor:
     """Mean over all axes but the members', weighted; 0 where all weights are 0."""
     if weight is None:
         return values.flatten(1).mean(dim=1)

@@ -63,7 +63,7 @@ class MFM(nn.Module):
         widths = {name: m.width for name, m in self.maps.items() if isinstance(m, FactorMap)}
         shared = 0 if self.map_y is None else self.map_y.width
         conditions = {name: shared + widths.get(name, widths.get(SHARED, 0)) for name in config.used}
-        self.decoders = _decoders(num_members, config, shape, conditions)
+        self.decoders = decoders_of(num_members, config, shape, conditions)
         encoding = 0 if self.encoder is None else self.encoder.width
         self.label = _label_decoder(num_members, config, shape, shared or encoding or sum(widths.values()))
 
@@ -71,6 +71,27 @@ class MFM(nn.Module):
         """Infers, generates and predicts."""
         encoding = None if self.encoder is None else self.encoder(batch, noise)
         latents, posteriors = self._codes(batch, encoding, noise)
+        return self.decode(latents, batch, noise, encoding=encoding, posteriors=posteriors)
+
+    def codes(self, batch: Batch, noise: Noise) -> dict[str, Tensor]:
+        """Z alone: "y", a modality, or "shared" -> (K, B, d)."""
+        return self._codes(batch, None if self.encoder is None else self.encoder(batch, noise), noise)[0]
+
+    def decode(
+        self,
+        latents: Mapping[str, Tensor],
+        batch: Batch,
+        noise: Noise,
+        *,
+        encoding: Tensor | None = None,
+        posteriors: Mapping[str, Posterior] | None = None,
+    ) -> Output:
+        """Generates and predicts from codes, in the order of `codes`; of the batch, only numbers of steps are read.
+
+        Args:
+            encoding: what the label decoder reads where the encoder is a plain classifier.
+            posteriors: the distributions that the codes are samples of.
+        """
         factors = self.factors(latents, noise)
         if "y" in factors:
             label_input = factors["y"]
@@ -78,7 +99,7 @@ class MFM(nn.Module):
             label_input = torch.cat(list(factors.values()), dim=-1) if encoding is None else encoding
         return Output(
             latents=latents,
-            posteriors=posteriors,
+            posteriors=posteriors or {},
             factors=factors,
             reconstructions=self.generate(factors, batch.num_steps),
             label_input=label_input,
@@ -197,7 +218,8 @@ def _spreads(num_members: int, config: Config, model: MFM) -> nn.ModuleDict:
     return spreads
 
 
-def _decoders(num_members: int, config: Config, shape: Shape, conditions: Mapping[str, int]) -> nn.ModuleDict:
+def decoders_of(num_members: int, config: Config, shape: Shape, conditions: Mapping[str, int]) -> nn.ModuleDict:
+    """One decoder a modality of `shape`, each of a condition this wide."""
     if config.decoders == "none":
         return nn.ModuleDict()
     sequence = FirstStepDecoder if config.decoders == "first_step" else EveryStepDecoder

@@ -12,7 +12,8 @@ from mfm.config import Config, Knob
 from mfm.data.dataset import Dataset
 from mfm.data.folds import Folds
 from mfm.fingerprint import code_sha256, data_sha256
-from mfm.train import Epoch, Member, Outcome, State, Task, train
+from mfm.pack import Member, Outcome, State, Task
+from mfm.train import Epoch, train
 
 # A sum that is split among threads has other bits; and workers have one core each.
 NUM_THREADS = 1
@@ -53,12 +54,23 @@ class MFMObjective:
     Args:
         folds: which items are train, valid and test in each split.
         metric: the validation metric whose best epoch is kept, e.g. "valid_mae"; `mode` says which side is better.
+        robustness: whether confirm runs are scored with missing and noisy modalities, too.
         device: "auto" takes a GPU where there is one.
     """
 
-    def __init__(self, dataset: Dataset, *, folds: Folds, metric: str, mode: str, device: str = "auto") -> None:
+    def __init__(
+        self,
+        dataset: Dataset,
+        *,
+        folds: Folds,
+        metric: str,
+        mode: str,
+        robustness: bool = False,
+        device: str = "auto",
+    ) -> None:
         self._dataset, self._folds = dataset, folds
         self._metric, self._mode, self._device_name = metric, mode, device
+        self._robustness = robustness
 
     @property
     def data_sha256(self) -> str:
@@ -98,7 +110,13 @@ class MFMObjective:
             )
             for run in pack.runs
         ]
-        task = Task(epochs=pack.epochs, metric=self._metric, mode=self._mode, test=pack.phase == "confirm")
+        task = Task(
+            epochs=pack.epochs,
+            metric=self._metric,
+            mode=self._mode,
+            test=pack.phase == "confirm",
+            robustness=self._robustness,
+        )
         return train(self._dataset, members, task=task, device=_device(self._device_name), state=state)
 
 

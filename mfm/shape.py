@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from mfm.data.dataset import Dataset
@@ -26,4 +26,13 @@ class Shape:
             kinds={m.name: m.kind for m in modalities},
             num_outputs=dataset.task.num_outputs,
             images={m.name: m.image_shape for m in modalities if m.image_shape is not None},
+        )
+
+    def only(self, names: Collection[str]) -> Shape:
+        """The shape with these modalities alone."""
+        return Shape(
+            num_features={name: width for name, width in self.num_features.items() if name in names},
+            kinds={name: kind for name, kind in self.kinds.items() if name in names},
+            num_outputs=self.num_outputs,
+            images={name: sizes for name, sizes in self.images.items() if name in names},
         )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -20,7 +20,7 @@ from orchestrator.ledger import Bundle, Ledger, usable
 from orchestrator.plan import Done, GoOn, Plan, Wait, no_more_seeds
 from orchestrator.provenance import Commit
 from orchestrator.rows import Course, Ending, Maker, now
-from orchestrator.schema import ITEM_COLUMNS
+from orchestrator.schema import EVALUATION_COLUMNS, ITEM_COLUMNS
 from orchestrator.study import Fingerprint, Pack, Run, Study
 
 logger = logging.getLogger(__name__)
@@ -211,7 +211,9 @@ class Conductor:
         if unknown := set(outcome.metrics) - set(self.study.modes):
             raise StudyError(f"the objective reports metrics that the study does not declare: {sorted(unknown)}")
         if outcome.items is not None:
-            _require_columns(outcome.items)
+            _require_columns("items", outcome.items, ITEM_COLUMNS)
+        if outcome.evaluations is not None:
+            _require_columns("evaluations", outcome.evaluations, EVALUATION_COLUMNS)
         return Ending(status="completed", outcome=outcome, seconds=seconds)
 
     def _tell(self, course: Course, run: Run, ending: Ending) -> None:
@@ -261,11 +263,11 @@ class _Nobody:
 def _nothing() -> None: ...
 
 
-def _require_columns(items: Mapping[str, np.ndarray]) -> None:
-    """Raises a StudyError unless test predictions are whole columns of one length."""
-    lengths = {name: len(column) for name, column in items.items()}
-    if set(lengths) != set(ITEM_COLUMNS) or len(set(lengths.values())) > 1:
-        raise StudyError(f"items must be columns {', '.join(ITEM_COLUMNS)} of one length; got {lengths}")
+def _require_columns(table: str, columns: Mapping[str, np.ndarray], names: Sequence[str]) -> None:
+    """Raises a StudyError unless these are whole columns of one length."""
+    lengths = {name: len(column) for name, column in columns.items()}
+    if set(lengths) != set(names) or len(set(lengths.values())) > 1:
+        raise StudyError(f"{table} must be columns {', '.join(names)} of one length; got {lengths}")
 
 
 def printable(text: str) -> str:

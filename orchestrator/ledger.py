@@ -45,6 +45,7 @@ class Bundle:
     run: Mapping[str, Any]
     epochs: Sequence[Mapping[str, Any]]
     items: Mapping[str, Sequence[Any]]  # columns
+    evaluations: Mapping[str, Sequence[Any]] = field(default_factory=dict)  # columns
 
 
 @dataclass(kw_only=True)
@@ -130,6 +131,8 @@ class Ledger:
             self._journal.append(events.kind_of(event), events.to_json(event))
             return
         payload = {"run": bundle.run, "epochs": bundle.epochs, "items": bundle.items}
+        if bundle.evaluations:
+            payload["evaluations"] = bundle.evaluations
         self._journal.append(events.kind_of(event), events.to_json(event), payload=payload)
         self._told.add(event.run_id)
         self._unpublished[event.run_id] = bundle
@@ -376,10 +379,14 @@ def _rows(schema: pa.Schema, name: str, bundles: Sequence[Bundle]) -> pa.Table:
     if name == "epochs":
         return table(schema, [{"run_id": b.run["run_id"], **epoch} for b in bundles for epoch in b.epochs])
     if name == "items":
-        return pa.concat_tables([schema.empty_table(), *(_item_rows(schema, b) for b in bundles if b.items)])
+        return pa.concat_tables([schema.empty_table(), *(_columns(schema, b, b.items) for b in bundles if b.items)])
+    if name == "evaluations":
+        tables = [_columns(schema, b, b.evaluations) for b in bundles if b.evaluations]
+        return pa.concat_tables([schema.empty_table(), *tables])
     return schema.empty_table()
 
 
-def _item_rows(schema: pa.Schema, bundle: Bundle) -> pa.Table:
-    num_rows = len(bundle.items["item"])
-    return pa.table({"run_id": [bundle.run["run_id"]] * num_rows, **bundle.items}, schema=schema)
+def _columns(schema: pa.Schema, bundle: Bundle, columns: Mapping[str, Sequence[Any]]) -> pa.Table:
+    """A run's own columns, with its name in front."""
+    num_rows = len(next(iter(columns.values())))
+    return pa.table({"run_id": [bundle.run["run_id"]] * num_rows, **columns}, schema=schema)

@@ -54,6 +54,11 @@ class Outcome(Protocol):
         ...
 
     @property
+    def evaluations(self) -> Mapping[str, np.ndarray] | None:
+        """Test scores under other conditions, as columns condition, modality, level, metric, value; None: none."""
+        ...
+
+    @property
     def weights(self) -> Mapping[str, np.ndarray] | None:
         """Parameters by name; None: not to be kept."""
         ...
@@ -108,3 +113,4 @@ class PlainOutcome:
     metrics: Mapping[str, float]
     items: Mapping[str, np.ndarray] | None = None
     weights: Mapping[str, np.ndarray] | None = None
+    evaluations: Mapping[str, np.ndarray] | None = None

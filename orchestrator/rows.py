@@ -58,11 +58,13 @@ class Maker:
 
     def bundle(self, course: Course, run: Run, ending: Ending) -> Bundle:
         """Everything that is stored of a run."""
-        items = {} if ending.outcome is None or ending.outcome.items is None else ending.outcome.items
+        items = None if ending.outcome is None else ending.outcome.items
+        evaluations = None if ending.outcome is None else ending.outcome.evaluations
         return Bundle(
             run=self._row(course, run, ending),
             epochs=[{"epoch": e.epoch, **e.metrics[run.run_id]} for e in course.epochs_of(run)],
-            items={name: np.asarray(column).tolist() for name, column in items.items()},
+            items=_plain(items or {}),
+            evaluations=_plain(evaluations or {}),
         )
 
     def _row(self, course: Course, run: Run, ending: Ending) -> dict[str, Any]:
@@ -113,6 +115,10 @@ class Maker:
         values = {e.epoch: sign * e.metrics[run.run_id][self.study.search_metric] for e in epochs}
         finite = [epoch for epoch, value in values.items() if np.isfinite(value)]
         return min(finite, key=lambda epoch: values[epoch], default=None)
+
+
+def _plain(columns: Mapping[str, np.ndarray]) -> dict[str, list[Any]]:
+    return {name: np.asarray(column).tolist() for name, column in columns.items()}
 
 
 def now() -> str:

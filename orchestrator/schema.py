@@ -16,6 +16,7 @@ from orchestrator.study import Knob, Study
 
 SCHEMA_VERSION = 1
 TABLES = ("epochs", "items", "evaluations", "artifacts", "runs")  # in the order in which a part is published
+EVALUATION_COLUMNS = ("condition", "modality", "level", "metric", "value")
 ITEM_COLUMNS = ("item", "group", "target", "y", "prediction")
 
 _TIME = pa.timestamp("us", tz="UTC")

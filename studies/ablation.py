@@ -37,6 +37,7 @@ class Question:
     search_metric: str = "valid_mae"
     primary_metric: str = "test_mae"
     num_splits: int = 1
+    robustness: bool = False  # confirm runs are scored with missing and noisy modalities, too
     nested: bool = False  # one search per split: no test item of a split is chosen by
     generates: bool = False  # whether generated items are left for the report (studies.generation)
 

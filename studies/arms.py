@@ -68,6 +68,16 @@ def objectives() -> tuple[Arm, ...]:
     return tuple(Arm(name=name, pins=pins) for name, pins in _OBJECTIVES.items())
 
 
+def missing() -> tuple[Arm, ...]:
+    """What may make a model robust: training with hidden modalities; and the two ends of the objective."""
+    pins: dict[str, dict[str, Knob]] = {
+        REFERENCE: {},
+        "modality_dropout": {"modality_dropout": 0.3},
+        **{end: _OBJECTIVES[end] for end in ("generative_end", "discriminative_end")},
+    }
+    return tuple(Arm(name=name, pins=own) for name, own in pins.items())
+
+
 def encoders() -> tuple[Arm, ...]:
     """The encoders of the multimodal factor; the first is the reference, and the default of the study's knobs."""
     return tuple(Arm(name=name, pins={"encoder": name} if name != ENCODERS[0] else {}) for name in ENCODERS)

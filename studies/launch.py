@@ -92,6 +92,7 @@ def _objective(question: Question, study: Study) -> Objective:
         folds=question.folds,
         metric=study.search_metric,
         mode=study.modes[study.search_metric],
+        robustness=question.robustness,
     )
 
 

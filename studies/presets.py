@@ -69,6 +69,13 @@ IMAGES: Mapping[str, Preset] = {
         words="every arm, 3 searches of 34 trials, 30 seeds, for a cluster", trials=102, seeds=30, epochs=40, searches=3
     ),
 }
+MISSING: Mapping[str, Preset] = {
+    "quick": Preset(words="4 arms on a planted set, a few minutes on 2 cores", trials=8, seeds=10, epochs=16),
+    "standard": Preset(words="4 arms, 2 searches of 12 trials, 20 seeds", trials=24, seeds=20, epochs=25, searches=2),
+    "paper": Preset(
+        words="4 arms, 3 searches of 67 trials, 60 seeds, for a cluster", trials=201, seeds=60, epochs=50, searches=3
+    ),
+}
 SENSITIVITY: Mapping[str, Preset] = {
     "quick": Preset(words="a planted set of its own, a few minutes on 2 cores", trials=60, seeds=3, epochs=12),
     "standard": Preset(words="200 trials, under 2 hours on 2 cores on MOSI", trials=200, seeds=10, epochs=25),

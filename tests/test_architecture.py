@@ -95,6 +95,7 @@ def loaded_by(statement: str) -> set[str]:
     [
         "mosi_ablation",
         "mosi_encoders",
+        "mosi_missing",
         "mosi_objectives",
         "mosi_sensitivity",
         "mosi_factorial",

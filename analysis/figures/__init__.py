@@ -12,6 +12,7 @@ from analysis.figures.history import history, search_history
 from analysis.figures.importance import importance
 from analysis.figures.interaction import interaction
 from analysis.figures.parallel import parallel_coordinates
+from analysis.figures.robustness import missing, noise_curves
 from analysis.figures.sensitivity import sensitivity, sensitivity_slice
 from analysis.figures.style import COLUMN, PAGE, save
 
@@ -27,6 +28,8 @@ __all__ = [
     "interaction",
     "learning_curve",
     "learning_curves",
+    "missing",
+    "noise_curves",
     "parallel_coordinates",
     "reconstructed",
     "sampled",

@@ -54,6 +54,10 @@ class SharedEncoder(nn.Module):
         self.lstm = Lstm(num_members, num_features, width)
         self.affine = Linear(num_members, width, width)
 
+    def forward(self, batch: Batch) -> Tensor:
+        """The code, or its mean (K, B, width)."""
+        return self.code(self.features(batch))
+
     def features(self, batch: Batch) -> Tensor:
         """What the code is a map of (K, B, width)."""
         return fused_state(self.lstm, batch)

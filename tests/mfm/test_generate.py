@@ -15,8 +15,9 @@ from mfm.data.planted import Plan, planted
 from mfm.data.planted_digits import Plan as DigitPlan
 from mfm.data.planted_digits import planted_digits
 from mfm.generate import Trained, exchanged, observed, present, reconstructed, restyled, sampled, trained
-from mfm.train import Member, Outcome, train
-from mfm.train import Task as Training
+from mfm.pack import Member, Outcome
+from mfm.pack import Task as Training
+from mfm.train import train
 
 NAMES = ("large", "small")
 KNOBS = {

@@ -16,10 +16,11 @@ from mfm.data.prepare import scale
 from mfm.encoders.image import ImageEmbedding
 from mfm.layers import initialise
 from mfm.model import MFM
+from mfm.pack import Member
+from mfm.pack import Task as Training
 from mfm.shape import Shape
 from mfm.streams import Quiet
-from mfm.train import Member, train
-from mfm.train import Task as Training
+from mfm.train import train
 
 NAMES = ("large", "small")
 IMAGES = {"large": (2, 9, 11), "small": (1, 4, 5)}  # odd and even sides, one and two channels

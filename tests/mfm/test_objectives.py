@@ -20,11 +20,12 @@ from mfm.latents import Posterior
 from mfm.layers import initialise
 from mfm.losses import kl_losses
 from mfm.model import MFM
+from mfm.pack import Member
+from mfm.pack import Task as Training
 from mfm.schedule import num_generative, stage_of
 from mfm.shape import Shape
 from mfm.streams import Fresh, Quiet
-from mfm.train import Member, train
-from mfm.train import Task as Training
+from mfm.train import train
 
 PLAN = Plan(
     num_items={"train": 60, "valid": 24, "test": 30},

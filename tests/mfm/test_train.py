@@ -15,9 +15,10 @@ from mfm.data.dataset import Dataset, Task
 from mfm.data.folds import Folds
 from mfm.data.planted import Plan, planted
 from mfm.model import num_parameters
+from mfm.pack import Member, Outcome
+from mfm.pack import Task as Training
 from mfm.shape import Shape
-from mfm.train import Epoch, Member, Outcome, train
-from mfm.train import Task as Training
+from mfm.train import Epoch, train
 
 PLAN = Plan(
     num_items={"train": 50, "valid": 24, "test": 30},

@@ -176,6 +176,20 @@ def test_numbers_of_numpy_are_numbers(conduct: Callable, runs: Callable) -> None
     assert set(runs().status) <= {"completed", "pruned"}
 
 
+def test_evaluations_are_published_with_their_run(conduct: Callable, runs: Callable, tmp_path: Path) -> None:
+    import pandas as pd
+
+    columns = {"condition": ["complete", "noise/drop"], "modality": ["", "a"], "level": [0.0, 0.5]}
+    numbers = {"metric": ["test_loss"] * 2, "value": [1.0, 2.0]}
+    objective = Shaped(
+        outcome=lambda o: PlainOutcome(best_epoch=1, metrics=o.metrics, items=o.items, evaluations=columns | numbers)
+    )
+    conduct(toy_study(), objective)
+    table = pd.read_parquet(tmp_path / "results" / "evaluations")
+    assert set(table.run_id) == set(runs().query("status == 'completed'").run_id)
+    assert table.groupby("run_id").value.agg(list).map(lambda values: values == [1.0, 2.0]).all()
+
+
 @pytest.mark.parametrize(
     ("objective", "words"),
     [
@@ -183,6 +197,10 @@ def test_numbers_of_numpy_are_numbers(conduct: Callable, runs: Callable) -> None
         (
             Shaped(outcome=lambda o: PlainOutcome(best_epoch=1, metrics=o.metrics, items={"item": ["a"], "y": [1.0]})),
             "items must be columns item, group, target, y, prediction",
+        ),
+        (
+            Shaped(outcome=lambda o: PlainOutcome(best_epoch=1, metrics=o.metrics, evaluations={"level": [1.0]})),
+            "evaluations must be columns condition, modality, level, metric, value",
         ),
     ],
 )

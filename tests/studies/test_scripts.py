@@ -178,6 +178,19 @@ def test_each_emotion_of_iemocap_is_a_study_of_its_own(tmp_path: Path) -> None:
     assert set(items.prediction) <= {0.0, 1.0}
 
 
+def test_the_missing_study_scores_every_subset_and_noise_in_the_ledger_and_the_report(tmp_path: Path) -> None:
+    arguments = ("--trials", "1", "--seeds", "2", "--epochs", "1", "--arms", "modality_dropout", "--serial")
+    done = call("mosi_missing", "--results", str(tmp_path), *arguments)
+    assert done.returncode == 0, done.stderr
+    rows = pd.read_parquet(tmp_path / "evaluations")
+    assert rows.run_id.nunique() == 4, "the confirm runs"
+    table = pd.read_csv(tmp_path / "report" / "tables" / "missing.csv")
+    assert {"arm", "missing", "method", "metric", "n_seeds", "mean", "sd"} <= set(table.columns)
+    assert table[table.method == "surrogate"].missing.nunique() == 6
+    assert set(pd.read_csv(tmp_path / "report" / "tables" / "robustness_area.csv").measure) == {"area", "lost"}
+    assert 'id="figure-missing"' in (tmp_path / "report" / "index.html").read_text()
+
+
 def test_a_factorial_study_records_its_design_and_reports_its_effects(tmp_path: Path) -> None:
     arguments = ("--trials", "0", "--seeds", "3", "--epochs", "2", "--serial", "--components", "prior,language")
     done = call("mosi_factorial", "--results", str(tmp_path), *arguments)
