@@ -53,12 +53,15 @@ class MFMObjective:
     Args:
         folds: which items are train, valid and test in each split.
         metric: the validation metric whose best epoch is kept, e.g. "valid_mae"; `mode` says which side is better.
+        rerank_folds: parts of the items that are not tested, in which the best of a search are ranked again.
         device: "auto" takes a GPU where there is one.
     """
 
-    def __init__(self, dataset: Dataset, *, folds: Folds, metric: str, mode: str, device: str = "auto") -> None:
+    def __init__(
+        self, dataset: Dataset, *, folds: Folds, metric: str, mode: str, rerank_folds: int = 5, device: str = "auto"
+    ) -> None:
         self._dataset, self._folds = dataset, folds
-        self._metric, self._mode, self._device_name = metric, mode, device
+        self._metric, self._mode, self._rerank_folds, self._device_name = metric, mode, rerank_folds, device
 
     @property
     def data_sha256(self) -> str:
@@ -94,12 +97,19 @@ class MFMObjective:
                 name=run.run_id,
                 config=Config.from_knobs(run.knobs, names),
                 seed=run.seed,
-                fold=self._folds.of(self._dataset, run.split),
+                fold=self._fold(run, pack.phase),
             )
             for run in pack.runs
         ]
         task = Task(epochs=pack.epochs, metric=self._metric, mode=self._mode, test=pack.phase == "confirm")
         return train(self._dataset, members, task=task, device=_device(self._device_name), state=state)
+
+    def _fold(self, run: Run, phase: str) -> np.ndarray:
+        """The fold of every item (N,). The split of a rerank run names a split of the study and a part of it."""
+        if phase != "rerank":
+            return self._folds.of(self._dataset, run.split)
+        split, part = divmod(run.split, self._rerank_folds)
+        return self._folds.inner(self._dataset, split, part=part, num_parts=self._rerank_folds)
 
 
 def _device(name: str) -> torch.device:

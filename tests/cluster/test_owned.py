@@ -16,7 +16,7 @@ from room import Room
 
 pytestmark = pytest.mark.cluster
 UP = "cd studies && .venv/bin/ray up -y cluster-owned.yaml"
-SMALL = "--arms no_prior,without_language --trials 8 --seeds 8 --epochs 30"
+SMALL = "--arms no_prior,without_language --trials 8 --rerank 0 --seeds 8 --epochs 30"
 WORKERS = ("worker1", "worker2")
 
 
