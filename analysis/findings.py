@@ -11,6 +11,7 @@ from analysis.cost import cost
 from analysis.load import Results
 from analysis.sensitivity import Slice, slices
 from analysis.trials import Trials, trials
+from analysis.tuning import tuning
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +23,7 @@ class Findings:
     effects: pd.DataFrame
     paired: pd.DataFrame
     fairness: pd.DataFrame
+    tuning: pd.DataFrame
     cost: pd.DataFrame
     failures: pd.DataFrame
     progress: pd.DataFrame
@@ -49,6 +51,7 @@ def find(results: Results, *, seed: int = 0) -> Findings:
         effects=tables.effects(results),
         paired=tables.paired(results),
         fairness=tables.fairness(results),
+        tuning=tuning(results),
         cost=cost(results),
         failures=tables.failures(results),
         progress=tables.progress(results),

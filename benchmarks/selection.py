@@ -21,7 +21,6 @@ from pathlib import Path
 
 import numpy as np
 import optuna
-from optuna.trial import FixedTrial, Trial
 from scipy import stats
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
@@ -119,15 +118,18 @@ def _spearman(values: np.ndarray, test: np.ndarray) -> str:
     """With the bootstrap's percentile interval over configurations."""
     rng = np.random.default_rng(0)
     again = rng.integers(0, len(test), (2000, len(test)))
-    low, high = np.quantile([stats.spearmanr(values[i], test[i]).statistic for i in again], [0.025, 0.975])
-    return f"{stats.spearmanr(values, test).statistic:.2f} ({low:.2f} to {high:.2f})"
+    low, high = np.quantile([_rank_correlation(values[i], test[i]) for i in again], [0.025, 0.975])
+    return f"{_rank_correlation(values, test):.2f} ({low:.2f} to {high:.2f})"
+
+
+def _rank_correlation(one: np.ndarray, other: np.ndarray) -> float:
+    return float(np.corrcoef(stats.rankdata(one), stats.rankdata(other))[0, 1])
 
 
 def _draw(study: Study, number: int) -> Knobs:
     """A configuration from the space: the knobs that have a meaning."""
     sampler = optuna.samplers.RandomSampler(seed=derive(study.seed, "selection", number))
     trial = optuna.create_study(sampler=sampler).ask(dict(study.searched))
-    assert isinstance(trial, Trial | FixedTrial)
     return dict(trial.params)
 
 
@@ -159,7 +161,7 @@ def _known(path: Path | None) -> list[dict[str, float]]:
 def _append(path: Path, row: Mapping[str, float]) -> None:
     is_new = not path.exists()
     with path.open("a", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS)
+        writer = csv.DictWriter(file, list[str](COLUMNS))
         if is_new:
             writer.writeheader()
         writer.writerow(row)

@@ -113,7 +113,7 @@ def test_a_candidate_that_fails_in_a_fold_is_not_chosen(conduct: Callable, runs:
                 return float("nan") if pack.phase == "rerank" and run.split == 2 else -1.0
             return super()._final(pack, run)
 
-    base = toy_study().base | {"x": 1.0}
+    base = dict(toy_study().base) | {"x": 1.0}
     conduct(study(base=base, arms=(Arm(name="full"),)), Fragile())
     rows = runs()
     default = rows[(rows.phase == "search") & (rows["param:x"] == 1.0)].config_id.iloc[0]
