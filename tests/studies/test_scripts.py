@@ -111,18 +111,8 @@ def test_the_command_that_best_prints_trains_the_run_to_the_same_bits(finished: 
 
 def test_the_encoder_study_shows_size_and_cost_beside_the_metric(tmp_path: Path) -> None:
     results = tmp_path / "results"
-    arguments = (
-        "--trials",
-        "2",
-        "--seeds",
-        "2",
-        "--epochs",
-        "1",
-        "--rerank",
-        "0",
-        "--arms",
-        "tfn,lmf,mult,marn,late_fusion,ef_lstm",
-    )
+    arms = ("--arms", "tfn,lmf,mult,marn,late_fusion,ef_lstm")
+    arguments = ("--trials", "2", "--seeds", "2", "--epochs", "1", "--rerank", "0", *arms)
     done = call("mosi_encoders", "--results", str(results), *arguments, "--serial")
     assert done.returncode == 0, done.stderr
     assert "report/tables/cost.csv" in done.stdout
