@@ -12,6 +12,7 @@ from analysis.generated import Generated, read_generated
 from analysis.load import Results
 from analysis.sensitivity import Slice, slices
 from analysis.trials import Trials, trials
+from analysis.tuning import tuning
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +24,7 @@ class Findings:
     effects: pd.DataFrame
     paired: pd.DataFrame
     fairness: pd.DataFrame
+    tuning: pd.DataFrame
     cost: pd.DataFrame
     failures: pd.DataFrame
     progress: pd.DataFrame
@@ -54,6 +56,7 @@ def find(results: Results, *, seed: int = 0) -> Findings:
         effects=tables.effects(results),
         paired=tables.paired(results),
         fairness=tables.fairness(results),
+        tuning=tuning(results),
         cost=cost(results),
         failures=tables.failures(results),
         progress=tables.progress(results),

@@ -50,6 +50,11 @@ class Results:
         )
 
     @cached_property
+    def rerank(self) -> pd.DataFrame:
+        """The fold runs by which the best of the searches were ranked again, each with its last try."""
+        return _last_tries(self.runs[self.runs["phase"] == "rerank"], ["arm", "search", "config_id", "split"])
+
+    @cached_property
     def confirm(self) -> pd.DataFrame:
         """The confirm runs that count: those of the configurations chosen now, each with its last try."""
         runs = self.runs[self.runs["phase"] == "confirm"]

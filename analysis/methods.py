@@ -39,7 +39,20 @@ def _searched(results: Results) -> list[str]:
     return [
         f"Each arm was tuned by {searches}, with a sampler and a pruner of its own: {runs} per arm over "
         f"{count(len(study.space), 'knob')}, none of which any arm pins, judged by "
-        f"{metric_name(study.search_metric)}. Of {count(len(search), 'search run')}, {told}."
+        f"{metric_name(study.search_metric)}. Of {count(len(search), 'search run')}, {told}.",
+        *_ranked_again(results),
+    ]
+
+
+def _ranked_again(results: Results) -> list[str]:
+    folds = results.rerank
+    if folds.empty:
+        return []
+    num_best = folds.groupby(["arm", "search"])["config_id"].nunique()
+    num_folds = folds.groupby(["arm", "search", "config_id"])["split"].nunique()
+    return [
+        f"The best {span(num_best)} of each search were then ranked again by {span(num_folds)}-fold over the groups of "
+        f"the items that are not tested ({count(len(folds), 'run')}); the best mean was chosen."
     ]
 
 

@@ -77,6 +77,7 @@ def _search_parts(found: Findings) -> dict[str, Any]:
     return {
         "cost": _cost(found.cost, study),
         "fairness": _fairness(found.fairness, found.failures, study),
+        "tuning": _tuning(found.tuning, study),
         "unfair": methods.unfair(found.fairness, found.failures),
         "failures": [row for row in _rows(found.failures) if row["failed"]],
         "leading": prose.importance_in_words(found.importance) if len(found.importance) else "",
@@ -169,6 +170,17 @@ def _fairness(fairness: pd.DataFrame, failures: pd.DataFrame, study: Study) -> l
         row
         | {"time": duration(row["train_seconds"]), "best": fixed(row["best_valid"], d), "odd": row["p_differs"] <= 0.05}
         for row in _rows(both)
+    ]
+
+
+def _tuning(tuning: pd.DataFrame, study: Study) -> list[dict[str, Any]]:
+    d = decimals(study.smallest_effect)
+    return [
+        row
+        | {name: signed(row[name], d) if pd.notna(row[name]) else "–" for name in ("late_gain", "optimism")}
+        | {name: fixed(row[name], d) for name in ("test_mean", "test_by_valid", "test_by_test")}
+        | {"time": duration(row["train_seconds"]), "ended": {True: "yes", False: "no"}.get(row["converged"], "–")}
+        for row in _rows(tuning)
     ]
 
 

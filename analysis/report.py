@@ -60,6 +60,7 @@ def _write_tables(found: Findings, folder: Path) -> None:
         "importance": found.importance[tables.IMPORTANCE_COLUMNS],
         "fairness": found.fairness,
         "cost": found.cost,
+        "tuning": found.tuning,
         "importance_details": found.importance,
         "seeds": found.paired,
         "failures": found.failures,

@@ -125,6 +125,28 @@ def _check_plan(study: Mapping[str, Any], lines: list[Line], rows: list[dict[str
         confirm = [row for row in rows if row["arm"] == arm and row["phase"] == "confirm"]
         must(len(confirm) == study["seeds"], f"{arm}: {len(confirm)} confirm runs of {study['seeds']}")
         must(len({row["seed"] for row in confirm}) == study["seeds"], f"{arm}: seeds stand twice")
+    _check_folds(study, rows)
+
+
+def _check_folds(study: Mapping[str, Any], rows: list[dict[str, Any]]) -> None:
+    """As many of the best of each search as planned were ranked again, by five folds each."""
+    of_phase: dict[tuple[str, str, int], list[dict[str, Any]]] = defaultdict(list)
+    for row in rows:
+        of_phase[row["phase"], row["arm"], row["search"]].append(row)
+    for arm in study["selected"]:
+        for search in range(study["searches"]):
+            completed = [row for row in of_phase["search", arm, search] if row["status"] == "completed"]
+            most = min(study["rerank"], len(completed))
+            best = {row["config_id"] for row in sorted(completed, key=lambda row: _score(study, row))[:most]}
+            folds = Counter((row["config_id"], row["split"]) for row in of_phase["rerank", arm, search])
+            planned = 5 * most if most > 1 else 0
+            must(len(folds) == folds.total() == planned, f"{arm}: {folds.total()} fold runs of {planned}")
+            must({config for config, _ in folds} in (set(), best), f"{arm}: others than the best were ranked again")
+
+
+def _score(study: Mapping[str, Any], row: Mapping[str, Any]) -> float:
+    value = row[f"metric:{study['search_metric']}"]
+    return value if study["modes"][study["search_metric"]] == "min" else -value
 
 
 def _check_rows(

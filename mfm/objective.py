@@ -55,6 +55,7 @@ class MFMObjective:
         folds: which items are train, valid and test in each split.
         metric: the validation metric whose best epoch is kept, e.g. "valid_mae"; `mode` says which side is better.
         robustness: whether confirm runs are scored with missing and noisy modalities, too.
+        rerank_folds: parts of the items that are not tested, in which the best of a search are ranked again.
         device: "auto" takes a GPU where there is one.
     """
 
@@ -65,12 +66,13 @@ class MFMObjective:
         folds: Folds,
         metric: str,
         mode: str,
+        rerank_folds: int = 5,
         robustness: bool = False,
         device: str = "auto",
     ) -> None:
         self._dataset, self._folds = dataset, folds
         self._metric, self._mode, self._device_name = metric, mode, device
-        self._robustness = robustness
+        self._rerank_folds, self._robustness = rerank_folds, robustness
 
     @property
     def data_sha256(self) -> str:
@@ -106,7 +108,7 @@ class MFMObjective:
                 name=run.run_id,
                 config=Config.from_knobs(run.knobs, names),
                 seed=run.seed,
-                fold=self._folds.of(self._dataset, run.split),
+                fold=self._fold(run, pack.phase),
             )
             for run in pack.runs
         ]
@@ -118,6 +120,13 @@ class MFMObjective:
             robustness=self._robustness,
         )
         return train(self._dataset, members, task=task, device=_device(self._device_name), state=state)
+
+    def _fold(self, run: Run, phase: str) -> np.ndarray:
+        """The fold of every item (N,). The split of a rerank run names a split of the study and a part of it."""
+        if phase != "rerank":
+            return self._folds.of(self._dataset, run.split)
+        split, part = divmod(run.split, self._rerank_folds)
+        return self._folds.inner(self._dataset, split, part=part, num_parts=self._rerank_folds)
 
 
 def _device(name: str) -> torch.device:

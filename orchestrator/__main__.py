@@ -78,7 +78,8 @@ def _status(folder: Folder, study: dict[str, Any], _: argparse.Namespace, consol
     rows = pq.read_table(folder.table("runs"), columns=["arm", "phase", "status"]).to_pylist()
     table = Table(title=study["title"], title_justify="left", box=None, header_style="bold")
     table.add_column("arm")
-    columns = [(phase, status) for phase in ("search", "confirm") for status in ("completed", "pruned", "failed")]
+    phases = ("search", "rerank", "confirm") if study.get("rerank") else ("search", "confirm")
+    columns = [(phase, status) for phase in phases for status in ("completed", "pruned", "failed")]
     for phase, status in columns:
         table.add_column(f"{phase}\n{status}", justify="right")
     for arm in study["selected"]:
@@ -88,7 +89,10 @@ def _status(folder: Folder, study: dict[str, Any], _: argparse.Namespace, consol
     asked = study.get("asked_seeds", {})
     search = study["trials"] * bool(study["space"])
     repeats = study.get("repeats", {})
-    planned = sum(search - repeats.get(arm, 0) + asked.get(arm, study["seeds"]) for arm in study["selected"])
+    folds = study.get("fold_runs", {})
+    planned = sum(
+        search - repeats.get(arm, 0) + folds.get(arm, 0) + asked.get(arm, study["seeds"]) for arm in study["selected"]
+    )
     console.print(
         f"{len(rows)} of about {planned} runs are published in {folder.address}; {_owner(folder)}", markup=False
     )

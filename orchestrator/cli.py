@@ -19,9 +19,9 @@ from orchestrator.history import History
 from orchestrator.objective import Objective
 from orchestrator.origin import origin
 from orchestrator.plan import GoOn, no_more_seeds
-from orchestrator.progress import Tally, duration, tallies
+from orchestrator.progress import Tally, duration, phases_of, tallies
 from orchestrator.run import Options, run
-from orchestrator.study import Fingerprint, Study
+from orchestrator.study import RERANK_FOLDS, Fingerprint, Study
 from orchestrator.words import command_again, lasting
 
 BROKEN, WRONG, INTERRUPTED = 1, 2, 130
@@ -40,6 +40,7 @@ class Arguments:
     seeds: int | Literal["auto"] | None
     max_seeds: int | None
     searches: int | None
+    rerank: int | None
     epochs: int | None
     arms: tuple[str, ...]
     seed: int
@@ -60,6 +61,7 @@ class Arguments:
             "trials": self.trials,
             "seeds": self._seeds_of(study),
             "searches": self.searches,
+            "rerank": self.rerank,
             "epochs": self.epochs,
             "seed": self.seed,
             "selected": self.arms or None,
@@ -168,6 +170,13 @@ def _parser(description: str, presets: Mapping[str, str]) -> argparse.ArgumentPa
         help=f"with --seeds auto, the most per arm (default: {MORE_SEEDS} times the preset's)",
     )
     parser.add_argument("--searches", type=at_least(1), metavar="R", help="independent searches per arm, same trials")
+    parser.add_argument(
+        "--rerank",
+        type=at_least(0),
+        metavar="N",
+        help=f"the best N of each search are ranked again by {RERANK_FOLDS}-fold before one is chosen; 0: by hold-out "
+        "alone (default: the preset's on small validation sets, else 0)",
+    )
     parser.add_argument("--epochs", type=at_least(1), metavar="N", help="epochs per run")
     parser.add_argument("--arms", type=_names, default=(), metavar="A,B", help="arms to run (the reference is added)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the study (default: 0)")
@@ -194,12 +203,13 @@ def show_plan(prepared: Prepared, folder: Folder, arguments: Arguments, console:
     known = ledger.contents_of(journal.read(folder)) if folder.journal.is_dir() else ledger.Contents()
     history = History(study, ledger.usable(known.events))
     table = Table(title=study.title, title_justify="left", box=None, header_style="bold")
-    for name, justify in (("arm", "left"), ("pins", "left"), ("search", "right"), ("confirm", "right")):
+    phases = phases_of(study)
+    for name, justify in (("arm", "left"), ("pins", "left"), *((phase, "right") for phase in phases)):
         table.add_column(name, justify=justify)  # type: ignore[arg-type]
     counts = tallies(study, history)
     for arm in study.running:
         pins = ", ".join(f"{knob}={value}" for knob, value in arm.pins.items()) or "(reference)"
-        table.add_row(arm.name, pins, *(_planned(counts[arm.name], phase) for phase in ("search", "confirm")))
+        table.add_row(arm.name, pins, *(_planned(counts[arm.name], phase) for phase in phases))
     console.print(table)
     for line in (*_outlook(prepared, folder, counts, arguments), *prepared.foresight):
         console.print(line, markup=False)

@@ -222,8 +222,9 @@ class Conductor:
             self._ledger.save_weights(run.run_id, ending.outcome.weights)
         bundle = self._maker.bundle(course, run, ending)
         self._bundles[run.run_id] = bundle
-        primary = bundle.run.get(f"metric:{self.study.primary_metric}") if ending.status == "completed" else None
-        self.plan.tell(run.run_id, ending.status, value=primary)
+        metric = self.study.search_metric if run.phase == "rerank" else self.study.primary_metric
+        decides = bundle.run.get(f"metric:{metric}") if ending.status == "completed" else None
+        self.plan.tell(run.run_id, ending.status, value=decides)
         course.survivors.discard(run.run_id)
         value = bundle.run.get(f"metric:{self.study.search_metric}")
         self.observer.told(run, ending.status, value, ending.error or "")

@@ -27,7 +27,7 @@ class AskedRun:
     split: int
     epochs: int
     retry: int
-    number: int | None  # of the suggestion, in its search; None: a confirm run
+    number: int | None  # of the suggestion, in its search; None: not a search run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +79,8 @@ class Told:
 
     run_id: str
     status: str  # completed, pruned or failed
-    value: float | None = None  # a completed confirm run's primary metric, for what decides on more seeds
+    # A completed confirm run's primary metric, for what decides on more seeds; a completed fold run's search metric.
+    value: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +89,7 @@ class Chosen:
 
     arm: str
     search: int
-    basis: str  # a hash of the finished suggestions it was chosen from
+    basis: str  # a hash of the finished suggestions and fold runs it was chosen from
     config_id: str
     suggested: Mapping[str, Knob] | None
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import cast
 
 from orchestrator.events import Asked, AskedRun, Began, Chosen, Ended, Event, Looked, Reported, Told
 from orchestrator.search import Suggestion
-from orchestrator.study import Knob, Run, Study, digest
+from orchestrator.study import Knob, Phase, Run, Study, digest
 
 Key = tuple[str, int]  # an arm and one of its searches
 
@@ -19,11 +20,11 @@ class RunRecord:
 
     run: Run
     suggested: Mapping[str, Knob]
-    number: int | None  # of its suggestion; None: a confirm run
+    number: int | None  # of its suggestion; None: not a search run
     pack_id: str
     status: str = "running"  # until it is told
     given_up: int | None = None  # the epoch after which the pruner ended it
-    value: float | None = None  # a completed confirm run's primary metric
+    value: float | None = None  # a completed confirm run's primary metric; a fold run's search metric
 
 
 @dataclass(kw_only=True)
@@ -48,6 +49,7 @@ class History:
         self._study = study
         self._suggestions: dict[Key, list[Suggestion]] = {}
         self._told_by: dict[str, list[Suggestion]] = {}
+        self._folds: dict[tuple[str, int, str], dict[int, str]] = {}  # arm, search, config_id -> split -> run
         self._open: dict[str, dict[str, None]] = {}  # packs with runs to finish, in order
         for event in events:
             self.apply(event)
@@ -88,6 +90,14 @@ class History:
         while (looked := self._looked.get(len(result))) is not None and looked.basis == basis:
             result.append(looked)
         return result
+
+    def folds(self, key: Key, config_id: str) -> dict[int, RunRecord]:
+        """By split: the fold runs, each in its last try, by which a configuration is ranked again."""
+        return {split: self.runs[run_id] for split, run_id in self._folds.get((*key, config_id), {}).items()}
+
+    def num_fold_runs(self, arm: str) -> int:
+        """Fold runs that an arm has been asked for; tries of one count once."""
+        return sum(len(folds) for (name, *_), folds in self._folds.items() if name == arm)
 
     def look_of(self, arm: str) -> int:
         """The look up to which an arm is confirmed: the first at which it did not go on, or the one that is next."""
@@ -132,6 +142,9 @@ class History:
             if not self._is_repeat(asked):
                 self._close(asked.run_id)
                 self.runs[asked.run_id] = self._record_of(asked, event.pack_id)
+                if asked.phase == "rerank" and asked.epochs == self._study.epochs:
+                    key = asked.arm, asked.search, asked.config_id
+                    self._folds.setdefault(key, {})[asked.split] = asked.run_id
                 if self._is_wanted(asked):
                     self._open.setdefault(event.pack_id, {})[asked.run_id] = None
             if asked.number is not None and asked.epochs == self._study.epochs:
@@ -143,6 +156,8 @@ class History:
 
     def _is_wanted(self, asked: AskedRun) -> bool:
         """Whether the study, as it is now, asks for this run: another number of epochs is another run."""
+        if asked.phase == "rerank" and not self._study.rerank:
+            return False
         return asked.epochs == self._study.epochs and self._study.runs_arm(asked.arm)
 
     def _close(self, run_id: str) -> None:
@@ -162,7 +177,7 @@ class History:
         run = Run(
             run_id=asked.run_id,
             arm=asked.arm,
-            phase="search" if asked.phase == "search" else "confirm",
+            phase=cast(Phase, asked.phase),
             search=asked.search,
             config_id=asked.config_id,
             knobs=self._study.configuration(asked.arm, asked.suggested),

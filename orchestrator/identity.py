@@ -27,11 +27,15 @@ FIXED = {
     "smallest_effect": "the smallest effect of interest",
     "searches": "the number of searches per arm",
     "splits": "the number of splits",
+    "rerank": "how many of the best of a search are ranked again (--rerank)",
     "rule": "the rule of the adaptive seeds",
     "seed": "the study's seed",
     "data_sha256": "the data",
     "code_sha256": "the model's code",
 }
+
+# What stands for a fact that older folders do not state.
+BEFORE = {"rerank": 0}
 
 
 def describe(study: Study, fingerprint: Fingerprint, *, program: Mapping[str, Any]) -> dict[str, Any]:
@@ -57,6 +61,7 @@ def describe(study: Study, fingerprint: Fingerprint, *, program: Mapping[str, An
         "rule": dict(study.rule),
         "epochs": study.epochs,
         "searches": study.searches,
+        "rerank": study.rerank,
         "splits": study.splits,
         "seed": study.seed,
         "notes": list(study.notes),
@@ -66,6 +71,7 @@ def describe(study: Study, fingerprint: Fingerprint, *, program: Mapping[str, An
         "program": dict(program),
         "chosen": {},
         "repeats": {},
+        "fold_runs": {},
         "asked_seeds": {},
         "changes": [],
     }
@@ -108,7 +114,7 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
 
 def _comparable(old: Mapping[str, Any], new: Mapping[str, Any], key: str) -> tuple[Any, Any]:
     """The two values as JSON has them; an arm that only one of them has is an extension, not a change."""
-    one, other = (json.loads(json.dumps(d.get(key))) for d in (old, new))
+    one, other = (json.loads(json.dumps(d.get(key, BEFORE.get(key)))) for d in (old, new))
     if key == "arms":
         shared = set(one) & set(other)
         one, other = ({name: arms[name] for name in shared} for arms in (one, other))
@@ -160,11 +166,13 @@ def decided(study: Study, history: History) -> dict[str, Any]:
 
     Chosen configurations, suggestions that were a known run (and are no row of their own), and with adaptive seeds how
     many seeds every arm was given.
+    With a rerank, the fold runs of every arm.
     """
     return {
         "chosen": _chosen(study, history),
         "repeats": {arm.name: n for arm in study.running if (n := history.num_repeats(arm.name))},
         "asked_seeds": {arm.name: history.num_seeds(arm.name) for arm in study.running} if study.looks else {},
+        "fold_runs": {arm.name: n for arm in study.running if (n := history.num_fold_runs(arm.name))},
     }
 
 

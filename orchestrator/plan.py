@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from orchestrator import rerank
 from orchestrator.events import Asked, AskedRun, Began, Chosen, Ended, Event, Looked, Reported, Told
 from orchestrator.history import History, Key, RunRecord
 from orchestrator.search import Search, Suggestion
@@ -63,6 +64,7 @@ class Plan:
         self._record = record
         self._searches: dict[Key, Search] = {}
         self._to_confirm: dict[Key, list[Run]] = {}  # of settled searches: the confirm runs that are not asked yet
+        self._ranked: dict[Key, list[Suggestion]] = {}  # the candidates of the searches that are over
 
     # What to run
 
@@ -88,6 +90,7 @@ class Plan:
             self._ask_pack(group)
         self._searches.clear()
         self._to_confirm.clear()
+        self._ranked.clear()
         return len(again)
 
     def _is_of_study(self, run: Run) -> bool:
@@ -118,9 +121,12 @@ class Plan:
         )
 
     def _compose(self) -> str | None:
-        """A new pack: confirm runs first, so that no long pack is left for the end; else the least searched arm."""
+        """A new pack: of an arm whose search is over, so that nothing long is left at the end; else the least searched.
+
+        Such an arm's best are ranked again, and then its choice is confirmed.
+        """
         for key in self._keys():
-            if pack_id := self._compose_confirm(key):
+            if pack_id := self._compose_rerank(key) or self._compose_confirm(key):
                 return pack_id
         while searching := [key for key in self._keys() if self._num_missing(key) > 0]:
             key = min(searching, key=lambda k: len(self.history.suggestions(k)))
@@ -151,7 +157,7 @@ class Plan:
             suggested = self._search(key).suggest(like=first)
             first = first or suggested
             seed = self._search_seed(search)
-            run = self._make(arm, suggested, phase="search", search=search, seed=seed, split=search)
+            run = self._make(arm, suggested, phase="search", search=search, seed=seed, split=self._split(search))
             asked.append(_asked(run, suggested=suggested, number=number))
         pack_id = self._ask_pack(asked)
         for suggestion in self.history.suggestions(key)[next_number:]:
@@ -161,20 +167,60 @@ class Plan:
     def _num_completions(self, key: Key) -> int:
         return min(self.study.completions, self.study.pack_size, self._num_missing(key))
 
+    def _is_searched(self, key: Key) -> bool:
+        return self._num_missing(key) <= 0 and self.history.num_running[key] <= 0
+
+    # Rerank
+
+    def _candidates(self, key: Key) -> list[Suggestion]:
+        if key not in self._ranked:
+            self._ranked[key] = rerank.candidates(self.study, self.history.suggestions(key))
+        return self._ranked[key]
+
+    def _is_ranked_again(self, key: Key) -> bool:
+        """Whether there is something to rank: one candidate has won."""
+        return bool(self.study.rerank) and len(self._candidates(key)) > 1
+
+    def _folds(self, key: Key, candidate: Suggestion) -> rerank.Folds:
+        return self.history.folds(key, self._config_id(key, candidate.suggested))
+
+    def _compose_rerank(self, key: Key) -> str | None:
+        """The folds of one candidate, as a pack."""
+        if key in self._to_confirm or not self._is_searched(key) or not self._is_ranked_again(key):
+            return None
+        for candidate in self._candidates(key):
+            known = self._folds(key, candidate)
+            missing = [split for split in rerank.splits_of(self.study, key[1]) if split not in known]
+            if missing:
+                runs = [self._fold_run(key, candidate, split=split) for split in missing[: self.study.pack_size]]
+                return self._ask_pack([_asked(run, suggested=candidate.suggested, number=None) for run in runs])
+        return None
+
+    def _fold_run(self, key: Key, candidate: Suggestion, *, split: int) -> Run:
+        arm, search = key
+        seed = self._search_seed(search)
+        return self._make(arm, candidate.suggested, phase="rerank", search=search, seed=seed, split=split)
+
     # Confirm
 
     def settle(self, key: Key) -> Chosen | None:
         """The configuration that one of an arm's searches has ended with; None while it searches."""
-        if self._num_missing(key) > 0 or self.history.num_running[key] > 0:
+        if not self._is_searched(key):
             return None
-        basis = digest([(s.number, s.run_id, s.status) for s in self.history.suggestions(key)])[:16]
+        folds = [self._folds(key, s) for s in self._candidates(key)] if self._is_ranked_again(key) else []
+        runs = [record for one in folds for record in one.values()]
+        if len(runs) < len(folds) * rerank.RERANK_FOLDS or any(r.status == "running" for r in runs):
+            return None
+        basis = [(s.number, s.run_id, s.status) for s in self.history.suggestions(key)]
+        basis += [(r.run.split, r.run.run_id, r.status) for r in runs]
+        hashed = digest(basis)[:16]
         settled = self.history.chosen.get(key)
-        if settled is None or settled.basis != basis or settled.config_id != self._config_id(key, settled.suggested):
-            self._choose(key, basis)
+        if settled is None or settled.basis != hashed or settled.config_id != self._config_id(key, settled.suggested):
+            self._choose(key, hashed, folds)
         return self.history.chosen[key]
 
-    def _choose(self, key: Key, basis: str) -> None:
-        suggested = self._best_suggested(self.history.suggestions(key))
+    def _choose(self, key: Key, basis: str, folds: Sequence[rerank.Folds]) -> None:
+        suggested = self._best_suggested(key, folds)
         config_id = self._config_id(key, suggested)
         self._emit(Chosen(arm=key[0], search=key[1], basis=basis, config_id=config_id, suggested=suggested))
 
@@ -182,13 +228,12 @@ class Plan:
         """Of a suggestion, with the defaults as they are now: a change of these that was accepted makes it another."""
         return "" if suggested is None else self._confirm_run(key, suggested, index=0).config_id
 
-    def _best_suggested(self, known: Sequence[Suggestion]) -> Mapping[str, Knob] | None:
+    def _best_suggested(self, key: Key, folds: Sequence[rerank.Folds]) -> Mapping[str, Knob] | None:
         """The best completed suggestion's; none, if none completed; the arm as it is, if nothing was searched."""
-        if not known:
+        if not self.history.suggestions(key):
             return {}
-        sign = 1 if self.study.modes[self.study.search_metric] == "min" else -1
-        completed = [s for s in known if s.status == "completed" and s.reports]
-        best = min(completed, key=lambda s: sign * s.value, default=None)
+        ranked = self._candidates(key)
+        best = rerank.best(self.study, ranked, folds) if folds else next(iter(ranked), None)
         return None if best is None else best.suggested
 
     def _compose_confirm(self, key: Key) -> str | None:
@@ -211,7 +256,9 @@ class Plan:
 
     def _confirm_run(self, key: Key, suggested: Mapping[str, Knob], *, index: int) -> Run:
         arm, search = key
-        return self._make(arm, suggested, phase="confirm", search=search, seed=self._seed(1 + index), split=index)
+        return self._make(
+            arm, suggested, phase="confirm", search=search, seed=self._seed(1 + index), split=self._split(index)
+        )
 
     def _look(self) -> bool:
         """Where everything up to a look is over: decides which arms go on. Returns whether any does."""
@@ -243,6 +290,10 @@ class Plan:
         """From 1 on for confirm: claims rest on seeds that nothing was chosen by."""
         return self.study.seed * SEED_STRIDE + index
 
+    def _split(self, index: int) -> int:
+        """The split of a confirm seed or a search."""
+        return index % self.study.splits
+
     def _search_seed(self, search: int) -> int:
         """0 for the first search, and from the far end for the others: searches share nothing, seeds included."""
         return self._seed(SEED_STRIDE - search if search else 0)
@@ -266,7 +317,7 @@ class Plan:
             phase=phase,
             search=search,
             seed=seed,
-            split=split % self.study.splits,
+            split=split,
             retry=retry,
         )
 
@@ -293,10 +344,11 @@ class Plan:
         return {i for i, r in records.items() if r.given_up is None or epoch < r.given_up}
 
     def tell(self, run_id: str, status: str, *, value: float | None = None) -> None:
-        """A run is over; `value` is a completed confirm run's primary metric."""
+        """A run is over; `value`: see `Told`."""
         record = self.history.runs[run_id]
         if record.status == "running":
             self._emit(Told(run_id=run_id, status=status, value=value))
+            self._ranked.pop((record.run.arm, record.run.search), None)
             for suggestion in self.history.told_by(run_id):
                 self._finish((record.run.arm, record.run.search), suggestion)
 

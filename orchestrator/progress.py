@@ -14,7 +14,7 @@ from rich.text import Text
 from orchestrator.board import Board
 from orchestrator.history import History, RunRecord
 from orchestrator.origin import origin
-from orchestrator.study import Pack, Run, Study
+from orchestrator.study import RERANK_FOLDS, Pack, Phase, Run, Study
 
 REFRESH_SECONDS = 0.5
 # Finished runs before the time that is left is estimated.
@@ -136,7 +136,7 @@ class Progress:
         metric = f"best {self._study.search_metric}"
         return Board(
             title=self._study.title,
-            columns=("arm", "search", "confirm", "running", "pruned", "failed", metric),
+            columns=("arm", *phases_of(self._study), "running", "pruned", "failed", metric),
             rows=[_row(arm, tally) for arm, tally in self._tallies.items()],
             caption=self._footer(),
             is_last=is_last,
@@ -151,7 +151,7 @@ def _row(arm: str, tally: Tally) -> tuple[str, ...]:
     pruned, failed = (sum(n for (_, known), n in tally.over.items() if known == s) for s in ("pruned", "failed"))
     return (
         arm,
-        *(f"{tally.num_over(phase)}/{tally.planned[phase]}" for phase in ("search", "confirm")),
+        *(f"{tally.num_over(phase)}/{planned}" for phase, planned in tally.planned.items()),
         *(str(number or "") for number in (tally.running, pruned, failed)),
         "" if tally.best is None else f"{tally.best:.4g}",
     )
@@ -164,7 +164,7 @@ def tallies(study: Study, history: History) -> dict[str, Tally]:
     last: dict[tuple[object, ...], RunRecord] = {}  # of each run, its last retry
     for record in history.runs.values():
         run = record.run
-        counts = run.phase == "search" or chosen.get((run.arm, run.search)) == run.config_id
+        counts = run.phase != "confirm" or chosen.get((run.arm, run.search)) == run.config_id
         if counts and run.arm in result and run.epochs == study.epochs:
             last[run.arm, run.phase, run.config_id, run.seed, run.split] = record
     for record in last.values():
@@ -178,7 +178,21 @@ def tallies(study: Study, history: History) -> dict[str, Tally]:
 
 def _planned(study: Study, history: History, arm: str) -> dict[str, int]:
     search = study.trials - history.num_repeats(arm) if study.searched else 0
-    return {"search": search, "confirm": history.num_seeds(arm)}
+    counts = {"search": search, "rerank": _num_fold_runs(study, history, arm), "confirm": history.num_seeds(arm)}
+    return {phase: counts[phase] for phase in phases_of(study)}
+
+
+def _num_fold_runs(study: Study, history: History, arm: str) -> int:
+    """The most that there can be, until the arm has chosen."""
+    if all((arm, search) in history.chosen for search in range(study.searches)):
+        return history.num_fold_runs(arm)
+    most = sum(n for search in range(study.searches) if (n := min(study.rerank, study.trials_of(search))) > 1)
+    return max(RERANK_FOLDS * most * bool(study.searched), history.num_fold_runs(arm))
+
+
+def phases_of(study: Study) -> tuple[Phase, ...]:
+    """The phases of a study, in order."""
+    return ("search", "rerank", "confirm") if study.rerank else ("search", "confirm")
 
 
 def best_of(study: Study, values: Sequence[float]) -> float | None:

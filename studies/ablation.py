@@ -12,11 +12,14 @@ from mfm import conditions, config, metrics
 from mfm.config import Knob
 from mfm.data.dataset import FOLDS, Dataset
 from mfm.data.folds import Folds
-from orchestrator.study import Arm, Factors, Study
+from orchestrator.study import RERANK_FOLDS, Arm, Factors, Study
 from studies import arms
 from studies.arms import REFERENCE
 from studies.ground import Ground
 from studies.presets import Preset
+
+# Validation sets of fewer items, or groups (videos), are small: the best of a search are ranked again by k-fold.
+ENOUGH_ITEMS, ENOUGH_GROUPS = 1000, 30
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,12 +66,24 @@ class Question:
             seeds=preset.seeds,
             epochs=preset.epochs,
             searches=self.num_splits if self.nested else preset.searches,
+            rerank=preset.rerank if self._is_small else 0,
             splits=self.num_splits,
             pack_size=preset.pack_size,
             completions=preset.completions,
             notes=tuple(self.notes),
             about=self._about(preset_name, preset),
         )
+
+    def num_groups(self, *folds: str) -> int:
+        """Groups (videos) with items in these folds of the first split."""
+        return len(np.unique(self.dataset.group[np.isin(self.folds.of(self.dataset, 0), folds)]))
+
+    @property
+    def _is_small(self) -> bool:
+        """Whether one validation set ranks configurations mostly by chance."""
+        items = int((self.folds.of(self.dataset, 0) == "valid").sum())
+        few = items < ENOUGH_ITEMS or self.num_groups("valid") < ENOUGH_GROUPS
+        return few and self.num_groups("train", "valid") >= RERANK_FOLDS
 
     def _about(self, preset_name: str, preset: Preset) -> dict[str, object]:
         folds = [self.folds.of(self.dataset, split) for split in range(self.num_splits)]

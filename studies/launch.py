@@ -15,7 +15,7 @@ from mfm.fingerprint import code_sha256, data_sha256
 from orchestrator import cli
 from orchestrator.objective import Objective
 from orchestrator.plan import no_more_seeds
-from orchestrator.study import Fingerprint, Study
+from orchestrator.study import RERANK_FOLDS, Fingerprint, Study
 from studies.ablation import Question
 from studies.generation import leave
 from studies.presets import Preset
@@ -47,6 +47,7 @@ def _prepare(
     question: Question, presets: Mapping[str, Preset], arguments: cli.Arguments, hints: Sequence[str]
 ) -> cli.Prepared:
     study = arguments.adjusted(question.study(arguments.preset, presets[arguments.preset]))
+    _check_folds(question, study)
     rule = _rule(study) if arguments.is_adaptive else None
     if rule is not None:
         study = replace(study, looks=tuple(look.num_pairs for look in rule.looks), rule=rule.declared)
@@ -60,6 +61,15 @@ def _prepare(
         go_on=rule or no_more_seeds,
         leave=(lambda folder: leave(question, folder)) if question.generates else cli.leave_nothing,
     )
+
+
+def _check_folds(question: Question, study: Study) -> None:
+    num_groups = question.num_groups("train", "valid")
+    if study.rerank and num_groups < RERANK_FOLDS:
+        raise ValueError(
+            f"--rerank needs at least {RERANK_FOLDS} groups (videos) of train and valid items; this data has "
+            f"{num_groups}. Give --rerank 0"
+        )
 
 
 def _seconds_per_run(question: Question, study: Study) -> float:
@@ -93,6 +103,7 @@ def _objective(question: Question, study: Study) -> Objective:
         metric=study.search_metric,
         mode=study.modes[study.search_metric],
         robustness=question.robustness,
+        rerank_folds=RERANK_FOLDS,
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mfm.data.dataset import Dataset
-from mfm.data.prepare import group_folds
+from mfm.data.prepare import group_folds, inner_folds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,3 +26,8 @@ class Folds:
         if self.num_folds is None:
             return dataset.fold
         return group_folds(dataset.group, num_folds=self.num_folds, split=split, seed=self.seed)
+
+    def inner(self, dataset: Dataset, split: int, *, part: int, num_parts: int) -> np.ndarray:
+        """A split whose train and valid items are dealt anew by group: one part is valid; test items stay test (N,)."""
+        outer = self.of(dataset, split)
+        return inner_folds(dataset.group, outer, num_parts=num_parts, part=part, seed=(self.seed, split))

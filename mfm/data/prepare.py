@@ -168,6 +168,32 @@ def group_folds(group: np.ndarray, *, num_folds: int, split: int, seed: int) -> 
     return np.select([part_N == test, part_N == (test + 1) % num_folds], ["test", "valid"], "train")
 
 
+def inner_folds(group: np.ndarray, fold: np.ndarray, *, num_parts: int, part: int, seed: tuple[int, ...]) -> np.ndarray:
+    """Group k-fold within the items that are not tested: part `part` of them is valid, the rest train.
+
+    Args:
+        group: (N,), the group of each item.
+        fold: str (N,), of which only the test items matter: they stay test.
+
+    Returns:
+        fold: str (N,), train, valid or test.
+
+    Raises:
+        ValueError: there are fewer groups than parts.
+    """
+    seen_N = fold != "test"
+    groups, of_item = np.unique(group[seen_N], return_inverse=True)
+    if len(groups) < num_parts:
+        raise ValueError(
+            f"{num_parts} parts take at least as many groups that are not tested; got {len(groups)}. "
+            "Rank by hold-out alone: --rerank 0"
+        )
+    dealt = _deal(np.bincount(of_item), num_parts, np.random.default_rng(seed))[of_item]
+    inner_N = np.full(len(fold), "test", dtype="<U5")
+    inner_N[seen_N] = np.where(dealt == part, "valid", "train")
+    return inner_N
+
+
 def _deal(sizes: np.ndarray, num_parts: int, rng: np.random.Generator) -> np.ndarray:
     """The part of each group: in shuffled order, each goes to the part that holds the fewest items."""
     part = np.zeros(len(sizes), int)

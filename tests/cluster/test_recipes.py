@@ -18,7 +18,19 @@ ROOT = Path(__file__).parent.parent.parent
 RECIPES = ROOT / "docs" / "recipes"
 # Slurm's own part is left out: every task runs here, with the cores of one node.
 SRUN = '#!/bin/bash\nwhile [[ $1 == --* ]]; do shift; done\nexec "$@"\n'
-STUDY = ("studies/mosi_ablation.py", "--trials", "2", "--seeds", "2", "--epochs", "2", "--arms", "no_prior")
+STUDY = (
+    "studies/mosi_ablation.py",
+    "--trials",
+    "2",
+    "--rerank",
+    "0",
+    "--seeds",
+    "2",
+    "--epochs",
+    "2",
+    "--arms",
+    "no_prior",
+)
 
 
 @pytest.mark.cluster

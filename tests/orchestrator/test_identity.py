@@ -35,6 +35,7 @@ CHANGES = {
     "the smallest effect of interest": ({"smallest_effect": 0.2}, Toy()),
     "the study's seed": ({"seed": 1}, Toy()),
     "the number of searches per arm": ({"searches": 2}, Toy()),
+    "how many of the best of a search are ranked again": ({"rerank": 3}, Toy()),
 }
 
 

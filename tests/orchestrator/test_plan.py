@@ -57,7 +57,7 @@ class World:
             self.packs[pack_id] = (pack, go_on, epoch + 1)
             return
         for run_id in go_on:
-            self.plan.tell(run_id, "completed", value=values[run_id] if pack.phase == "confirm" else None)
+            self.plan.tell(run_id, "completed", value=None if pack.phase == "search" else values[run_id])
         self.plan.end(pack_id, attempt=pack.attempt, kind="done")
 
 
@@ -422,3 +422,27 @@ def test_events_survive_json() -> None:
 def test_an_event_of_a_newer_version_is_refused_by_name() -> None:
     with pytest.raises(ValueError, match="got 'rethought': a newer version"):
         events.from_json("rethought", {})
+
+
+def test_a_plan_of_its_events_takes_a_choice_by_folds_as_it_was_made() -> None:
+    study = toy_study(rerank=3, pack_size=5)
+    world = World(study).run()
+    again = World(study, known=world.events)
+    assert isinstance(again.plan.ask(), Done)
+    assert again.plan.history.chosen == world.plan.history.chosen
+    assert not any(isinstance(e, Chosen) for e in again.events[len(world.events) :])
+
+
+@pytest.mark.parametrize("cut", [0.3, 0.5, 0.6, 0.7, 0.8, 0.9])
+def test_a_rerank_that_is_cut_off_anywhere_asks_every_fold_once(cut: float) -> None:
+    study = toy_study(rerank=3, pack_size=5)
+    whole = World(study).run()
+    cut_off = World(study, known=whole.events[: int(cut * len(whole.events))]).run()
+    folds = Counter((run.arm, run.config_id, run.split) for run in asked(cut_off.events) if run.phase == "rerank")
+    assert set(folds.values()) == {1}
+    by_config = Counter((arm, config) for arm, config, _ in folds)
+    assert set(by_config.values()) == {5}
+    assert Counter(arm for arm, _ in by_config) <= Counter({"full": 3, "square": 3})
+    assert statuses(cut_off.plan)["full", "confirm"] == 4
+    counts = tallies(study, cut_off.plan.history)
+    assert all(tally.num_missing == 0 for tally in counts.values())

@@ -53,6 +53,8 @@ def loss_of(knobs: Mapping[str, Any], seed: int) -> float:
 class Toy:
     """valid_loss falls towards (x - 1)^2 + depth / 10; a seed shifts it a little.
 
+    In search, luck shifts it too: one validation set. The folds of a rerank even that out.
+
     The knob `trouble` makes a run diverge, raise, kill its worker at its first attempt, or hang.
 
     Args:
@@ -62,8 +64,8 @@ class Toy:
     data_sha256 = "toy data"
     code_sha256 = "toy code"
 
-    def __init__(self, *, epoch_seconds: float = 0.0, diary: Path | None = None) -> None:
-        self.epoch_seconds, self.diary = epoch_seconds, diary
+    def __init__(self, *, epoch_seconds: float = 0.0, diary: Path | None = None, luck: float = 0.0) -> None:
+        self.epoch_seconds, self.diary, self.luck = epoch_seconds, diary, luck
 
     def describe(self) -> Mapping[str, str]:
         return {"device": "toy", "numpy": np.__version__}
@@ -93,7 +95,11 @@ class Toy:
             np.ones((len(pack.runs), 10**14))  # no machine has so much
         if trouble == "dies" and epoch == 3 and pack.attempt == 1:
             os._exit(1)
-        return loss_of(run.knobs, run.seed) + 1 / epoch
+        return self._final(pack, run) + 1 / epoch
+
+    def _final(self, pack: Pack, run: Run) -> float:
+        luck = self.luck * float(np.sin(50 * run.knobs["x"])) if pack.phase == "search" else 0.0
+        return loss_of(run.knobs, run.seed) + luck
 
     def _write(self, pack: Pack, epoch: int) -> None:
         if self.diary is not None:
@@ -101,8 +107,8 @@ class Toy:
                 file.writelines(f"{run.run_id} {epoch}\n" for run in pack)
 
     def _outcome(self, pack: Pack, run: Run) -> PlainOutcome:
-        loss = loss_of(run.knobs, run.seed) + 1 / pack.epochs
-        if pack.phase == "search":
+        loss = self._final(pack, run) + 1 / pack.epochs
+        if pack.phase != "confirm":
             return PlainOutcome(best_epoch=pack.epochs, metrics={"valid_loss": loss})
         columns = {
             "item": ["a", "b"],

@@ -29,7 +29,9 @@ def test_all_that_is_planned_is_done_and_nothing_twice(quick: Path) -> None:
     counts = rows.groupby(["arm", "phase"]).size()
     assert set(counts.xs("confirm", level="phase")) == {10}
     assert set(counts.xs("search", level="phase")) == {16}
-    assert len(counts) == 12
+    assert set(counts.xs("rerank", level="phase")) == {10}, "the best 2 of every search, 5 folds each"
+    assert len(counts) == 18
+    assert rows[rows.phase == "rerank"]["metric:test_mae"].isna().all()
     assert not (rows.status == "failed").any()
 
 

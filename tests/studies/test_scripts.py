@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 
 ROOT = Path(__file__).parent.parent.parent
-TINY = ("--trials", "3", "--seeds", "3", "--epochs", "2", "--arms", "no_prior", "--serial")
+TINY = ("--trials", "3", "--seeds", "3", "--epochs", "2", "--rerank", "0", "--arms", "no_prior", "--serial")
 
 
 def call(script: str, *arguments: str, cwd: Path = ROOT, timeout: float = 300) -> subprocess.CompletedProcess[str]:
@@ -112,7 +112,8 @@ def test_the_command_that_best_prints_trains_the_run_to_the_same_bits(finished: 
 
 def test_the_encoder_study_shows_size_and_cost_beside_the_metric(tmp_path: Path) -> None:
     results = tmp_path / "results"
-    arguments = ("--trials", "2", "--seeds", "2", "--epochs", "1", "--arms", "tfn,lmf,mult,marn,late_fusion,ef_lstm")
+    arms = ("--arms", "tfn,lmf,mult,marn,late_fusion,ef_lstm")
+    arguments = ("--trials", "2", "--seeds", "2", "--epochs", "1", "--rerank", "0", *arms)
     done = call("mosi_encoders", "--results", str(results), *arguments, "--serial")
     assert done.returncode == 0, done.stderr
     assert "report/tables/cost.csv" in done.stdout
@@ -337,7 +338,7 @@ def test_results_of_other_data_are_not_mixed(finished: Path, tmp_path: Path) -> 
     pd.testing.assert_frame_equal(rows, pd.read_parquet(finished / "runs"))
 
 
-LONG = ("--trials", "4", "--seeds", "4", "--epochs", "40", "--arms", "no_prior")
+LONG = ("--trials", "4", "--seeds", "4", "--epochs", "40", "--rerank", "0", "--arms", "no_prior")
 
 
 @pytest.mark.parametrize(
@@ -464,3 +465,21 @@ def test_environment_is_not_needed() -> None:
     done = call("mosi_ablation", "--help", cwd=Path("/"))
     assert done.returncode == 0
     assert "--accept-change" in done.stdout
+
+
+def test_the_best_of_a_search_on_a_small_validation_set_are_ranked_again_by_default(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    budget = ("--trials", "4", "--seeds", "2", "--epochs", "1", "--arms", "no_prior", "--serial")
+    done = call("mosi_ablation", "--results", str(results), *budget)
+    assert done.returncode == 0, done.stderr
+    rows = pd.read_parquet(results / "runs")
+    folds = rows[rows.phase == "rerank"]
+    assert folds.groupby("arm").size().to_dict() == {"full": 10, "no_prior": 10}
+    assert folds.groupby(["arm", "config_id"]).pack_id.nunique().eq(1).all(), "the folds of a configuration are a pack"
+    assert folds["metric:test_mae"].isna().all()
+    assert folds.groupby(["arm", "config_id"])["metric:valid_mae"].nunique().eq(5).all(), "every fold is another"
+    checked = subprocess.run(
+        [sys.executable, "-m", "orchestrator", "verify", str(results), "--runs", "28"],
+        cwd=ROOT, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert checked.returncode == 0, checked.stdout

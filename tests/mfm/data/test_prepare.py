@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mfm.data.dataset import Modality
-from mfm.data.prepare import group_folds, modalities, nonzero, scale, stack, to_back, to_front
+from mfm.data.prepare import group_folds, inner_folds, modalities, nonzero, scale, stack, to_back, to_front
 
 
 @pytest.fixture
@@ -152,6 +152,21 @@ def test_every_item_is_test_once_and_valid_once_in_each_repeat(group):
         folds = [group_folds(group, num_folds=5, split=repeat * 5 + f, seed=7) for f in range(5)]
         np.testing.assert_array_equal(sum((fold == "test").astype(int) for fold in folds), 1)
         np.testing.assert_array_equal(sum((fold == "valid").astype(int) for fold in folds), 1)
+
+
+def test_inner_folds_validate_every_item_once_that_is_not_tested_and_keep_groups_whole(group):
+    outer = group_folds(group, num_folds=5, split=0, seed=0)
+    inner = [inner_folds(group, outer, num_parts=5, part=part, seed=(0, 0)) for part in range(5)]
+    for fold in inner:
+        np.testing.assert_array_equal(fold == "test", outer == "test")
+        assert not set(group[fold == "train"]) & set(group[fold == "valid"])
+        assert (fold == "valid").sum() == pytest.approx((outer != "test").sum() / 5, rel=0.2)
+    np.testing.assert_array_equal(sum((fold == "valid").astype(int) for fold in inner), outer != "test")
+
+
+def test_inner_folds_need_a_group_for_every_part():
+    with pytest.raises(ValueError, match="5 parts take at least as many groups that are not tested; got 2"):
+        inner_folds(np.array(["a", "b", "c"]), np.array(["train", "valid", "test"]), num_parts=5, part=0, seed=(0,))
 
 
 def test_no_group_lies_in_two_folds(group):

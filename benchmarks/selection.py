@@ -1,0 +1,184 @@
+"""Which configuration is the best: what one validation set says, and what 5-fold over videos says, against the truth.
+
+Configurations are drawn at random from a study's space. Each is trained once on the official training items (hold-out,
+as a search does), once for each of the folds by which a study ranks the best again, and with fresh seeds that are
+tested. Printed are Spearman's correlations with the mean test error, and for searches of some of the configurations
+the test error of what either way chooses.
+
+python benchmarks/selection.py --configurations 60                              planted data (quick)
+python benchmarks/selection.py --configurations 40 --data DIR --csv FILE        CMU-MOSI; the same command goes on
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import optuna
+from scipy import stats
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+from mfm.objective import MFMObjective
+from orchestrator.study import RERANK_FOLDS, Fingerprint, Knobs, Pack, Phase, Study, derive, make_run
+from studies import mosi_ablation
+from studies.presets import ABLATION
+
+COLUMNS = ("number", "hold_out", "folds", "test", "seconds_hold_out", "seconds_folds")
+FINGERPRINT = Fingerprint(data_sha256="", code_sha256="")
+DRAWS = 4000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bench:
+    """What configurations are trained on."""
+
+    study: Study
+    objective: MFMObjective
+    seeds: int
+
+    def measure(self, number: int) -> dict[str, float]:
+        """A configuration in the three ways."""
+        knobs = self.study.configuration(self.study.reference, _draw(self.study, number))
+        began = time.perf_counter()
+        hold_out = self._mean(knobs, "search", [(0, 0)], "valid_mae")
+        between = time.perf_counter()
+        folds = self._mean(knobs, "rerank", [(0, fold) for fold in range(RERANK_FOLDS)], "valid_mae")
+        ended = time.perf_counter()
+        test = self._mean(knobs, "confirm", [(1 + seed, 0) for seed in range(self.seeds)], "test_mae")
+        return {
+            "number": number, "hold_out": hold_out, "folds": folds, "test": test,
+            "seconds_hold_out": between - began, "seconds_folds": ended - between,
+        }  # fmt: skip
+
+    def _mean(self, knobs: Knobs, phase: Phase, which: Sequence[tuple[int, int]], metric: str) -> float:
+        runs = tuple(
+            make_run(
+                self.study, FINGERPRINT, knobs, arm=self.study.reference, phase=phase, search=0, seed=seed, split=split
+            )
+            for seed, split in which
+        )
+        training = self.objective.train(Pack(pack_id="bench", runs=runs))
+        try:
+            while True:
+                next(training)
+        except StopIteration as stop:
+            return float(np.mean([outcome.metrics[metric] for outcome in stop.value.values()]))
+
+
+def main() -> None:
+    """Trains what is missing, and prints what all configurations say."""
+    options = _options()
+    known = _known(options.csv)
+    bench = _bench(options)
+    for number in _missing(known, options):
+        known.append(bench.measure(number))
+        if options.csv is not None:
+            _append(options.csv, known[-1])
+    for line in report(known, search=options.search, best=options.best):
+        print(line)
+
+
+def report(known: Sequence[Mapping[str, float]], *, search: int, best: int) -> Iterator[str]:
+    """What the configurations say.
+
+    Args:
+        known: rows of `COLUMNS`.
+        search: configurations of a search, drawn from all of them.
+        best: so many are ranked again.
+    """
+    finite = [row for row in known if np.isfinite([row["hold_out"], row["folds"], row["test"]]).all()]
+    hold_out, folds, test = (np.array([row[name] for row in finite]) for name in ("hold_out", "folds", "test"))
+    seconds = {name: np.mean([row[name] for row in known]) for name in COLUMNS[4:]}
+    yield f"{len(finite)} of {len(known)} configurations; test MAE {test.min():.3f} to {test.max():.3f}"
+    for name, values in (("hold-out", hold_out), (f"{RERANK_FOLDS}-fold", folds)):
+        yield f"Spearman of {name} with the test error: {_spearman(values, test)}"
+    rng = np.random.default_rng(0)
+    by_hold_out, by_folds, perfect = np.zeros((3, DRAWS))
+    for i in range(DRAWS):
+        drawn = rng.choice(len(test), min(search, len(test)), replace=False)
+        ranked = drawn[np.argsort(hold_out[drawn])]
+        by_hold_out[i], perfect[i] = test[ranked[0]], test[drawn].min()
+        by_folds[i] = test[ranked[:best][np.argmin(folds[ranked[:best]])]]
+    other = by_hold_out != by_folds
+    yield (
+        f"Searches of {search} of them: chosen by hold-out {by_hold_out.mean():.4f}, best {best} ranked again "
+        f"{by_folds.mean():.4f}, in hindsight {perfect.mean():.4f}; another choice in {100 * other.mean():.0f} %, "
+        f"better in {100 * (by_folds < by_hold_out)[other].mean() if other.any() else 0:.0f} % of these"
+    )
+    yield f"Seconds: hold-out {seconds['seconds_hold_out']:.1f}, folds as one pack {seconds['seconds_folds']:.1f}"
+
+
+def _spearman(values: np.ndarray, test: np.ndarray) -> str:
+    """With the bootstrap's percentile interval over configurations."""
+    rng = np.random.default_rng(0)
+    again = rng.integers(0, len(test), (2000, len(test)))
+    low, high = np.quantile([_rank_correlation(values[i], test[i]) for i in again], [0.025, 0.975])
+    return f"{_rank_correlation(values, test):.2f} ({low:.2f} to {high:.2f})"
+
+
+def _rank_correlation(one: np.ndarray, other: np.ndarray) -> float:
+    return float(np.corrcoef(stats.rankdata(one), stats.rankdata(other))[0, 1])
+
+
+def _draw(study: Study, number: int) -> Knobs:
+    """A configuration from the space: the knobs that have a meaning."""
+    sampler = optuna.samplers.RandomSampler(seed=derive(study.seed, "selection", number))
+    trial = optuna.create_study(sampler=sampler).ask(dict(study.searched))
+    return dict(trial.params)
+
+
+def _bench(options: argparse.Namespace) -> Bench:
+    words = [] if options.data is None else ["--data", str(options.data)]
+    question = mosi_ablation.ask(mosi_ablation.SCRIPT.parse(words))
+    question = replace(question, knobs={**question.knobs, "encoder": "ef_lstm"})
+    study = replace(question.study("quick", ABLATION["quick"]), epochs=options.epochs)
+    objective = MFMObjective(
+        question.dataset, folds=question.folds, metric=study.search_metric, mode="min", rerank_folds=RERANK_FOLDS
+    )
+    return Bench(study=study, objective=objective, seeds=options.seeds)
+
+
+def _missing(known: Sequence[Mapping[str, float]], options: argparse.Namespace) -> Iterator[int]:
+    done, began = {int(row["number"]) for row in known}, time.monotonic()
+    for number in range(options.configurations):
+        if number not in done and time.monotonic() - began < 60 * options.minutes:
+            yield number
+
+
+def _known(path: Path | None) -> list[dict[str, float]]:
+    if path is None or not path.exists():
+        return []
+    with path.open() as file:
+        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+
+
+def _append(path: Path, row: Mapping[str, float]) -> None:
+    is_new = not path.exists()
+    with path.open("a", newline="") as file:
+        writer = csv.DictWriter(file, list[str](COLUMNS))
+        if is_new:
+            writer.writeheader()
+        writer.writerow(row)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--configurations", type=int, default=60, metavar="N")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="CMU-MOSI; without it, the quick planted set")
+    parser.add_argument("--seeds", type=int, default=3, metavar="N", help="fresh seeds that are tested (default: 3)")
+    parser.add_argument("--epochs", type=int, default=20, metavar="N")
+    parser.add_argument("--search", type=int, default=16, metavar="N", help="configurations of a search")
+    parser.add_argument("--best", type=int, default=5, metavar="N", help="so many are ranked again (default: 5)")
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="results so far, to go on with")
+    parser.add_argument("--minutes", type=float, default=1e9, metavar="M", help="begin nothing after this time")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+"""The best of a search are ranked again by k-fold, with both runners: each fold once, and never a test item."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from toy import Toy, loss_of, toy_study
+
+from orchestrator.study import RERANK_FOLDS, Arm, Pack, Run, Study
+
+LUCK = 0.8  # far beyond what distinguishes the toy's configurations
+
+
+def study(**changes: object) -> Study:
+    """Pruning would leave too few to rank; a run of one epoch is not pruned."""
+    return toy_study(**({"trials": 8, "epochs": 1, "rerank": 3, "pack_size": RERANK_FOLDS} | changes))
+
+
+def chosen(folder: Path) -> dict[str, str]:
+    return json.loads((folder / "study.json").read_text())["chosen"]
+
+
+def losses(rows: pd.DataFrame) -> pd.Series:
+    return pd.Series(
+        [loss_of({k: r[f"param:{k}"] for k in ("x", "depth", "kind")}, 0) for _, r in rows.iterrows()], index=rows.index
+    )
+
+
+def test_the_best_of_every_search_are_trained_once_a_fold_in_one_pack(conduct: Callable, runs: Callable) -> None:
+    assert conduct(study(), Toy(luck=LUCK)).complete
+    rows = runs()
+    folds = rows[rows.phase == "rerank"]
+    assert folds.groupby("arm").size().to_dict() == {"full": 3 * RERANK_FOLDS, "square": 3 * RERANK_FOLDS}
+    for _, own in folds.groupby("pack_id"):
+        assert own.config_id.nunique() == 1
+        assert sorted(own.split) == list(range(RERANK_FOLDS))
+    for arm, own in rows[rows.phase == "search"].groupby("arm"):
+        best = own.drop_duplicates("config_id").nsmallest(3, "metric:valid_loss").config_id
+        assert set(folds[folds.arm == arm].config_id) == set(best)
+
+
+def test_the_folds_decide_and_not_the_luck_of_one_validation_set(
+    conduct: Callable, runs: Callable, tmp_path: Path
+) -> None:
+    conduct(study(), Toy(luck=LUCK))
+    rows, choice = runs(), chosen(tmp_path / "results")
+    by_hold_out = rows[rows.phase == "search"].sort_values("metric:valid_loss").drop_duplicates("arm")
+    folds = rows[rows.phase == "rerank"].assign(loss=losses)
+    for arm, own in folds.groupby("arm"):
+        assert choice[arm] == own.sort_values("loss").config_id.iloc[0]
+    assert set(by_hold_out.config_id) != set(choice.values()), "else this test says nothing"
+
+
+def test_no_fold_run_touches_a_test_item(conduct: Callable, runs: Callable, tmp_path: Path) -> None:
+    conduct(study())
+    rows = runs()
+    folds = rows[rows.phase == "rerank"]
+    assert folds["metric:test_loss"].isna().all()
+    assert not set(folds.run_id) & set(pd.read_parquet(tmp_path / "results" / "items").run_id)
+    assert not [i for i in folds.run_id if (tmp_path / "results" / "models" / f"{i}.safetensors").exists()]
+
+
+def test_searches_and_splits_have_folds_of_their_own(conduct: Callable, runs: Callable) -> None:
+    conduct(study(searches=2, splits=2))
+    rows = runs()
+    folds = rows[rows.phase == "rerank"]
+    assert (folds.split // RERANK_FOLDS == folds.search).all()
+    assert folds.groupby(["arm", "search", "config_id"]).split.nunique().eq(RERANK_FOLDS).all()
+
+
+def test_a_search_with_nothing_to_rank_is_not_ranked(conduct: Callable, runs: Callable) -> None:
+    conduct(study(trials=1))
+    assert set(runs().phase) == {"search", "confirm"}
+
+
+def test_a_stopped_rerank_goes_on_and_trains_nothing_twice(conduct: Callable, runs: Callable, tmp_path: Path) -> None:
+    diary = tmp_path / "diary"
+    toy = Toy(epoch_seconds=0.1, diary=diary, luck=LUCK)
+    for _ in range(60):
+        if conduct(study(), toy, hours=0.35 / 3600).complete:
+            break
+    rows = runs()
+    assert rows.run_id.is_unique
+    trained = Counter(diary.read_text().split())
+    trained.pop("1")  # the epoch
+    assert set(trained.values()) == {1}
+    folds = rows[rows.phase == "rerank"].groupby(["arm", "config_id"]).split.nunique()
+    assert folds.eq(RERANK_FOLDS).all()
+    assert set(chosen(tmp_path / "results").values()) <= set(folds.index.get_level_values("config_id"))
+
+
+def test_more_trials_rank_anew_and_reuse_the_folds_there_are(conduct: Callable, runs: Callable, tmp_path: Path) -> None:
+    conduct(study(), Toy(luck=LUCK))
+    before = runs()
+    conduct(study(trials=16), Toy(luck=LUCK))
+    rows = runs()
+    assert set(before.run_id) < set(rows.run_id)
+    assert not rows[rows.phase == "rerank"].duplicated(["arm", "config_id", "split"]).any()
+    assert set(chosen(tmp_path / "results").values()) <= set(rows[rows.phase == "rerank"].config_id)
+
+
+def test_a_candidate_that_fails_in_a_fold_is_not_chosen(conduct: Callable, runs: Callable, tmp_path: Path) -> None:
+    class Fragile(Toy):
+        """The default is the best by far, and does not survive fold 2."""
+
+        def _final(self, pack: Pack, run: Run) -> float:
+            if run.knobs["x"] == 1.0:
+                return float("nan") if pack.phase == "rerank" and run.split == 2 else -1.0
+            return super()._final(pack, run)
+
+    base = dict(toy_study().base) | {"x": 1.0}
+    conduct(study(base=base, arms=(Arm(name="full"),)), Fragile())
+    rows = runs()
+    default = rows[(rows.phase == "search") & (rows["param:x"] == 1.0)].config_id.iloc[0]
+    assert default in set(rows[rows.phase == "rerank"].config_id)
+    assert chosen(tmp_path / "results")["full"] != default
+
+
+def test_a_folder_from_before_goes_on_as_it_was_begun(conduct: Callable, runs: Callable, tmp_path: Path) -> None:
+    """Its study.json does not know of a rerank: that is one of none."""
+    conduct(study(rerank=0))
+    path = tmp_path / "results" / "study.json"
+    old = json.loads(path.read_text())
+    path.write_text(json.dumps({k: v for k, v in old.items() if k not in ("rerank", "fold_runs")}))
+    before = runs()
+    assert conduct(study(rerank=0)).complete
+    pd.testing.assert_frame_equal(before, runs())
+    with pytest.raises(ValueError, match="ranked again"):
+        conduct(study(rerank=3))
+    ended = conduct(study(rerank=3), accept_change=True)
+    assert ended.complete
+    assert set(runs().phase) == {"search", "rerank", "confirm"}
