@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from analysis import terminal
 from analysis.between import WORSE, between
+from analysis.cost import Prices
 from analysis.load import load
 from analysis.remote import fetch, is_address, send
 from analysis.report import write
@@ -39,9 +41,11 @@ def _report(words: Sequence[str]) -> int:
     parser.add_argument(
         "--seed", type=int, default=0, help="of the forests and shuffles behind importance (default: 0)"
     )
+    parser.add_argument("--price-gpu", type=_price, metavar="P", help="of an hour of a GPU, for the table of cost")
+    parser.add_argument("--price-core", type=_price, metavar="P", help="of an hour of a core")
     options = parser.parse_args(words)
     folder = _folder(options.results)
-    report = write(folder, seed=options.seed)
+    report = write(folder, seed=options.seed, prices=Prices(core=options.price_core, gpu=options.price_gpu))
     if is_address(options.results):
         send(folder, options.results)
     sys.stdout.write(f"{report.text}\n\nreport: {report.page}\n")
@@ -63,6 +67,16 @@ def _compare(words: Sequence[str]) -> int:
         found.table.to_csv(options.csv, index=False)
     sys.stdout.write(f"{terminal.between(found)}\n" + (f"\ntable: {options.csv}\n" if options.csv else ""))
     return FAILED if options.fail_on and found.arms(options.fail_on) else 0
+
+
+def _price(text: str) -> float:
+    try:
+        price = float(text)
+    except ValueError:
+        price = math.nan
+    if not 0 <= price < math.inf:
+        raise argparse.ArgumentTypeError(f"a price must be a number of at least 0; got {text}")
+    return price
 
 
 def _folder(results: str) -> Path:

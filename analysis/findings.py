@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from analysis import robustness, tables
-from analysis.cost import cost
+from analysis.cost import NO_PRICES, Prices, cost
 from analysis.generated import Generated, read_generated
 from analysis.load import Results
 from analysis.sensitivity import Slice, slices
@@ -47,7 +47,7 @@ class Findings:
         return table[(table["role"] == "primary") & (table["arm"] != self.results.study.reference)]
 
 
-def find(results: Results, *, seed: int = 0) -> Findings:
+def find(results: Results, *, seed: int = 0, prices: Prices = NO_PRICES) -> Findings:
     """Computes all of it."""
     reference = trials(results, results.study.reference)
     return Findings(
@@ -57,7 +57,7 @@ def find(results: Results, *, seed: int = 0) -> Findings:
         paired=tables.paired(results),
         fairness=tables.fairness(results),
         tuning=tuning(results),
-        cost=cost(results),
+        cost=cost(results, prices),
         failures=tables.failures(results),
         progress=tables.progress(results),
         best=tables.best(results),

@@ -21,8 +21,8 @@ from analysis.study import Study, read_study
 # Columns of `runs` beside `param:<knob>` and `metric:<name>`, and what stands for them where a ledger has none.
 RUN_DEFAULTS = {
     "search": 0, "split": 0, "retry": 0, "error_kind": None, "error": None, "epochs": 0, "best_epoch": 0,
-    "started_at": pd.NaT, "ended_at": pd.NaT, "train_seconds": float("nan"), "device": None, "host": None,
-    "git_sha": None, "git_dirty": None, "code_sha256": None, "data_sha256": None, "versions": None,
+    "started_at": pd.NaT, "ended_at": pd.NaT, "train_seconds": float("nan"), "gpu_share": float("nan"), "device": None,
+    "host": None, "git_sha": None, "git_dirty": None, "code_sha256": None, "data_sha256": None, "versions": None,
     "reused_from": None,
 }  # fmt: skip
 RUN_COLUMNS = ("run_id", "arm", "phase", "config_id", "seed", "status")

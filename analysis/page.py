@@ -76,6 +76,8 @@ def _search_parts(found: Findings) -> dict[str, Any]:
     study = found.results.study
     return {
         "cost": _cost(found.cost, study),
+        "gpus": bool(found.cost["gpu_seconds"].any()),
+        "priced": bool(found.cost["price"].notna().any()),
         "fairness": _fairness(found.fairness, found.failures, study),
         "tuning": _tuning(found.tuning, study),
         "unfair": methods.unfair(found.fairness, found.failures),
@@ -193,9 +195,20 @@ def _cost(cost: pd.DataFrame, study: Study) -> list[dict[str, Any]]:
             "count": f"{row['parameters']:,.0f}" if pd.notna(row["parameters"]) else "–",
             "run": duration(row["seconds_per_run"]) if pd.notna(row["seconds_per_run"]) else "–",
             "search": duration(row["search_seconds"]),
+            "total": duration(row["total_seconds"]),
+            "gpu": duration(row["gpu_seconds"]) if row["gpu_seconds"] else "–",
+            "price": f"{row['price']:.2f}" if pd.notna(row["price"]) else "–",
+            "halving": _halving(row),
         }
         for row in _rows(cost)
     ]
+
+
+def _halving(row: Mapping[str, Any]) -> str:
+    if pd.isna(row["seeds_to_halve"]):
+        return "–"
+    price = f", {row['price_to_halve']:.2f}" if pd.notna(row["price_to_halve"]) else ""
+    return f"{row['seeds_to_halve']:.0f} seeds, {duration(row['seconds_to_halve'])}{price}"
 
 
 def _best(best: pd.DataFrame, study: Study) -> list[dict[str, Any]]:

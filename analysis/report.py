@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from analysis import latex, tables, terminal
+from analysis.cost import NO_PRICES, Prices
 from analysis.findings import Findings, find
 from analysis.gallery import Gallery
 from analysis.load import load
@@ -27,18 +28,19 @@ class Report:
     text: str  # the verdicts for a terminal, at most 100 columns wide
 
 
-def write(results_dir: str | Path, *, seed: int = 0) -> Report:
+def write(results_dir: str | Path, *, seed: int = 0, prices: Prices = NO_PRICES) -> Report:
     """Writes the report of a results folder, of a running study too.
 
     Args:
         results_dir: the folder that a study writes.
         seed: of the forests and the shuffles behind importance.
+        prices: of an hour, for the table of cost.
 
     Raises:
         ValueError: it is not a results folder, or one of its files is damaged.
         OSError: the report cannot be written.
     """
-    found = find(load(results_dir), seed=seed)
+    found = find(load(results_dir), seed=seed, prices=prices)
     folder = found.results.folder / "report"
     aside = Path(tempfile.mkdtemp(prefix=".report-", dir=found.results.folder))
     try:

@@ -188,6 +188,26 @@ def seeds_needed(sd_d: float, *, smallest_effect: float, num_arms: int, alpha: f
     return fewest + bisect.bisect_left(range(fewest, most), True, key=suffices)
 
 
+def seeds_to_halve(num_pairs: int, *, overlap: float = 0.0) -> int | None:
+    """How many pairs more halve Student's interval, if the differences go on to spread as they do.
+
+    Returns:
+        None below 2 pairs, and where overlapping splits leave a width that no seed takes away.
+    """
+    if num_pairs < 2:
+        return None
+
+    def width(n: float) -> float:
+        return float(scipy.stats.t.ppf((1 + LEVEL) / 2, n - 1)) * math.sqrt(1 / n + overlap)
+
+    wanted, most = width(num_pairs) / 2, 4 * num_pairs
+    if width(math.inf) >= wanted:
+        return None
+    while width(most) > wanted:
+        most *= 2
+    return bisect.bisect_left(range(num_pairs, most), True, key=lambda n: width(n) <= wanted)
+
+
 def difference_power(n: int, *, sd_d: float, effect: float, alpha: float) -> float:
     """Power of the sign-flip test with n pairs to show a mean difference of `effect`, under normal noise.
 

@@ -185,4 +185,5 @@ class Crowd:
             np.tile(y_I, A * S), (y_I + error_ASI).ravel(),
         )  # fmt: skip
         items = pd.DataFrame(dict(zip(ITEM_COLUMNS, columns, strict=True)))
-        return Results(folder=Path(), study=study, runs=runs, epochs=pd.DataFrame(), items=items)
+        nothing = pd.DataFrame()
+        return Results(folder=Path(), study=study, runs=runs, epochs=nothing, items=items, evaluations=nothing)

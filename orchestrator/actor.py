@@ -54,4 +54,10 @@ class PackTrainable(tune.Trainable):
         pack, folder = cast(Pack, config["pack"]), Folder.at(config["results"])
         self._survivors: Collection[str] | None = None
         self._watchdog = Watchdog(folder.attempt(pack.pack_id, pack.attempt), least=config["hang_seconds"])
-        self._attempt = Attempt(self._objective, pack, folder, checkpoint_seconds=config["checkpoint_seconds"])
+        self._attempt = Attempt(
+            self._objective,
+            pack,
+            folder,
+            checkpoint_seconds=config["checkpoint_seconds"],
+            gpu_share=config["resources"].get("GPU", 0.0),
+        )

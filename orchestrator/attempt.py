@@ -11,7 +11,7 @@ import socket
 import time
 import traceback
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -34,6 +34,7 @@ class Place:
     host: str
     device: str
     versions: Mapping[str, str]
+    gpu_share: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +77,11 @@ Message = Report | Finished | Broken
 
 
 class Attempt:
-    """An attempt at a pack, to be stepped through."""
+    """An attempt at a pack, to be stepped through.
+
+    Args:
+        gpu_share: of a GPU, that the pack has where the objective trains on one.
+    """
 
     def __init__(
         self,
@@ -85,9 +90,10 @@ class Attempt:
         folder: Folder,
         *,
         checkpoint_seconds: float = CHECKPOINT_SECONDS,
+        gpu_share: float = 1.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._objective, self._pack = objective, pack
+        self._objective, self._pack, self._gpu_share = objective, pack, gpu_share
         self._checkpoints = Checkpoints(folder, pack.pack_id, pack.attempt)
         self._checkpoint_seconds, self._clock = checkpoint_seconds, clock
         self._history: list[EpochDone] = []
@@ -157,6 +163,8 @@ class Attempt:
         metrics = {run: {name: float(v) for name, v in values.items()} for run, values in epoch.metrics.items()}
         done = EpochDone(epoch=len(self._history) + 1, metrics=metrics, seconds=seconds)
         self._epoch = epoch
+        if epoch.memory is not None and self._place is not None:
+            self._place = replace(self._place, gpu_share=self._gpu_share)
         self._history.append(done)
         self._unsent.append(done)
         if self._clock() - self._saved_at >= self._checkpoint_seconds:

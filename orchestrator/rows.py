@@ -98,6 +98,7 @@ class Maker:
 
     def _origin(self, place: Place) -> Mapping[str, Any]:
         return {
+            "gpu_share": place.gpu_share,
             "device": place.device,
             "host": place.host,
             "git_sha": self.commit.sha or None,

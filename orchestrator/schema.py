@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from orchestrator.study import Knob, Study
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 TABLES = ("epochs", "items", "evaluations", "artifacts", "runs")  # in the order in which a part is published
 EVALUATION_COLUMNS = ("condition", "modality", "level", "metric", "value")
 ITEM_COLUMNS = ("item", "group", "target", "y", "prediction")
@@ -41,6 +41,7 @@ _RUN_ORIGIN = {
     "started_at": _TIME,
     "ended_at": _TIME,
     "train_seconds": pa.float64(),  # the run's share of its pack's time
+    "gpu_share": pa.float64(),  # of a GPU, that its pack had; 0: it trained on a core
     "device": pa.string(),
     "host": pa.string(),
     "git_sha": pa.string(),

@@ -47,7 +47,9 @@ def test_a_folder_of_something_else_is_one_clear_line(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("arguments", [[], ["a", "b"], ["--unknown", "a"], ["a", "--seed", "x"]])
+@pytest.mark.parametrize(
+    "arguments", [[], ["a", "b"], ["--unknown", "a"], ["a", "--seed", "x"], ["a", "--price-gpu", "-1"]]
+)
 def test_wrong_usage_is_exit_code_2(arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         main(arguments)

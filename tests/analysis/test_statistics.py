@@ -22,6 +22,22 @@ def test_the_interval_is_scipys_paired_t_interval(d: np.ndarray) -> None:
     assert st.paired_t_interval(d) == pytest.approx((expected.low, expected.high))
 
 
+@pytest.mark.parametrize("n", [2, 5, 10, 40])
+def test_so_many_seeds_more_halve_the_interval_and_one_less_does_not(n: int) -> None:
+    def width(pairs: int) -> float:
+        return stats.t.ppf(0.975, pairs - 1) / math.sqrt(pairs)
+
+    more = st.seeds_to_halve(n)
+    assert more is not None
+    assert width(n + more) <= width(n) / 2 < width(n + more - 1)
+
+
+def test_no_seed_halves_what_overlapping_splits_leave() -> None:
+    assert st.seeds_to_halve(10, overlap=0.25) is None
+    assert st.seeds_to_halve(10, overlap=0.005) > st.seeds_to_halve(10)  # type: ignore[operator]
+    assert st.seeds_to_halve(1) is None
+
+
 def test_the_interval_of_fewer_than_two_pairs_is_not_defined() -> None:
     for pairs in ([], [0.3]):
         assert all(math.isnan(end) for end in st.paired_t_interval(pairs))

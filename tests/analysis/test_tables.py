@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 
 from analysis import methods, tables
-from analysis.cost import cost
+from analysis.cost import Prices, cost
 from analysis.load import Results
 
 
@@ -42,6 +42,25 @@ def test_cost_is_told_per_arm_and_copied_runs_have_none(small: Results) -> None:
     copied = cost(replace(small, runs=small.runs.assign(reused_from="elsewhere")))
     assert copied["seconds_per_run"].isna().all()
     assert copied["search_seconds"].sum() == 0
+
+
+def test_an_arm_costs_all_its_runs_and_a_share_of_a_gpu_its_share(small: Results) -> None:
+    runs = small.runs.assign(gpu_share=small.runs["arm"].map({"full": 0.25, "no_prior": 0.0}))
+    table = cost(replace(small, runs=runs), Prices(gpu=3.0, core=0.5)).set_index("arm")
+    spent = small.runs.groupby("arm")["train_seconds"].sum()
+    assert table["total_seconds"].to_dict() == pytest.approx(spent.to_dict())
+    assert table.loc["full", "gpu_seconds"] == pytest.approx(spent["full"] / 4)
+    assert table.loc["full", "price"] == pytest.approx(spent["full"] * (0.25 * 3.0 + 0.5) / 3600)
+    assert table.loc["no_prior", "price"] == pytest.approx(spent["no_prior"] * 0.5 / 3600)
+    assert cost(small)["price"].isna().all(), "without prices, none"
+    assert pd.isna(cost(replace(small, runs=runs), Prices(core=0.5)).set_index("arm").loc["full", "price"])
+
+
+def test_halving_an_interval_costs_the_seeds_of_the_arm_and_of_the_reference(small: Results) -> None:
+    row = cost(small).set_index("arm").loc["no_prior"]
+    each = [small.of(arm, small.confirm)["train_seconds"].mean() for arm in ("full", "no_prior")]
+    assert row["seconds_to_halve"] == pytest.approx(row["seeds_to_halve"] * sum(each))
+    assert pd.isna(cost(small).set_index("arm").loc["full", "seeds_to_halve"]), "the reference has no difference"
 
 
 def test_failures_are_counted_by_kind_with_an_example(mosi: Results) -> None:

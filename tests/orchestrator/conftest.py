@@ -6,6 +6,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,18 +26,35 @@ RAY_WARNINGS = ("ignore::ResourceWarning", "ignore::DeprecationWarning", "ignore
 @pytest.fixture(scope="session")
 def ray_address() -> Iterator[str]:
     """A Ray cluster of this machine that runs already, as a user's may."""
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent), "RAY_USAGE_STATS_ENABLED": "0"}
+    with ray_head(6399) as address:
+        yield address
+
+
+@contextmanager
+def ray_head(port: int, *resources: str) -> Iterator[str]:
+    """A Ray of its own on this machine; with two cores, where nothing else is said."""
     with tempfile.TemporaryDirectory(prefix="ray-", dir="/tmp") as folder:
-        options = ["--head", "--num-cpus=2", "--port=6399", "--include-dashboard=false", f"--temp-dir={folder}"]
-        with Path(folder, "output").open("w") as output:
-            head = subprocess.Popen([RAY, "start", "--block", *options], env=environment, stdout=output, stderr=output)
-        for _ in range(600):
-            if "Ray runtime started" in Path(folder, "output").read_text() or head.poll() is not None:
-                break
-            time.sleep(0.1)
-        yield "127.0.0.1:6399"
-        head.terminate()  # it ends the processes that it has started, and no other Ray on this machine
-        head.wait(60)
+        options = ("--head", f"--port={port}", "--include-dashboard=false", f"--temp-dir={folder}")
+        with ray_node(*options, *(resources or ("--num-cpus=2",))):
+            yield f"127.0.0.1:{port}"
+
+
+@contextmanager
+def ray_node(*options: str) -> Iterator[None]:
+    """`ray start` with these options, until it is not needed any more."""
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent), "RAY_USAGE_STATS_ENABLED": "0"}
+    with tempfile.TemporaryFile("w+") as output:
+        node = subprocess.Popen([RAY, "start", "--block", *options], env=environment, stdout=output, stderr=output)
+        try:
+            for _ in range(600):
+                output.seek(0)
+                if "Ray runtime started" in output.read() or node.poll() is not None:
+                    break
+                time.sleep(0.1)
+            yield
+        finally:
+            node.terminate()  # it ends the processes that it has started, and no other Ray on this machine
+            node.wait(60)
 
 
 RUNNERS = ["serial", pytest.param("ray", marks=[pytest.mark.ray, *map(pytest.mark.filterwarnings, RAY_WARNINGS)])]

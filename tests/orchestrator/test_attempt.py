@@ -37,6 +37,15 @@ def test_an_attempt_reports_every_epoch_and_then_the_outcomes(tmp_path: Path) ->
     assert set(messages[-1].outcomes) == {run.run_id for run in pack}
 
 
+def test_an_attempt_says_what_share_of_a_gpu_it_had_only_where_it_trains_on_one(tmp_path: Path) -> None:
+    for memory, expected in ((None, 0.0), (0.1, 0.25)):
+        message = Attempt(
+            Toy(memory=memory), first_pack(toy_study(trials=0)), Folder.at(tmp_path), gpu_share=0.25
+        ).step(None)
+        assert isinstance(message, Report)
+        assert message.place.gpu_share == expected
+
+
 def test_a_resumed_attempt_brings_the_whole_history_and_trains_only_the_rest(tmp_path: Path) -> None:
     pack, diary = first_pack(toy_study(trials=0)), tmp_path / "diary"
     attempt = Attempt(Toy(diary=diary), pack, Folder.at(tmp_path))

@@ -59,13 +59,21 @@ class Toy:
 
     Args:
         diary: a file in which every epoch that is trained leaves a line.
+        memory: of a GPU, that it says to need.
     """
 
     data_sha256 = "toy data"
     code_sha256 = "toy code"
 
-    def __init__(self, *, epoch_seconds: float = 0.0, diary: Path | None = None, luck: float = 0.0) -> None:
-        self.epoch_seconds, self.diary, self.luck = epoch_seconds, diary, luck
+    def __init__(
+        self,
+        *,
+        epoch_seconds: float = 0.0,
+        diary: Path | None = None,
+        luck: float = 0.0,
+        memory: float | None = None,
+    ) -> None:
+        self.epoch_seconds, self.diary, self.luck, self.memory = epoch_seconds, diary, luck, memory
 
     def describe(self) -> Mapping[str, str]:
         return {"device": "toy", "numpy": np.__version__}
@@ -78,7 +86,8 @@ class Toy:
             time.sleep(self.epoch_seconds)
             metrics = {run.run_id: {"valid_loss": self._loss(pack, run, epoch)} for run in pack}
             self._write(pack, epoch)
-            yield PlainEpoch(metrics=metrics, state=lambda epoch=epoch: {"epoch": epoch, "trace": np.arange(epoch)})
+            state_of = lambda epoch=epoch: {"epoch": epoch, "trace": np.arange(epoch)}  # noqa: E731
+            yield PlainEpoch(metrics=metrics, state=state_of, memory=self.memory)
         return {run.run_id: self._outcome(pack, run) for run in pack}
 
     def _loss(self, pack: Pack, run: Run, epoch: int) -> float:
