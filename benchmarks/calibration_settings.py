@@ -133,7 +133,7 @@ def _planned(margin: float, num_seeds: int) -> Callable[[np.random.Generator], S
 
     def play(rng: np.random.Generator) -> Scores:
         arms = all_seeds(*Noise().study(rng, [margin] + [0.0] * (NUM_ARMS - 1), num_seeds))
-        said = _words(arms, margin=margin)
+        said = words(arms, margin=margin)
         return {POWER: said[0] == HELPS, EQUIVALENCE_POWER: said[1] == EQUIVALENT}
 
     return play
@@ -175,20 +175,22 @@ def _three_truths(
         just = simulate(rng, [MARGIN] * NUM_ARMS)
         one = simulate(rng, [effect] + [0.0] * (NUM_ARMS - 1))
         return {
-            COVERAGE: float(np.mean([_covers(arm, 0.0) for arm in none if len(arm.d_S) > 1])),
-            DIFFERENCE: bool({HELPS, HURTS} & set(_words(none))),
-            EQUIVALENCE: EQUIVALENT in _words(just),
-            POWER: _words(one)[0] == HELPS,
+            COVERAGE: float(np.mean([covers(arm, 0.0) for arm in none if len(arm.d_S) > 1])),
+            DIFFERENCE: bool({HELPS, HURTS} & set(words(none))),
+            EQUIVALENCE: EQUIVALENT in words(just),
+            POWER: words(one)[0] == HELPS,
         }
 
     return play
 
 
-def _words(arms: Sequence[Pairs], *, margin: float = MARGIN) -> list[str]:
+def words(arms: Sequence[Pairs], *, margin: float = MARGIN) -> list[str]:
+    """The verdicts on them."""
     return [word for word, _ in verdicts([arm.differences for arm in arms], lower_is_better=True, margin=margin)]
 
 
-def _covers(arm: Pairs, truth: float) -> bool:
+def covers(arm: Pairs, truth: float) -> bool:
+    """Whether the interval for the difference holds the truth."""
     low, high = st.paired_t_interval(arm.d_S, level=arm.level)
     return low <= truth <= high
 

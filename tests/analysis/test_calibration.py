@@ -14,6 +14,7 @@ import pytest
 from calibration import Measured, markdown, measure
 from calibration_figure import calibration
 from calibration_settings import COVERAGE, DIFFERENCE, EQUIVALENCE, NUM_ARMS, POWER, SEEDS_USED, settings
+from calibration_trained import WRONG, Pool, table
 from simulation import MARGIN, Noise, all_seeds, under_rule
 
 from analysis.adaptive import Rule, looks
@@ -119,3 +120,17 @@ def test_the_figure_and_the_table_have_a_row_for_every_setting() -> None:
     figure = calibration(pd.DataFrame([row.__dict__ for row in rows]))
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["fixed seeds", *FIXED[:2]]
     assert len(markdown(rows).splitlines()) == 2 + len(FIXED[:2])
+
+
+def test_studies_drawn_from_a_pool_of_trained_results_have_the_pools_differences() -> None:
+    rng = np.random.default_rng(0)
+    arms = ["helpful", "useless"]
+    a_MN, r_N = rng.normal([[0.2], [0.0]], 0.05, (2, 400)), rng.normal(0.0, 0.05, 400)
+    pool = Pool(arms=arms, a_MN=a_MN, r_N=r_N, margin=0.1)
+    drawn_MS, reference_S = pool.study(rng, np.array([0.3, 0.0]), 400)
+    assert (drawn_MS - reference_S).mean(axis=1) == pytest.approx([0.3, 0.0])
+    found = table(pool, studies=150, seed=0)
+    assert found.loc["10 seeds", COVERAGE] == pytest.approx(0.95, abs=three_errors(0.05, 150))
+    for measure_ in (DIFFERENCE, EQUIVALENCE, WRONG):
+        assert (found[measure_] <= 0.05 + three_errors(0.05, 150)).all()
+    assert found.loc["auto, at most 40", SEEDS_USED] < found.loc["40 seeds", SEEDS_USED]
