@@ -360,6 +360,20 @@ def test_looks_that_were_taken_stand_while_nothing_is_extended() -> None:
     assert rest.events == first.events
 
 
+@pytest.mark.parametrize("max_steps", [40, 60, 80, 100, 10_000])
+def test_an_accepted_change_of_a_default_ranks_anew_wherever_the_rerank_was(max_steps: int) -> None:
+    study = toy_study(epochs=1, rerank=2, space={"x": FloatDistribution(-2, 2)})
+    known = World(study).run(max_steps=max_steps).events
+    changed = toy_study(epochs=1, rerank=2, space={"x": FloatDistribution(-2, 2)}, base={**study.base, "depth": 3})
+    plan = World(changed, known=known).run().plan
+    assert isinstance(plan.ask(), Done), "every arm has had its folds and its seeds"
+    for arm in ("full", "square"):
+        choice = plan.history.chosen[arm, 0]
+        folds = [r.run for r in plan.history.runs.values() if r.run.phase == "rerank" and r.run.arm == arm]
+        assert len([run for run in folds if run.config_id == choice.config_id]) == 5
+        assert {run.knobs["depth"] for run in folds if run.config_id == choice.config_id} == {3}
+
+
 def test_an_accepted_change_of_a_default_confirms_every_arm_anew() -> None:
     study = toy_study(trials=2)
     first = World(study).run()
