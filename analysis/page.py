@@ -197,17 +197,23 @@ def _cost(cost: pd.DataFrame, study: Study) -> list[dict[str, Any]]:
             "search": duration(row["search_seconds"]),
             "total": duration(row["total_seconds"]),
             "gpu": duration(row["gpu_seconds"]) if row["gpu_seconds"] else "–",
-            "price": f"{row['price']:.2f}" if pd.notna(row["price"]) else "–",
+            "price": _money(row["price"]),
             "halving": _halving(row),
         }
         for row in _rows(cost)
     ]
 
 
+def _money(price: float) -> str:
+    if pd.isna(price):
+        return "–"
+    return f"{price:.2f}" if price >= 1 else f"{price:.2g}"
+
+
 def _halving(row: Mapping[str, Any]) -> str:
     if pd.isna(row["seeds_to_halve"]):
         return "–"
-    price = f", {row['price_to_halve']:.2f}" if pd.notna(row["price_to_halve"]) else ""
+    price = f", {_money(row['price_to_halve'])}" if pd.notna(row["price_to_halve"]) else ""
     return f"{row['seeds_to_halve']:.0f} seeds, {duration(row['seconds_to_halve'])}{price}"
 
 

@@ -41,7 +41,7 @@ def headline(table: pd.DataFrame, study: Study) -> str:
     numbers = {word: int((verdicts == word).sum()) for word in WORDS}
     parts = [f"{n} {one[word] if n == 1 else many[word]}" for word, n in numbers.items() if n]
     taken = "combinations of components" if study.factors else "components"
-    return f"Of the {len(verdicts)} {taken} that are taken from {study.reference}, by {metric}: {join(parts)}."
+    return f"Of the {len(verdicts)} {taken} of {study.reference}, each removed, {join(parts)}, by {metric}."
 
 
 def together(effects: pd.DataFrame) -> str:
