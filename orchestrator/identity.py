@@ -34,9 +34,6 @@ FIXED = {
     "code_sha256": "the model's code",
 }
 
-# What stands for a fact that older folders do not state.
-BEFORE = {"rerank": 0}
-
 
 def describe(study: Study, fingerprint: Fingerprint, *, program: Mapping[str, Any]) -> dict[str, Any]:
     """The contents of `study.json`, with nothing chosen yet."""
@@ -114,7 +111,7 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
 
 def _comparable(old: Mapping[str, Any], new: Mapping[str, Any], key: str) -> tuple[Any, Any]:
     """The two values as JSON has them; an arm that only one of them has is an extension, not a change."""
-    one, other = (json.loads(json.dumps(d.get(key, BEFORE.get(key)))) for d in (old, new))
+    one, other = (json.loads(json.dumps(d.get(key))) for d in (old, new))
     if key == "arms":
         shared = set(one) & set(other)
         one, other = ({name: arms[name] for name in shared} for arms in (one, other))
@@ -139,6 +136,12 @@ def reconcile(
         raise ValueError(
             f"{folder.address} holds the study {old['study']!r}, not {new['study']!r}. "
             "Give another folder with --results"
+        )
+    if old["schema_version"] < SCHEMA_VERSION:
+        raise ValueError(
+            f"{folder.address} is of an earlier version of the project (schema version {old['schema_version']}; this "
+            f"one writes {SCHEMA_VERSION}), whose tables have other columns. Begin anew with --fresh (the old results "
+            "are kept aside), or go on with that version; the report can be written from either"
         )
     if gone := sorted(old["arms"].keys() - new["arms"].keys()):
         raise ValueError(
