@@ -30,7 +30,8 @@ KNOBS = ("lr", *DROPOUTS, *SIZES)
 FUSABLE = frozenset({"lr", *DROPOUTS})
 AT = (8, 16, 32, 64, 128)  # numbers of trials at which the best is looked at
 PACKS = {
-    "one at a time": (1, 1), "4 single runs at a time": (1, 4), "packs of 4": (4, 1), "packs of 8": (8, 1),
+    "one at a time": (1, 1), "4 single runs at a time": (1, 4), "packs of 2": (2, 1), "packs of 4": (4, 1),
+    "packs of 8": (8, 1),
     "4 packs of 4 at a time": (4, 4),
 }  # fmt: skip
 

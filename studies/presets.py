@@ -17,7 +17,10 @@ class Preset:
     searches: int = 1
     # So many of the best of a search are ranked again by k-fold, where the validation set is small.
     rerank: int = 5
-    completions: int = 4  # search runs that train together
+    # Search runs that share their structure, and train together. Pays where a pack of four takes little more than a run:
+    # tiny models, GPUs. On a core a model of real size trains 1.3 to 1.9 times as fast so, and the search loses more
+    # (benchmarks/completions.py).
+    completions: int = 4
     pack_size: int = 10
 
 
@@ -30,11 +33,12 @@ ABLATION: Mapping[str, Preset] = {
         rerank=2,
     ),
     "standard": Preset(
-        words="every arm, 2 searches of 12 trials, 20 seeds, under 2 hours on 2 cores on MOSI",
+        words="every arm, 2 searches of 12 trials, 20 seeds, a few hours on 2 cores on MOSI",
         trials=24,
         seeds=20,
         epochs=25,
         searches=2,
+        completions=1,
     ),
     "paper": Preset(
         words="every arm, 3 searches of 67 trials, 60 seeds, for a cluster", trials=201, seeds=60, epochs=50, searches=3
@@ -45,7 +49,12 @@ ENCODERS: Mapping[str, Preset] = {
         words="7 encoders on a planted set, a few minutes on 2 cores", trials=8, seeds=10, epochs=12, rerank=2
     ),
     "standard": Preset(
-        words="7 encoders, 2 searches of 12 trials, 20 seeds", trials=24, seeds=20, epochs=25, searches=2
+        words="7 encoders, 2 searches of 12 trials, 20 seeds",
+        trials=24,
+        seeds=20,
+        epochs=25,
+        searches=2,
+        completions=1,
     ),
     "paper": Preset(
         words="7 encoders, 3 searches of 67 trials, 60 seeds, for a cluster",
@@ -59,7 +68,9 @@ OBJECTIVES: Mapping[str, Preset] = {
     "quick": Preset(
         words="9 arms on a planted set, a few minutes on 2 cores", trials=12, seeds=10, epochs=16, rerank=2
     ),
-    "standard": Preset(words="9 arms, 2 searches of 12 trials, 20 seeds", trials=24, seeds=20, epochs=25, searches=2),
+    "standard": Preset(
+        words="9 arms, 2 searches of 12 trials, 20 seeds", trials=24, seeds=20, epochs=25, searches=2, completions=1
+    ),
     "paper": Preset(
         words="9 arms, 3 searches of 67 trials, 60 seeds, for a cluster", trials=201, seeds=60, epochs=50, searches=3
     ),
@@ -79,6 +90,7 @@ IMAGES: Mapping[str, Preset] = {
         seeds=10,
         epochs=15,
         searches=2,
+        completions=1,
     ),
     "paper": Preset(
         words="every arm, 3 searches of 34 trials, 30 seeds, for a cluster", trials=102, seeds=30, epochs=40, searches=3
@@ -86,7 +98,9 @@ IMAGES: Mapping[str, Preset] = {
 }
 MISSING: Mapping[str, Preset] = {
     "quick": Preset(words="4 arms on a planted set, a few minutes on 2 cores", trials=8, seeds=10, epochs=16, rerank=2),
-    "standard": Preset(words="4 arms, 2 searches of 12 trials, 20 seeds", trials=24, seeds=20, epochs=25, searches=2),
+    "standard": Preset(
+        words="4 arms, 2 searches of 12 trials, 20 seeds", trials=24, seeds=20, epochs=25, searches=2, completions=1
+    ),
     "paper": Preset(
         words="4 arms, 3 searches of 67 trials, 60 seeds, for a cluster", trials=201, seeds=60, epochs=50, searches=3
     ),
@@ -95,7 +109,9 @@ SENSITIVITY: Mapping[str, Preset] = {
     "quick": Preset(
         words="a planted set of its own, a few minutes on 2 cores", trials=60, seeds=3, epochs=12, rerank=2
     ),
-    "standard": Preset(words="200 trials, under 2 hours on 2 cores on MOSI", trials=200, seeds=10, epochs=25),
+    "standard": Preset(
+        words="200 trials, a few hours on 2 cores on MOSI", trials=200, seeds=10, epochs=25, completions=1
+    ),
     "paper": Preset(words="1000 trials, for a cluster", trials=1000, seeds=10, epochs=50),
 }
 FACTORIAL: Mapping[str, Preset] = {
@@ -107,7 +123,12 @@ FACTORIAL: Mapping[str, Preset] = {
         rerank=2,
     ),
     "standard": Preset(
-        words="4 components in 16 arms, 2 searches of 6 trials, 12 seeds", trials=12, seeds=12, epochs=25, searches=2
+        words="4 components in 16 arms, 2 searches of 6 trials, 12 seeds",
+        trials=12,
+        seeds=12,
+        epochs=25,
+        searches=2,
+        completions=1,
     ),
     "paper": Preset(
         words="4 components in 16 arms, 3 searches of 67 trials, 30 seeds, for a cluster",
