@@ -17,9 +17,8 @@ class Preset:
     searches: int = 1
     # So many of the best of a search are ranked again by k-fold, where the validation set is small.
     rerank: int = 5
-    # Search runs that share their structure, and train together. Pays where a pack of four takes little more than a run:
-    # tiny models, GPUs. On a core a model of real size trains 1.3 to 1.9 times as fast so, and the search loses more
-    # (benchmarks/completions.py).
+    # Search runs that share their structure, and train together. It pays for tiny models and on GPUs, where a pack of
+    # four takes little more than a run. Elsewhere the search loses more than is won (benchmarks/completions.py).
     completions: int = 4
     pack_size: int = 10
 
