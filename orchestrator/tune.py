@@ -234,6 +234,10 @@ class _Deciding(FIFOScheduler):
         super().__init__()
         self._bridge = bridge
 
+    def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
+        """Gives a pack its folder: when all is over Tune asks for every one's, of those that never started too."""
+        trial.init_local_path()
+
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         self._bridge.note_node(trial, result["node"])
         go_on = self._bridge.receive(trial, result["message"])
