@@ -34,6 +34,7 @@ from mfm.model import MFM, SHARED
 from mfm.streams import Quiet, derive
 
 CONDITION = "interpretation"
+LEAST_ITEMS = 3
 MOST_ITEMS = 128  # whose dependence is measured; kernels have all their pairs
 MOVED_ITEMS = 32  # whose gradients are measured
 PERMUTATIONS = 100
@@ -50,7 +51,9 @@ class Dependence:
 
 
 def evaluations(model: MFM, feed: Feed, rows: Sequence[np.ndarray]) -> list[dict[str, np.ndarray]]:
-    """By member, columns condition, modality, level, metric and value; no rows for a model without F_y or decoders.
+    """By member, columns condition, modality, level, metric and value.
+
+    No rows for a model without F_y or decoders, and of fewer than three items.
 
     Metrics are hsic_y, hsic_own, hsic_ratio, hsic_null and hsic_p, whose level is 0, and gradient, whose level is the
     step, from 1 on; of vectors and images, 0.
@@ -60,7 +63,7 @@ def evaluations(model: MFM, feed: Feed, rows: Sequence[np.ndarray]) -> list[dict
     """
     generated = _generate(model, feed.batch(Rows.of([own[:MOST_ITEMS] for own in rows])))
     found: list[list[tuple[str, str, float, str, float]]] = [[] for _ in rows]
-    if generated is not None:
+    if generated is not None and min(map(len, rows)) >= LEAST_ITEMS:
         factors, x_hat, batch = generated
         norms = gradient_norms(model, factors, batch)
         for k, own in enumerate(rows):
