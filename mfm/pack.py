@@ -223,7 +223,7 @@ class Pack:
 
     def _evaluations(self) -> list[dict[str, np.ndarray]]:
         """Of the members as they are now, on the test items."""
-        looked = interpretation.evaluations(self._model, self._feed, self._folds["test"])
+        looked = interpretation.evaluations(self._model, self._config, self._feed, self._folds["test"])
         if not self._task.robustness:
             return looked
         both = zip(looked, robustness.evaluations(self._trained()), strict=True)

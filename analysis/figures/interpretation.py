@@ -11,6 +11,7 @@ from analysis.figures.style import (
     GREY,
     INK,
     ORANGE,
+    PALE,
     VERMILLION,
     canvas,
     note,
@@ -20,11 +21,12 @@ from analysis.figures.style import (
 from analysis.study import Study
 from analysis.words import span
 
-ROW = 0.42  # inches a modality
+ROW = 0.5  # inches a modality
 # metric -> what it is, colour, marker, place in the row
 DEPENDENCES = {
-    "hsic_y": ("on F_y, the shared factor", BLUE, "o", -0.16),
-    "hsic_own": ("on its own factor", ORANGE, "D", 0.16),
+    "hsic_y": ("on F_y, the shared factor", BLUE, "o", -0.22),
+    "hsic_own": ("on its own factor", ORANGE, "D", 0.0),
+    "hsic_ratio": ("ratio of the two", INK, "s", 0.22),
 }
 NULL = "hsic_null"
 LINES = (BLUE, VERMILLION, INK, ORANGE, GREY)
@@ -32,7 +34,7 @@ LINES = (BLUE, VERMILLION, INK, ORANGE, GREY)
 
 @styled
 def dependence(table: pd.DataFrame, study: Study, *, ax: Axes | None = None) -> Axes:
-    """Normalised HSIC of each generated modality with F_y and with its own factor, for the reference arm.
+    """Normalised HSIC of each generated modality with F_y and with its own factor, and their ratio: the reference arm.
 
     Args:
         table: `interpretation.interpretation`.
@@ -49,10 +51,10 @@ def dependence(table: pd.DataFrame, study: Study, *, ax: Axes | None = None) -> 
         ax.plot(own["mean"], y, marker, color=colour, ms=4, label=words)
     null = rows[rows["metric"] == NULL]
     y = [modalities.index(name) + DEPENDENCES["hsic_y"][-1] for name in null["modality"]]
-    ax.plot(null["mean"], y, "|", color=GREY, ms=9, mew=1.2, label="on F_y, items permuted")
+    ax.plot(null["mean"], y, "|", color=GREY, ms=9, mew=1.2, label="95 % of permuted items")
     ax.set_yticks(range(len(modalities)), [readable(name, 14) for name in modalities])
     ax.set_ylim(len(modalities) - 0.5, -0.5)
-    ax.set_xlim(left=0)
+    ax.axvline(0, color=PALE, lw=0.8, zorder=0)
     ax.tick_params(axis="y", length=0)
     ax.set_xlabel("dependence of what is generated (normalised HSIC)")
     ax.legend(loc="lower center", bbox_to_anchor=(0.42, 1.0), ncols=2, handletextpad=0.3, columnspacing=1.0)

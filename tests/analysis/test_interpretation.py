@@ -22,7 +22,7 @@ def looked(mosi: Results) -> Results:
         for modality in ("a", "b"):
             rows += [
                 (run_id, "interpretation", modality, 0.0, metric, number / 100)
-                for metric in ("hsic_y", "hsic_own", "hsic_null")
+                for metric in ("hsic_y", "hsic_own", "hsic_null", "hsic_ratio")
             ]
         rows += [(run_id, "interpretation", "a", step, "gradient", step + number / 100) for step in STEPS]
         rows += [(run_id, "interpretation", "b", 0.0, "gradient", 1.0), (run_id, "complete", "", 0.0, "test_mae", 1.0)]
@@ -52,7 +52,9 @@ def test_the_figures_name_what_they_show(looked: Results) -> None:
     ax = figures.dependence(table, looked.study)
     assert [label.get_text() for label in ax.get_yticklabels()] == ["a", "b"]
     labels = [text.get_text() for text in ax.get_legend().get_texts()]  # type: ignore[union-attr]
-    assert labels == ["on F_y, the shared factor", "on its own factor", "on F_y, items permuted"]
+    assert labels == [
+        "on F_y, the shared factor", "on its own factor", "ratio of the two", "95 % of permuted items",
+    ]  # fmt: skip
     over_time = figures.gradients(table, looked.study)
     lines = {line.get_label(): line for line in over_time.get_lines()}
     assert list(lines["a"].get_xdata()) == list(STEPS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import permutations
+
 import numpy as np
 import pytest
 import torch
@@ -9,8 +11,8 @@ from test_equations import config_of, make_batch, make_model
 
 from mfm.config import Config, base
 from mfm.data.planted import Plan, planted
-from mfm.interpretation import dependence, gradient_norms, normalised_hsic
-from mfm.pack import Member, Outcome, Task
+from mfm.interpretation import dependence, distances, gradient_norms, normalised_hsic
+from mfm.pack import Member, Outcome, Pack, Task
 from mfm.streams import Quiet
 from mfm.train import train
 
@@ -27,38 +29,64 @@ ORDER = ["language", "acoustic", "visual"]  # by what they share with the label
 
 
 def hsic(a: np.ndarray, b: np.ndarray) -> float:
-    """tr(K H L H), item by item."""
+    """The mean over four different items of what Song et al. (2012, eq. 2 and 4) take the expectation of."""
     kernels = []
     for x in (a, b):
         distance = np.array([[((one - other) ** 2).sum() for other in x] for one in x])
         width = np.median([distance[i, j] for i in range(len(x)) for j in range(i + 1, len(x))])
         kernels.append(np.exp(-distance / (2 * width)))
-    h = np.eye(len(a)) - 1 / len(a)
-    return float(np.trace(kernels[0] @ h @ kernels[1] @ h))
+    k, m = kernels
+    terms = [
+        k[i, j] * m[i, j] + k[i, j] * m[q, r] - 2 * k[i, j] * m[i, q] for i, j, q, r in permutations(range(len(a)), 4)
+    ]
+    return float(np.mean(terms))
 
 
-def test_dependence_is_normalised_hsic() -> None:
+def test_dependence_is_normalised_unbiased_hsic() -> None:
     rng = np.random.default_rng(0)
-    a, b = rng.standard_normal((20, 3)), rng.standard_normal((20, 5))
-    assert normalised_hsic(a, b) == pytest.approx(hsic(a, b) / np.sqrt(hsic(a, a) * hsic(b, b)))
-    assert dependence(a, b).value == pytest.approx(normalised_hsic(a, b))
+    a, b = rng.standard_normal((9, 3)), rng.standard_normal((9, 5))
+    expected = hsic(a, b) / np.sqrt(hsic(a, a) * hsic(b, b))
+    assert normalised_hsic(distances(a), distances(b)) == pytest.approx(expected)
+    assert dependence(distances(a), distances(b)).value == pytest.approx(expected)
 
 
 def test_dependence_does_not_see_units_and_is_one_of_a_thing_with_itself() -> None:
     a = np.random.default_rng(0).standard_normal((30, 4))
-    assert normalised_hsic(a, 7 * a - 3) == pytest.approx(1)
-    assert np.isnan(normalised_hsic(a, np.ones((30, 2)))), "nothing varies"
-    assert np.isnan(normalised_hsic(a, np.full((30, 2), np.nan)))
+    own = distances(a)
+    assert normalised_hsic(own, distances(7 * a - 3)) == pytest.approx(1)
+    assert np.isnan(normalised_hsic(own, distances(np.ones((30, 2))))), "nothing varies"
+    assert np.isnan(normalised_hsic(own, distances(np.full((30, 2), np.nan))))
 
 
-def test_independent_things_lie_at_the_null_and_dependent_ones_far_above() -> None:
+@pytest.mark.parametrize("width", [3, 88])
+def test_independent_things_are_at_zero_however_wide_and_dependent_ones_far_above(width: int) -> None:
     rng = np.random.default_rng(1)
-    a, b = rng.standard_normal((100, 3)), rng.standard_normal((100, 3))
-    apart, bound = dependence(a, b), dependence(a, np.sin(a) + 0.1 * b)
-    assert apart.value == pytest.approx(apart.null, abs=0.02)
+    a, b = rng.standard_normal((100, width)), rng.standard_normal((100, width))
+    apart = dependence(distances(a), distances(b))
+    bound = dependence(distances(a), distances(np.sin(a) + 0.1 * b))
+    assert apart.value == pytest.approx(0, abs=0.03)
     assert apart.p > 0.05
     assert bound.value > 3 * bound.null
     assert bound.p == pytest.approx(1 / 101)
+
+
+def test_distances_of_sequences_are_means_over_the_steps_that_both_have() -> None:
+    rng = np.random.default_rng(2)
+    x, there = rng.standard_normal((4, 3, 2)), np.array([[1, 1, 1], [1, 1, 0], [0, 1, 1], [1, 0, 0]], dtype=float)
+    found = distances(x, there)
+    assert found[0, 1] == pytest.approx(((x[0, :2] - x[1, :2]) ** 2).sum() / 2)
+    assert found[1, 2] == pytest.approx(((x[1, 1] - x[2, 1]) ** 2).sum())
+    assert np.isnan(found[2, 3]), "no common step"
+
+
+def test_the_lengths_of_sequences_alone_make_nothing_depend() -> None:
+    rng = np.random.default_rng(3)
+    length = rng.integers(5, 21, 128)
+    there = (np.arange(20) < length[:, None]).astype(float)
+    content = np.repeat(rng.standard_normal((128, 1, 5)) + 1, 20, axis=1)
+    factor = length[:, None] + 0.1 * rng.standard_normal((128, 1))
+    assert dependence(distances(factor), distances(content, there)).p > 0.05
+    assert dependence(distances(factor), distances(content * there[..., None])).p < 0.02, "padding would"
 
 
 def test_gradient_norms_are_those_of_the_jacobian() -> None:
@@ -128,3 +156,16 @@ def test_rows_name_every_step_and_every_measure(trained: dict[str, Outcome]) -> 
     assert sorted(rows["level"][own & (rows["metric"] == "gradient")]) == [1, 2, 3, 4]
     assert set(rows["metric"]) == {"hsic_y", "hsic_own", "hsic_ratio", "hsic_null", "hsic_p", "gradient"}
     assert np.isfinite(rows["value"]).all()
+
+
+def test_a_model_whose_decoders_learn_nothing_has_no_rows() -> None:
+    dataset = planted(PLAN, seed=0)[0]
+    config = Config.from_knobs(base(dataset.modality_names, generative_loss=False), dataset.modality_names)
+    task = Task(epochs=1, metric="valid_mae", mode="min", test=True)
+    pack = Pack(
+        dataset, [Member(name="a", config=config, seed=1, fold=dataset.fold)], task=task, device=torch.device("cpu")
+    )
+    pack.train_epoch()
+    rows = pack.outcomes()["a"].evaluations
+    assert rows is not None
+    assert len(rows["value"]) == 0
