@@ -9,6 +9,7 @@ import pandas as pd
 from analysis import robustness, tables
 from analysis.cost import NO_PRICES, Prices, cost
 from analysis.generated import Generated, read_generated
+from analysis.interpretation import interpretation
 from analysis.load import Results
 from analysis.sensitivity import Slice, slices
 from analysis.trials import Trials, trials
@@ -34,6 +35,7 @@ class Findings:
     missing: pd.DataFrame  # these three without rows, where a study has not looked
     noise: pd.DataFrame
     areas: pd.DataFrame
+    interpretation: pd.DataFrame  # without rows, where no run has F_y and decoders
     trials: Trials  # of the reference: sensitivity is shown for it
     importance: pd.DataFrame
     slices: list[Slice]
@@ -66,6 +68,7 @@ def find(results: Results, *, seed: int = 0, prices: Prices = NO_PRICES) -> Find
         missing=robustness.missing(results),
         noise=robustness.curves(results),
         areas=robustness.areas(results),
+        interpretation=interpretation(results),
         trials=reference,
         importance=tables.importance([reference], seed=seed),
         slices=slices(reference),

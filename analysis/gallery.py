@@ -47,6 +47,7 @@ class Gallery:
             "importance": self._importance,
             "sensitivity": self._sensitivity, "interaction": self._interaction, "parallel": self._parallel,
             "missing": self._missing, "noise": self._noise,
+            "dependence": self._dependence, "gradients": self._gradients,
             "curves": self._curves, "history": self._history,
         }  # fmt: skip
         return {name: draw() for name, draw in drawn.items()} | self._generated()
@@ -157,6 +158,26 @@ class Gallery:
             alt = f"Sequences of {join(sequences)}: the truth and what the model reconstructs. {run}"
             drawn["sequences"] = self._save("sequences", figures.curves(arrays, sequences), alt=alt)
         return drawn
+
+    def _dependence(self) -> Picture | str:
+        if self._is_reference_silent:
+            return "No finished run of the reference has a shared factor and decoders."
+        study, table = self.found.results.study, self.found.interpretation
+        alt = "Dependence of each generated modality on F_y and on its own factor: tables/interpretation.csv."
+        return self._save("dependence", figures.dependence(table, study), alt=alt)
+
+    def _gradients(self) -> Picture | str:
+        if self._is_reference_silent:
+            return "No finished run of the reference has a shared factor and decoders."
+        study, table = self.found.results.study, self.found.interpretation
+        alt = "Norm of the gradient of each generated step by F_y: tables/interpretation.csv."
+        return self._save("gradients", figures.gradients(table, study), alt=alt)
+
+    @property
+    def _is_reference_silent(self) -> bool:
+        """Whether there is nothing to interpret."""
+        table = self.found.interpretation
+        return not (table["arm"] == self.found.results.study.reference).any()
 
     def _missing(self) -> Picture | str:
         study = self.found.results.study

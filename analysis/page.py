@@ -69,6 +69,7 @@ def _verdict_parts(found: Findings) -> dict[str, Any]:
         "methods": methods.methods(found.results),
         "progress": methods.progress(found.progress),
         "robustness": len(found.missing) > 0,
+        "interpretation": bool((found.interpretation["arm"] == study.reference).any()),
     }
 
 

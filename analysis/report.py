@@ -76,6 +76,8 @@ def _write_tables(found: Findings, folder: Path) -> None:
         written["effects"] = found.effects
     if len(found.missing):
         written |= {"missing": found.missing, "robustness": found.noise, "robustness_area": found.areas}
+    if len(found.interpretation):
+        written["interpretation"] = found.interpretation
     for name, table in written.items():
         table.to_csv(folder / f"{name}.csv", index=False)
     (folder / "ablation.tex").write_text(latex.ablation(found.ablation, found.results.study), encoding="utf-8")

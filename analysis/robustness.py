@@ -20,18 +20,18 @@ AREA_COLUMNS = ["arm", "kind", "modality", "metric", "measure", "n_seeds", "mean
 
 def missing(results: Results) -> pd.DataFrame:
     """Every metric by arm, missing modalities ("none" of them first) and method."""
-    rows = _of_confirm(results)
+    rows = of_confirm(results)
     rows = rows[(rows["condition"] == COMPLETE) | rows["condition"].str.startswith(MISSING)]
     named = rows.assign(
         missing=rows["modality"].where(rows["modality"] != "", "none"),
         method=rows["condition"].str.removeprefix(MISSING),
     )
-    return _means(named, ["arm", "missing", "method", "metric"])[MISSING_COLUMNS]
+    return means(named, ["arm", "missing", "method", "metric"])[MISSING_COLUMNS]
 
 
 def curves(results: Results) -> pd.DataFrame:
     """Every metric by arm, kind of noise, noisy modality and level; level 0 is the complete data."""
-    return _means(_noisy(results), ["arm", "kind", "modality", "metric", "level"])[CURVE_COLUMNS]
+    return means(_noisy(results), ["arm", "kind", "modality", "metric", "level"])[CURVE_COLUMNS]
 
 
 def areas(results: Results) -> pd.DataFrame:
@@ -49,7 +49,7 @@ def areas(results: Results) -> pd.DataFrame:
         for measure, value in _area(own["level"].to_numpy(float), own["value"].to_numpy(float)).items()
     ]
     table = pd.DataFrame(found, columns=pd.Index([*run, "measure", "value"]))
-    return _means(table, ["arm", "kind", "modality", "metric", "measure"])[AREA_COLUMNS]
+    return means(table, ["arm", "kind", "modality", "metric", "measure"])[AREA_COLUMNS]
 
 
 def _area(level: np.ndarray, value: np.ndarray) -> dict[str, float]:
@@ -59,7 +59,7 @@ def _area(level: np.ndarray, value: np.ndarray) -> dict[str, float]:
 
 def _noisy(results: Results) -> pd.DataFrame:
     """Rows of noise with a column `kind`; the complete data's stand at level 0 of every curve."""
-    rows = _of_confirm(results)
+    rows = of_confirm(results)
     noisy = rows[rows["condition"].str.startswith(NOISE)]
     noisy = noisy.assign(kind=noisy["condition"].str.removeprefix(NOISE))
     places = noisy[["run_id", "kind", "modality"]].drop_duplicates()
@@ -67,14 +67,14 @@ def _noisy(results: Results) -> pd.DataFrame:
     return pd.concat([complete, noisy], ignore_index=True)
 
 
-def _of_confirm(results: Results) -> pd.DataFrame:
+def of_confirm(results: Results) -> pd.DataFrame:
     """The evaluations of completed confirm runs that count, with their arm."""
     done = results.confirm[results.confirm["status"] == "completed"]
     rows = results.evaluations.astype({"run_id": str, "condition": str, "modality": str, "metric": str})
     return rows.merge(done[["run_id", "arm"]].astype(str), on="run_id")
 
 
-def _means(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+def means(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     """Mean, standard deviation and Student's 95 % interval over runs, in the order in which the rows come."""
     table = rows.groupby(by, as_index=False, sort=False)["value"].agg(n_seeds="count", mean="mean", sd="std")
     half = table["sd"] / np.sqrt(table["n_seeds"]) * stats.t.ppf((1 + LEVEL) / 2, (table["n_seeds"] - 1).clip(lower=1))

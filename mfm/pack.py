@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mfm import evaluate, probe, probes, robustness
+from mfm import evaluate, interpretation, probe, probes, robustness
 from mfm.batch import Batch
 from mfm.capacity import matched
 from mfm.config import Config
@@ -67,7 +67,7 @@ class Outcome:
     metrics: Mapping[str, float]  # of the best epoch
     items: Mapping[str, np.ndarray] | None  # test predictions, one row per item and target
     weights: Mapping[str, np.ndarray] | None  # of the best epoch, by parameter name, without the members' axis
-    evaluations: Mapping[str, np.ndarray] | None = None  # with missing and noisy modalities, one row a number
+    evaluations: Mapping[str, np.ndarray] | None = None  # one row a number: mfm.interpretation, mfm.robustness
 
 
 class Pack:
@@ -203,7 +203,7 @@ class Pack:
         predictions = evaluate.predict(self._model, self._feed, rows)
         scores = evaluate.scores(self._dataset, predictions, rows)
         found = probes.scores(self._dataset, self._model, self._feed, train=self._folds["train"], test=rows)
-        tried = robustness.evaluations(self._trained()) if self._task.robustness else [None] * len(self.members)
+        tried = self._evaluations()
         return {
             m.name: self._outcome(
                 k,
@@ -219,7 +219,15 @@ class Pack:
         """With these parameters, one mapping a member."""
         for name, parameter in self._model.named_parameters():
             parameter.data.copy_(torch.from_numpy(np.stack([own[name] for own in weights])))
-        return dict(zip((m.name for m in self.members), robustness.evaluations(self._trained()), strict=True))
+        return dict(zip((m.name for m in self.members), self._evaluations(), strict=True))
+
+    def _evaluations(self) -> list[dict[str, np.ndarray]]:
+        """Of the members as they are now, on the test items."""
+        looked = interpretation.evaluations(self._model, self._config, self._feed, self._folds["test"])
+        if not self._task.robustness:
+            return looked
+        both = zip(looked, robustness.evaluations(self._trained()), strict=True)
+        return [{name: np.concatenate([one[name], other[name]]) for name in one} for one, other in both]
 
     def _trained(self) -> robustness.Trained:
         """The members as they are now."""

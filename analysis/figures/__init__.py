@@ -11,6 +11,7 @@ from analysis.figures.generated import curves, exchanged, reconstructed, sampled
 from analysis.figures.history import history, search_history
 from analysis.figures.importance import importance
 from analysis.figures.interaction import interaction
+from analysis.figures.interpretation import dependence, gradients
 from analysis.figures.parallel import parallel_coordinates
 from analysis.figures.robustness import missing, noise_curves
 from analysis.figures.sensitivity import sensitivity, sensitivity_slice
@@ -20,9 +21,11 @@ __all__ = [
     "COLUMN",
     "PAGE",
     "curves",
+    "dependence",
     "effects",
     "exchanged",
     "forest",
+    "gradients",
     "history",
     "importance",
     "interaction",
