@@ -122,10 +122,20 @@ def _check_plan(study: Mapping[str, Any], lines: list[Line], rows: list[dict[str
             must(max(known.values(), default=1) == 1, f"{arm}: a suggestion was asked twice")
             again = len(suggested[arm, search]) - len(set(suggested[arm, search]))
             must(again == 0, f"{arm}: {again} suggestions repeat an earlier one")
-        confirm = [row for row in rows if row["arm"] == arm and row["phase"] == "confirm"]
-        must(len(confirm) == study["seeds"], f"{arm}: {len(confirm)} confirm runs of {study['seeds']}")
-        must(len({row["seed"] for row in confirm}) == study["seeds"], f"{arm}: seeds stand twice")
+        _check_seeds(study, arm, [row for row in rows if row["arm"] == arm and row["phase"] == "confirm"])
     _check_folds(study, rows)
+
+
+def _check_seeds(study: Mapping[str, Any], arm: str, confirm: list[dict[str, Any]]) -> None:
+    """Every seed once with the arm's own choice, once with the reference's where this is another, and no other run."""
+    chosen = study["chosen"][arm]
+    known: set[str] = set()
+    for ids in ([chosen] if isinstance(chosen, str) else chosen, study["frozen"].get(arm, [])):
+        own = {row["run_id"]: row["seed"] for row in confirm if ids and row["config_id"] == ids[row["search"]]}
+        planned = study["seeds"] * bool(ids)
+        must(len(own) == len(set(own.values())) == planned, f"{arm}: {len(own)} confirm runs of {planned} with {ids}")
+        known |= set(own)
+    must(len(known) == len(confirm), f"{arm}: {len(confirm) - len(known)} confirm runs with knobs that nobody chose")
 
 
 def _check_folds(study: Mapping[str, Any], rows: list[dict[str, Any]]) -> None:
