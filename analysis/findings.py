@@ -8,10 +8,13 @@ import pandas as pd
 
 from analysis import robustness, tables
 from analysis.cost import NO_PRICES, Prices, cost
+from analysis.frozen import frozen
 from analysis.generated import Generated, read_generated
 from analysis.interpretation import interpretation
 from analysis.load import Results
+from analysis.path import path
 from analysis.sensitivity import Slice, slices
+from analysis.tolerance import tolerance
 from analysis.trials import Trials, trials
 from analysis.tuning import tuning
 
@@ -26,6 +29,8 @@ class Findings:
     paired: pd.DataFrame
     fairness: pd.DataFrame
     tuning: pd.DataFrame
+    frozen: pd.DataFrame  # without rows, where no arm was confirmed with the reference's knobs
+    path: pd.DataFrame  # without rows, where components are not removed one after another
     cost: pd.DataFrame
     failures: pd.DataFrame
     progress: pd.DataFrame
@@ -39,6 +44,7 @@ class Findings:
     trials: Trials  # of the reference: sensitivity is shown for it
     importance: pd.DataFrame
     slices: list[Slice]
+    tolerance: pd.DataFrame  # how far its chosen configuration can be moved
     seed: int  # of the forests and the shuffles behind importance
     generated: Generated | None = None  # what a run of the reference has left to be seen
 
@@ -59,6 +65,8 @@ def find(results: Results, *, seed: int = 0, prices: Prices = NO_PRICES) -> Find
         paired=tables.paired(results),
         fairness=tables.fairness(results),
         tuning=tuning(results),
+        frozen=frozen(results),
+        path=path(results),
         cost=cost(results, prices),
         failures=tables.failures(results),
         progress=tables.progress(results),
@@ -72,6 +80,7 @@ def find(results: Results, *, seed: int = 0, prices: Prices = NO_PRICES) -> Find
         trials=reference,
         importance=tables.importance([reference], seed=seed),
         slices=slices(reference),
+        tolerance=tolerance(results, reference, seed=seed),
         seed=seed,
         generated=_generated(results),
     )

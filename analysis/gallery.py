@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis import figures
 from analysis.findings import Findings
 from analysis.importance import FANOVA, leading, missing
+from analysis.path import headline as path_headline
 from analysis.prose import finding, headline, importance_in_words
 from analysis.surrogate import fit
+from analysis.tolerance import ranges
 from analysis.trials import chosen_numbers
 from analysis.words import count, join, metric_name, spaced
 
@@ -44,7 +47,7 @@ class Gallery:
         self.folder.mkdir(parents=True, exist_ok=True)
         drawn = {
             "forest": self._forest, "seeds": self._seeds, "effects": self._effects,
-            "importance": self._importance,
+            "path": self._path, "frozen": self._frozen, "importance": self._importance,
             "sensitivity": self._sensitivity, "interaction": self._interaction, "parallel": self._parallel,
             "missing": self._missing, "noise": self._noise,
             "dependence": self._dependence, "gradients": self._gradients,
@@ -83,6 +86,20 @@ class Gallery:
         alt = f"Main effects and interactions of {count(len(study.factors), 'component')} with intervals. {said}"
         return self._save("effects", figures.effects(table, study), alt=alt)
 
+    def _path(self) -> Picture | str:
+        table, study = self.found.path, self.found.results.study
+        if len(table) < 2 or not np.isfinite(table["mean"]).any():
+            return "No step of a path is confirmed so far."
+        return self._save("path", figures.path(table, study), alt=path_headline(table, study))
+
+    def _frozen(self) -> Picture | str:
+        table, study = self.found.frozen, self.found.results.study
+        if table.empty:
+            return "No arm was confirmed with the knobs of the reference."
+        said = " ".join(f"{spaced(row['arm'])}: {row['reading']}." for _, row in table.iterrows())
+        alt = f"Differences to {study.reference}, tuned and with frozen knobs. {said}"
+        return self._save("frozen", figures.frozen(table, study), alt=alt)
+
     def _importance(self) -> Picture | str:
         if why_not := missing(self.found.trials):
             return why_not
@@ -99,12 +116,13 @@ class Gallery:
         chosen = chosen_numbers(self.found.results, trials.arm, trials.axes)
         told = trials.describe()
         knobs = join([one.axis.knob for one in order])
+        room = ranges(self.found.tolerance)
         few = f"{told}. The {LEADING} of {len(order)} knobs that matter most" if len(order) > LEADING else told
         return self._save(
             "sensitivity",
-            figures.sensitivity(order, chosen=chosen, runs=told, columns=5, width=figures.PAGE),
+            figures.sensitivity(order, chosen=chosen, room=room, runs=told, columns=5, width=figures.PAGE),
             alt=f"{metric_name(trials.metric)} of the search runs along each knob: {knobs}.",
-            column=lambda: figures.sensitivity(order[:LEADING], chosen=chosen, runs=few, columns=2),
+            column=lambda: figures.sensitivity(order[:LEADING], chosen=chosen, room=room, runs=few, columns=2),
         )
 
     def _by_importance(self) -> list[str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import optuna
@@ -31,6 +31,7 @@ QUESTIONS = {
     PED_ANOVA: "What sets the best runs apart?",
 }
 FEWEST_RUNS = 10  # below, nothing is computed
+ENOUGH_UNIFORM = 100
 ENOUGH_RUNS = 50  # below, the report warns
 MOST_RUNS = 256  # beyond, so many are drawn: a report must not take minutes
 REFITS = 5
@@ -73,7 +74,16 @@ def importances(trials: Trials, *, most_runs: int = MOST_RUNS, seed: int = 0) ->
     if missing(trials):
         return []
     some = trials.at_most(most_runs, seed=seed)
-    return [*_fanova(some, seed=seed), *_ped_anova(some, seed=seed)]
+    return [*_fanova(global_runs(trials).at_most(most_runs, seed=seed), seed=seed), *_ped_anova(some, seed=seed)]
+
+
+def global_runs(trials: Trials) -> Trials:
+    """The uniform runs, where they are enough to say what explains the whole range; else all runs.
+
+    A sampler seeks the good part of the range, and what it finds there is not what explains the whole.
+    """
+    uniform = np.flatnonzero(trials.uniform_N)
+    return replace(trials[uniform], num_all=len(uniform)) if len(uniform) >= ENOUGH_UNIFORM else trials
 
 
 def missing(trials: Trials) -> str:

@@ -64,6 +64,20 @@ class Results:
         ]
         return _last_tries(runs[np.array(counts, dtype=bool)], ["arm", "seed", "split"])
 
+    @cached_property
+    def frozen(self) -> pd.DataFrame:
+        """The confirm runs of arms with the knobs that the reference's search chose, each with its last try.
+
+        Where an arm chose what the reference chose, they are its confirm runs.
+        """
+        runs = self.runs[self.runs["phase"] == "confirm"]
+        wanted = {(arm, s): config for arm, ids in self.study.frozen.items() for s, config in enumerate(ids)}
+        counts = [
+            wanted.get((arm, int(search) % self.study.searches)) == config
+            for arm, search, config in zip(runs["arm"], runs["search"], runs["config_id"], strict=True)
+        ]
+        return _last_tries(runs[np.array(counts, dtype=bool)], ["arm", "seed", "split"])
+
     def of(self, arm: str, phase: pd.DataFrame) -> pd.DataFrame:
         """The rows of one arm."""
         return phase[phase["arm"] == arm]

@@ -36,8 +36,9 @@ def _searched(results: Results) -> list[str]:
     told = join([f"{statuses.get(status, 0)} {status}" for status in ("completed", "pruned", "failed")])
     searches = "one search" if study.searches == 1 else f"{study.searches} independent searches that share its budget"
     runs = f"{span(search.groupby('arm').size())} runs" + (f" of at most {study.epochs} epochs" if study.epochs else "")
+    tuned = f"Only {study.reference} was tuned, by" if study.is_path else "Each arm was tuned by"
     return [
-        f"Each arm was tuned by {searches}, with a sampler and a pruner of its own: {runs} per arm over "
+        f"{tuned} {searches}, with a sampler and a pruner of its own: {runs} per arm over "
         f"{count(len(study.space), 'knob')}, none of which any arm pins, judged by "
         f"{metric_name(study.search_metric)}. Of {count(len(search), 'search run')}, {told}.",
         *_ranked_again(results),
@@ -48,6 +49,7 @@ def _ranked_again(results: Results) -> list[str]:
     folds = results.rerank
     if folds.empty:
         return []
+    folds = folds[folds["arm"].isin(results.study.tuned)]
     num_best = folds.groupby(["arm", "search"])["config_id"].nunique()
     num_folds = folds.groupby(["arm", "search", "config_id"])["split"].nunique()
     return [
@@ -61,6 +63,12 @@ def _confirmed(results: Results) -> list[str]:
     if confirm.empty:
         return ["No confirm run counts so far: there is no claim."]
     seeds = span(confirm.groupby("arm")["seed"].nunique())
+    if results.study.is_path:
+        return [
+            "Components were then removed one after another, each time the one without which the mean over the folds "
+            f"was best, with the other knobs as they were. Each arm on this path was trained with {seeds} fresh seeds, "
+            "the same for all. Only these runs saw test items, and only they enter the claims."
+        ]
     return [
         f"Each arm's chosen configuration was then trained with {seeds} fresh seeds on "
         f"{count(confirm['split'].nunique(), 'split')}, the same for all arms. Only these runs saw test items, "
@@ -107,7 +115,7 @@ def designed(effects: pd.DataFrame, study: Study) -> list[str]:
         study: the declarations.
     """
     cells = cells_of(study)
-    if not study.factors:
+    if not study.factors or study.is_path:
         return []
     if effects.empty:
         return ["The arms that were run do not tell the effects of the components from each other."]

@@ -12,7 +12,7 @@ from typing import Any
 import jinja2
 import pandas as pd
 
-from analysis import methods, prose
+from analysis import frozen, methods, path, prose, tolerance
 from analysis.findings import Findings
 from analysis.gallery import Picture
 from analysis.redundancy import hidden
@@ -55,7 +55,7 @@ def render(found: Findings, pictures: Mapping[str, Picture | str], *, folder: Pa
 def _verdict_parts(found: Findings) -> dict[str, Any]:
     study = found.results.study
     return {
-        "headline": prose.headline(found.ablation, study),
+        "headline": path.headline(found.path, study) or prose.headline(found.ablation, study),
         "verdicts": _verdicts(found.compared, study),
         "reference": _reference(found.ablation, study),
         "meanings": prose.MEANINGS,
@@ -65,6 +65,8 @@ def _verdict_parts(found: Findings) -> dict[str, Any]:
         "effects": _effects(found.effects, study),
         "together": prose.together(found.effects),
         "designed": methods.designed(found.effects, study),
+        "walked": path.in_words(found.path, study),
+        "steps": _steps(found.path, study),
         "secondary": _secondary(found.ablation, study),
         "methods": methods.methods(found.results),
         "progress": methods.progress(found.progress),
@@ -81,10 +83,14 @@ def _search_parts(found: Findings) -> dict[str, Any]:
         "priced": bool(found.cost["price"].notna().any()),
         "fairness": _fairness(found.fairness, found.failures, study),
         "tuning": _tuning(found.tuning, study),
+        "frozen": _frozen(found.frozen, study),
+        "frozen_in_words": frozen.in_words(found.frozen),
         "unfair": methods.unfair(found.fairness, found.failures),
         "failures": [row for row in _rows(found.failures) if row["failed"]],
         "leading": prose.importance_in_words(found.importance) if len(found.importance) else "",
         "best": _best(found.best, study),
+        "tolerance": _tolerance(found.tolerance),
+        "tolerance_in_words": tolerance.in_words(found.tolerance, found.trials),
     }
 
 
@@ -150,6 +156,34 @@ def _effects(effects: pd.DataFrame, study: Study) -> list[dict[str, Any]]:
         }
         for row in _rows(effects)
     ]  # fmt: skip
+
+
+def _steps(steps: pd.DataFrame, study: Study) -> list[dict[str, Any]]:
+    d = decimals(study.smallest_effect)
+    return [
+        row
+        | {
+            "value": f"{fixed(row['mean'], d)} [{fixed(row['mean_low'], d)}, {fixed(row['mean_high'], d)}]",
+            "delta": signed(row["delta"], d), "interval": _interval(row["ci_low"], row["ci_high"], d),
+            "total": signed(row["total"], d), "total_interval": _interval(row["total_low"], row["total_high"], d),
+            "folds": fixed(row["folds"], d), "next": fixed(row["next_folds"], d),
+            "p": show_p(row["p_holm"]) if pd.notna(row["p_holm"]) else "–",
+            "q": show_p(row["p_equiv_holm"]) if pd.notna(row["p_equiv_holm"]) else "–",
+        }
+        for row in _rows(steps)
+    ]  # fmt: skip
+
+
+def _frozen(table: pd.DataFrame, study: Study) -> list[dict[str, Any]]:
+    d = decimals(study.smallest_effect)
+    return [
+        row
+        | {
+            name: f"{signed(row[name], d)} [{signed(row[f'{name}_low'], d)}, {signed(row[f'{name}_high'], d)}]"
+            for name in ("tuned", "frozen", "gap")
+        }
+        for row in _rows(table)
+    ]
 
 
 def _interval(low: float, high: float, d: int) -> str:
@@ -224,6 +258,10 @@ def _best(best: pd.DataFrame, study: Study) -> list[dict[str, Any]]:
         knobs = {k: _value(v) for k, v in row.items() if k in study.space and pd.notna(v)}
         rows.append({"arm": row["arm"], "search": row["search"], "config_id": row["config_id"], "knobs": knobs})
     return rows
+
+
+def _tolerance(table: pd.DataFrame) -> list[dict[str, Any]]:
+    return [row | {"room": row["choices"] or f"{short(row['low'])} to {short(row['high'])}"} for row in _rows(table)]
 
 
 def _value(value: object) -> str:

@@ -84,12 +84,16 @@ def _looks(results: Results, *, seeds: pd.Series, pairs: pd.Series) -> tuple[Loo
 
 
 def scored(results: Results, arm: str, metric: str) -> pd.DataFrame:
-    """Seed, split, run id and value of an arm's confirm runs, and whether a run failed.
+    """Seed, split, run id and value of an arm's confirm runs, and whether a run failed."""
+    return scores(results, results.of(arm, results.confirm), metric)
+
+
+def scores(results: Results, runs: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """The same of any tested runs.
 
     A run without a finite value of the primary metric has failed. One without another metric may have none: an arm
     without a modality does not reconstruct it.
     """
-    runs = results.of(arm, results.confirm)
     completed = runs["status"] == "completed"
     value = results.values(runs, metric).where(completed)
     failed = ~(completed & np.isfinite(results.values(runs, results.study.primary_metric)))

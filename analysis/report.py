@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import textwrap
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from analysis import latex, tables, terminal
+from analysis import latex, path, tables, terminal
 from analysis.cost import NO_PRICES, Prices
 from analysis.findings import Findings, find
 from analysis.gallery import Gallery
@@ -51,7 +52,13 @@ def write(results_dir: str | Path, *, seed: int = 0, prices: Prices = NO_PRICES)
         _publish(aside, folder)
     finally:
         shutil.rmtree(aside)
-    return Report(page=folder / "index.html", text=terminal.verdicts(found.ablation, found.results.study))
+    return Report(page=folder / "index.html", text=_text(found))
+
+
+def _text(found: Findings) -> str:
+    study = found.results.study
+    walked = textwrap.wrap(path.headline(found.path, study), terminal.WIDTH)
+    return "\n".join([terminal.verdicts(found.ablation, study), *walked])
 
 
 def _write_tables(found: Findings, folder: Path) -> None:
@@ -71,9 +78,14 @@ def _write_tables(found: Findings, folder: Path) -> None:
         "history": found.history,
         "curves": found.curves,
         "sensitivity": tables.smooths(found.slices),
+        "tolerance": found.tolerance,
     }
-    if found.results.study.factors:
+    if found.results.study.is_path:
+        written["path"] = found.path
+    elif found.results.study.factors:
         written["effects"] = found.effects
+    if len(found.frozen):
+        written["frozen"] = found.frozen
     if len(found.missing):
         written |= {"missing": found.missing, "robustness": found.noise, "robustness_area": found.areas}
     if len(found.interpretation):
@@ -85,10 +97,10 @@ def _write_tables(found: Findings, folder: Path) -> None:
 
 def _publish(aside: Path, folder: Path) -> None:
     """Moves every file to its place, the page last, and removes what an earlier report left there."""
-    new = sorted(path.relative_to(aside) for path in aside.rglob("*") if path.is_file())
+    new = sorted(file.relative_to(aside) for file in aside.rglob("*") if file.is_file())
     for name in sorted(new, key=lambda name: name.name == "index.html"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (aside / name).replace(folder / name)
-    for path in [*folder.glob("figures/*"), *folder.glob("tables/*")]:
-        if path.relative_to(folder) not in new:
-            path.unlink()
+    for file in [*folder.glob("figures/*"), *folder.glob("tables/*")]:
+        if file.relative_to(folder) not in new:
+            file.unlink()

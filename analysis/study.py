@@ -21,6 +21,16 @@ REQUIRED = ("reference_arm", "primary_metric", "modes", "smallest_effect", "arms
 
 
 @dataclass(frozen=True, kw_only=True)
+class Step:
+    """A step of an ablation path."""
+
+    arm: str  # what is left
+    removed: str | None  # the component that went with this step; None: the reference, before the first
+    folds: float | None  # the mean of the search metric over folds, by which it was decided
+    compared: Mapping[str, float | None]  # the same without each component that could have gone
+
+
+@dataclass(frozen=True, kw_only=True)
 class Study:
     """What the tables cannot say of themselves.
 
@@ -49,6 +59,11 @@ class Study:
     seeds: int | None = None  # planned confirm seeds per arm; with looks, the most
     looks: tuple[Look, ...] = ()  # adaptive seeds: the planned looks
     asked_seeds: Mapping[str, int] = field(default_factory=dict)  # with looks: arm -> the seeds it was given so far
+    # Arm -> the config_id, of each search, that it has with the knobs that the reference's search chose.
+    frozen: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    uniform_runs: Mapping[str, frozenset[str]] = field(default_factory=dict)  # arm -> search runs no sampler has chosen
+    is_path: bool = False  # whether the components go one after another; then only the reference is searched
+    path: tuple[Step, ...] = ()  # the reference, and the steps that are decided
     epochs: int | None = None
     searches: int = 1  # independent searches per arm
     # Items tested / items trained on, where seeds meet several overlapping splits (Nadeau and Bengio 2003).
@@ -74,9 +89,16 @@ class Study:
         """The arms that are compared with the reference: the family of the correction."""
         return [arm for arm in self.arms if arm != self.reference]
 
+    @property
+    def tuned(self) -> list[str]:
+        """The arms that have a search of their own."""
+        return [self.reference] if self.is_path else list(self.arms)
+
     def planned(self, also: Collection[str]) -> Study:
-        """The study with the arms that it runs, and those that were run by an earlier call."""
+        """The study with the arms that it runs, and those that were run by an earlier call; of a path, those on it."""
         kept = {self.reference, *(self.selected or self.arms), *also}
+        if self.is_path:
+            kept = {self.reference, *(step.arm for step in self.path)}
         return replace(self, arms={arm: pins for arm, pins in self.arms.items() if arm in kept})
 
     def mode(self, metric: str) -> Mode | None:
@@ -145,6 +167,10 @@ def _study(declared: Mapping[str, Any]) -> Study:
         looks=_looks(declared.get("rule") or {}),
         repeats=dict(declared.get("repeats") or {}),
         asked_seeds=dict(declared.get("asked_seeds") or {}),
+        frozen={arm: _ids(ids) for arm, ids in (declared.get("frozen") or {}).items()},
+        uniform_runs={arm: frozenset(ids) for arm, ids in (declared.get("uniform_runs") or {}).items()},
+        is_path=bool(declared.get("is_path")),
+        path=tuple(Step(**step) for step in declared.get("path") or ()),
         epochs=declared.get("epochs"),
         searches=int(declared.get("searches") or 1),
         test_to_train=declared.get("test_to_train", about.get("test_to_train")),

@@ -65,6 +65,15 @@ class Tree:
         others_L = width_LK.prod(axis=1) / (width_LK[:, i] * width_LK[:, j])
         return inside_j @ ((self.value_L * others_L)[:, None] * inside_i.T)
 
+    def along(self, k: int, x_G: Array, point_K: Array) -> Array:
+        """The prediction at a point, with one knob moved over a grid."""
+        point_K = np.clip(point_K, 0, 1 - 1e-9)
+        inside_LK = (point_K >= self.low_LK) & (point_K < self.high_LK)
+        inside_LK[:, k] = True
+        passed = np.flatnonzero(inside_LK.all(axis=1))
+        x = np.clip(x_G, 0, 1 - 1e-9)[:, None]
+        return ((x >= self.low_LK[passed, k]) & (x < self.high_LK[passed, k])) @ self.value_L[passed]
+
     def _inside(self, k: int, x_G: Array) -> Array:
         x = np.clip(x_G, 0, 1 - 1e-9)[:, None]
         return ((x >= self.low_LK[:, k]) & (x < self.high_LK[:, k])).astype(float)
@@ -80,6 +89,10 @@ class Forest:
         """For each knob, the share of a tree's variance that its main effect explains, averaged over trees."""
         shares = [tree.main_variances() / variance for tree in self.trees if (variance := tree.variance()) > 1e-15]
         return np.mean(shares, axis=0) if shares else np.zeros(self.trees[0].low_LK.shape[1])
+
+    def along(self, k: int, x_G: Array, point_K: Array) -> Array:
+        """The mean prediction at a point of the unit cube, with one knob moved over a grid."""
+        return np.mean([tree.along(k, x_G, point_K) for tree in self.trees], axis=0)
 
     def surface(self, i: int, j: int, x_G: Array, y_G: Array) -> Array:
         """The mean prediction over all other knobs, at the grid points of two: [y, x]."""

@@ -18,6 +18,7 @@ from analysis.load import Results
 from analysis.pairs import PAIR, pairs
 from analysis.sensitivity import Slice
 from analysis.statistics import LEVEL, failure_p
+from analysis.study import Study
 from analysis.trials import Trials
 
 ABLATION_COLUMNS = [field.name for field in fields(Comparison)]
@@ -52,7 +53,7 @@ def paired(results: Results) -> pd.DataFrame:
 
 def fairness(results: Results) -> pd.DataFrame:
     """What each arm's search cost and found. Seconds of copied runs were spent once, where they were trained."""
-    return pd.DataFrame([_fairness(results, arm) for arm in results.study.arms], columns=pd.Index(FAIRNESS_COLUMNS))
+    return pd.DataFrame([_fairness(results, arm) for arm in results.study.tuned], columns=pd.Index(FAIRNESS_COLUMNS))
 
 
 def _fairness(results: Results, arm: str) -> dict[str, object]:
@@ -96,16 +97,21 @@ def progress(results: Results) -> pd.DataFrame:
     rows = []
     for arm in results.study.arms:
         search, confirm = results.of(arm, results.search), results.of(arm, results.confirm)
-        repeats = results.study.repeats.get(arm, 0)
         rows.append(
             {
                 "arm": arm, "search_runs": len(search),
-                "search_planned": None if results.study.trials is None else results.study.trials - repeats,
+                "search_planned": _search_planned(results.study, arm),
                 "confirm_runs": len(confirm),
                 "confirm_planned": results.study.asked_seeds.get(arm, results.study.seeds),
             }
         )  # fmt: skip
     return pd.DataFrame(rows)
+
+
+def _search_planned(study: Study, arm: str) -> int | None:
+    if study.trials is None:
+        return None
+    return study.trials - study.repeats.get(arm, 0) if arm in study.tuned else 0
 
 
 def best(results: Results) -> pd.DataFrame:

@@ -30,6 +30,7 @@ class Trials:
     value_N: Array
     pruned_N: NDArray[np.bool_]
     search_N: NDArray[np.int64]
+    uniform_N: NDArray[np.bool_]  # whether no sampler has chosen it
     num_failed: int  # runs without a value
     num_all: int  # runs that these were drawn from
 
@@ -73,6 +74,7 @@ class Trials:
             value_N=self.value_N[rows],
             pruned_N=self.pruned_N[rows],
             search_N=self.search_N[rows],
+            uniform_N=self.uniform_N[rows],
         )
 
     def common(self) -> Trials:
@@ -93,6 +95,7 @@ class Trials:
     def describe(self) -> str:
         """How many runs there are, and of which kind."""
         n = f"{len(self)}" if len(self) == self.num_all else f"{len(self)} of {self.num_all}"
+        n += " uniform" * bool(len(self) and self.uniform_N.all())
         if not self.pruned_N.any():
             return f"n = {n} completed search runs"
         return f"n = {n} search runs, {self.pruned_N.sum()} of them pruned and extrapolated"
@@ -115,6 +118,7 @@ def trials(results: Results, arm: str) -> Trials:
         value_N=value[reached],
         pruned_N=(kept["status"] == "pruned").to_numpy(),
         search_N=kept["search"].to_numpy(int),
+        uniform_N=kept["run_id"].isin(study.uniform_runs.get(arm, ())).to_numpy(),
         num_failed=len(runs) - len(kept),
         num_all=len(kept),
     )

@@ -29,7 +29,7 @@ def tuning(results: Results) -> pd.DataFrame:
         primary metric itself. inflation: by how much reporting the latter flatters, against the former.
     flag: where the arm had less than the others; empty: nowhere.
     """
-    table = pd.DataFrame([_row(results, arm) for arm in results.study.arms])
+    table = pd.DataFrame([_row(results, arm) for arm in results.study.tuned])
     table["flag"] = [_flag(row, table) for _, row in table.iterrows()]
     return table[TUNING_COLUMNS]
 

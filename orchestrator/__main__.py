@@ -78,7 +78,7 @@ def _status(folder: Folder, study: dict[str, Any], _: argparse.Namespace, consol
     rows = pq.read_table(folder.table("runs"), columns=["arm", "phase", "status"]).to_pylist()
     table = Table(title=study["title"], title_justify="left", box=None, header_style="bold")
     table.add_column("arm")
-    phases = ("search", "rerank", "confirm") if study.get("rerank") else ("search", "confirm")
+    phases = [p for p in ("search", "rerank", "confirm") if p != "rerank" or study.get("rerank") or study.get("path")]
     columns = [(phase, status) for phase in phases for status in ("completed", "pruned", "failed")]
     for phase, status in columns:
         table.add_column(f"{phase}\n{status}", justify="right")
@@ -86,16 +86,9 @@ def _status(folder: Folder, study: dict[str, Any], _: argparse.Namespace, consol
         counts = [sum((r["arm"], r["phase"], r["status"]) == (arm, *column) for r in rows) for column in columns]
         table.add_row(arm, *(str(count or "") for count in counts))
     console.print(table)
-    asked = study.get("asked_seeds", {})
-    search = study["trials"] * bool(study["space"])
-    repeats = study.get("repeats", {})
-    folds = study.get("fold_runs", {})
-    planned = sum(
-        search - repeats.get(arm, 0) + folds.get(arm, 0) + asked.get(arm, study["seeds"]) for arm in study["selected"]
-    )
-    console.print(
-        f"{len(rows)} of about {planned} runs are published in {folder.address}; {_owner(folder)}", markup=False
-    )
+    planned = sum(sum(parts.values()) for parts in study.get("planned", {}).values())
+    of_all = f" of about {planned}" if planned else ""
+    console.print(f"{len(rows)}{of_all} runs are published in {folder.address}; {_owner(folder)}", markup=False)
 
 
 def _owner(folder: Folder) -> str:

@@ -19,9 +19,10 @@ from orchestrator.history import History
 from orchestrator.objective import Objective
 from orchestrator.origin import origin
 from orchestrator.plan import GoOn, no_more_seeds
-from orchestrator.progress import Tally, duration, phases_of, tallies
+from orchestrator.progress import duration
 from orchestrator.run import Options, run
 from orchestrator.study import RERANK_FOLDS, Fingerprint, Study
+from orchestrator.tally import Tally, parts_of, tallies, undecided
 from orchestrator.words import command_again, lasting
 
 BROKEN, WRONG, INTERRUPTED = 1, 2, 130
@@ -42,6 +43,7 @@ class Arguments:
     searches: int | None
     rerank: int | None
     epochs: int | None
+    frozen: bool | None
     arms: tuple[str, ...]
     seed: int
     hours: float | None
@@ -63,6 +65,7 @@ class Arguments:
             "searches": self.searches,
             "rerank": self.rerank,
             "epochs": self.epochs,
+            "frozen": self.frozen,
             "seed": self.seed,
             "selected": self.arms or None,
         }
@@ -178,6 +181,11 @@ def _parser(description: str, presets: Mapping[str, str]) -> argparse.ArgumentPa
         "alone (default: the preset's on small validation sets, else 0)",
     )
     parser.add_argument("--epochs", type=at_least(1), metavar="N", help="epochs per run")
+    parser.add_argument(
+        "--frozen",
+        action=argparse.BooleanOptionalAction,
+        help="confirm every arm a second time with the knobs tuned for the reference, to tell what is tuning",
+    )
     parser.add_argument("--arms", type=_names, default=(), metavar="A,B", help="arms to run (the reference is added)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the study (default: 0)")
     parser.add_argument("--hours", type=_positive, metavar="H", help="stop in good order after this time")
@@ -203,27 +211,29 @@ def show_plan(prepared: Prepared, folder: Folder, arguments: Arguments, console:
     known = ledger.contents_of(journal.read(folder)) if folder.journal.is_dir() else ledger.Contents()
     history = History(study, ledger.usable(known.events))
     table = Table(title=study.title, title_justify="left", box=None, header_style="bold")
-    phases = phases_of(study)
-    for name, justify in (("arm", "left"), ("pins", "left"), *((phase, "right") for phase in phases)):
+    parts = parts_of(study)
+    for name, justify in (("arm", "left"), ("pins", "left"), *((part, "right") for part in parts)):
         table.add_column(name, justify=justify)  # type: ignore[arg-type]
     counts = tallies(study, history)
     for arm in study.running:
         pins = ", ".join(f"{knob}={value}" for knob, value in arm.pins.items()) or "(reference)"
-        table.add_row(arm.name, pins, *(_planned(counts[arm.name], phase) for phase in phases))
+        table.add_row(arm.name, pins, *(_planned(counts[arm.name], part) for part in parts))
     console.print(table)
     for line in (*_outlook(prepared, folder, counts, arguments), *prepared.foresight):
         console.print(line, markup=False)
 
 
-def _planned(tally: Tally, phase: str) -> str:
-    over, planned = tally.num_over(phase), tally.planned[phase]
+def _planned(tally: Tally, part: str) -> str:
+    over, planned = tally.num_over(part), tally.planned[part]
     return f"{planned}" if not over else f"{planned} ({over} there)"
 
 
 def _outlook(prepared: Prepared, folder: Folder, counts: Mapping[str, Tally], arguments: Arguments) -> list[str]:
     study = prepared.study
     missing = sum(tally.num_missing for tally in counts.values())
-    more = sum(max(0, study.seeds - tally.planned["confirm"]) for tally in counts.values())
+    more = undecided(study, counts)
+    if study.path:
+        missing, more = missing + more, 0  # how many is known, only not of which arms
     seconds, source = _seconds_per_run(prepared, folder)
     workers = arguments.workers or (1 if arguments.serial else _num_cpus())
     runs, time = f"{missing}", duration(missing * seconds / workers)

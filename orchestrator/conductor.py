@@ -234,7 +234,7 @@ class Conductor:
             self._ledger.tell(event, self._bundles.pop(event.run_id))
             return
         self._ledger.record(event)
-        if isinstance(event, events.Chosen | events.Looked):
+        if isinstance(event, events.Chosen | events.Looked | events.Stepped):
             self._has_decided = True
 
     def _count_errors(self, kind: str, error: str) -> None:

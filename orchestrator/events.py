@@ -103,9 +103,18 @@ class Looked:
     basis: str = ""  # a hash of what was looked at: arms, their chosen configurations, epochs
 
 
-Event = Asked | Began | Reported | Ended | Told | Chosen | Looked
+@dataclass(frozen=True, kw_only=True)
+class Stepped:
+    """A step of an ablation path is decided: this component goes."""
+
+    step: int  # from 0
+    removed: str
+    basis: str  # a hash of the runs it was decided by
+
+
+Event = Asked | Began | Reported | Ended | Told | Chosen | Looked | Stepped
 KINDS: Mapping[str, type[Event]] = {
-    kind.__name__.lower(): kind for kind in (Asked, Began, Reported, Ended, Told, Chosen, Looked)
+    kind.__name__.lower(): kind for kind in (Asked, Began, Reported, Ended, Told, Chosen, Looked, Stepped)
 }
 _FIELDS = {kind: frozenset(f.name for f in fields(cls)) for kind, cls in KINDS.items()}
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import cast
 
-from orchestrator.events import Asked, AskedRun, Began, Chosen, Ended, Event, Looked, Reported, Told
+from orchestrator.events import Asked, AskedRun, Began, Chosen, Ended, Event, Looked, Reported, Stepped, Told
 from orchestrator.search import Suggestion
 from orchestrator.study import Knob, Phase, Run, Study, digest
 
@@ -44,7 +44,9 @@ class History:
         self.packs: dict[str, PackRecord] = {}
         self.next_pack = 0  # the number of the next one; the journal may have lost some
         self.chosen: dict[Key, Chosen] = {}
+        self.stepped: dict[int, Stepped] = {}
         self._looked: dict[int, Looked] = {}
+        self._frozen: dict[Key, tuple[str, str]] = {}  # the reference's choice, and the arm's configuration with it
         self.num_running: Counter[Key] = Counter()  # suggestions that are not told
         self._study = study
         self._suggestions: dict[Key, list[Suggestion]] = {}
@@ -109,6 +111,40 @@ class History:
         """Confirm seeds that an arm is given, as far as is decided."""
         return self._study.num_seeds(self.look_of(arm))
 
+    def is_decided(self, arm: str) -> bool:
+        """Whether the number of an arm's confirm seeds will not grow."""
+        if not self._study.looks:
+            return True
+        return self.look_of(arm) < len(self.looks()) or len(self.looks()) + 1 >= self._study.num_looks
+
+    def frozen_id(self, key: Key) -> str | None:
+        """The configuration of an arm with the knobs that the reference's search chose; None: there is none (yet)."""
+        arm, search = key
+        choice = self.chosen.get((self._study.reference, search))
+        if not self._study.frozen or arm == self._study.reference or choice is None or choice.suggested is None:
+            return None
+        if key not in self._frozen or self._frozen[key][0] != choice.config_id:
+            self._frozen[key] = choice.config_id, self._study.config_id(arm, choice.suggested)
+        return self._frozen[key][1]
+
+    def part_of(self, run: Run) -> str | None:
+        """Its phase, or "frozen"; None for a confirm run of a configuration that does not count any more."""
+        key = run.arm, run.search
+        if run.phase != "confirm" or ((choice := self.chosen.get(key)) and choice.config_id == run.config_id):
+            return run.phase
+        return "frozen" if run.config_id == self.frozen_id(key) else None
+
+    def num_frozen(self, arm: str) -> int:
+        """Frozen runs that an arm is given, as far as is decided: none where it has chosen as the reference has."""
+        if not self._study.frozen or arm == self._study.reference:
+            return 0
+        seeds = [self._study.confirm_seeds(s, self.look_of(arm)) for s in range(self._study.searches)]
+        return sum(len(own) for search, own in enumerate(seeds) if not self._is_frozen_already((arm, search)))
+
+    def _is_frozen_already(self, key: Key) -> bool:
+        choice = self.chosen.get(key)
+        return choice is not None and choice.config_id in ("", self.frozen_id(key))
+
     def num_repeats(self, arm: str) -> int:
         """Suggestions of an arm that were a known run: they are no rows of their own."""
         known = [s.run_id for search in range(self._study.searches) for s in self.suggestions((arm, search))]
@@ -134,6 +170,8 @@ class History:
                 self.chosen[event.arm, event.search] = event
             case Looked():
                 self._looked[event.look] = event
+            case Stepped():
+                self.stepped[event.step] = event
 
     def _apply_asked(self, event: Asked) -> None:
         self.packs[event.pack_id] = PackRecord()
@@ -156,7 +194,7 @@ class History:
 
     def _is_wanted(self, asked: AskedRun) -> bool:
         """Whether the study, as it is now, asks for this run: another number of epochs is another run."""
-        if asked.phase == "rerank" and not self._study.rerank:
+        if asked.phase == "rerank" and not (self._study.rerank or self._study.path):
             return False
         return asked.epochs == self._study.epochs and self._study.runs_arm(asked.arm)
 

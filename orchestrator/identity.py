@@ -9,10 +9,12 @@ from typing import Any
 
 from optuna.distributions import distribution_to_json
 
+from orchestrator import path
 from orchestrator.folder import Folder
 from orchestrator.history import History
 from orchestrator.schema import SCHEMA_VERSION
 from orchestrator.study import Fingerprint, Study
+from orchestrator.tally import planned_for
 
 # Facts that two calls of one study must share, with what they are called in a message.
 FIXED = {
@@ -59,6 +61,8 @@ def describe(study: Study, fingerprint: Fingerprint, *, program: Mapping[str, An
         "epochs": study.epochs,
         "searches": study.searches,
         "rerank": study.rerank,
+        "uniform": study.uniform,
+        "is_path": study.path,
         "splits": study.splits,
         "seed": study.seed,
         "notes": list(study.notes),
@@ -68,7 +72,10 @@ def describe(study: Study, fingerprint: Fingerprint, *, program: Mapping[str, An
         "program": dict(program),
         "chosen": {},
         "repeats": {},
-        "fold_runs": {},
+        "planned": {},
+        "uniform_runs": {},
+        "frozen": {},
+        "path": [],
         "asked_seeds": {},
         "changes": [],
     }
@@ -167,16 +174,34 @@ def reconcile(
 def decided(study: Study, history: History) -> dict[str, Any]:
     """What is known only after some runs.
 
-    Chosen configurations, suggestions that were a known run (and are no row of their own), and with adaptive seeds how
-    many seeds every arm was given.
-    With a rerank, the fold runs of every arm.
+    Chosen configurations, suggestions that were a known run (and are no row of their own), with adaptive seeds how many
+    seeds every arm was given, and how many runs of every arm are planned, by part of the study. The search runs
+    that no sampler has chosen, the configurations with frozen knobs, and the steps of a path.
     """
     return {
         "chosen": _chosen(study, history),
         "repeats": {arm.name: n for arm in study.running if (n := history.num_repeats(arm.name))},
         "asked_seeds": {arm.name: history.num_seeds(arm.name) for arm in study.running} if study.looks else {},
-        "fold_runs": {arm.name: n for arm in study.running if (n := history.num_fold_runs(arm.name))},
+        "planned": {arm.name: planned_for(study, history, arm.name) for arm in study.running},
+        "uniform_runs": _uniform_runs(study, history),
+        "frozen": _frozen(study, history),
+        "path": path.describe(study, history) if study.path else [],
     }
+
+
+def _uniform_runs(study: Study, history: History) -> dict[str, list[str]]:
+    """By arm: the search runs that no sampler has chosen. The first of a search is the default, and not drawn."""
+    keys = [(arm.name, search) for arm in study.running for search in range(study.searches)]
+    found: dict[str, list[str]] = {}
+    for arm, search in keys:
+        found.setdefault(arm, []).extend(s.run_id for s in history.suggestions((arm, search))[1 : study.uniform])
+    return {arm: list(dict.fromkeys(ids)) for arm, ids in found.items() if ids}
+
+
+def _frozen(study: Study, history: History) -> dict[str, list[str]]:
+    """By arm: one configuration per search, with the knobs that the reference's search chose."""
+    ids = {arm.name: [history.frozen_id((arm.name, search)) for search in range(study.searches)] for arm in study.arms}
+    return {arm: known for arm, own in ids.items() if len(known := [i for i in own if i is not None]) == len(own)}
 
 
 def _chosen(study: Study, history: History) -> dict[str, Any]:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from orchestrator import rerank
-from orchestrator.events import Asked, AskedRun, Began, Chosen, Ended, Event, Looked, Reported, Told
-from orchestrator.history import History, Key, RunRecord
+from orchestrator import path, rerank
+from orchestrator.events import Asked, AskedRun, Began, Chosen, Ended, Event, Looked, Reported, Stepped, Told
+from orchestrator.history import History, Key
+from orchestrator.making import RunMaker, asked
 from orchestrator.search import Search, Suggestion
-from orchestrator.study import SEED_STRIDE, Fingerprint, Knob, Pack, Phase, Run, Study, digest, make_run
+from orchestrator.study import Fingerprint, Knob, Pack, Run, Study, digest
 
 # How often an attempt that ended so is tried again; kinds that are absent are not.
 RETRIES: Mapping[str, float] = {"crash": 2, "hang": 1, "data": 1, "preempted": math.inf, "drained": math.inf}
@@ -60,10 +61,11 @@ class Plan:
         self.study = study
         self._go_on = go_on
         self.history = History(study, events)
-        self._fingerprint = fingerprint
+        self._maker = RunMaker(study=study, fingerprint=fingerprint)
         self._record = record
         self._searches: dict[Key, Search] = {}
         self._to_confirm: dict[Key, list[Run]] = {}  # of settled searches: the confirm runs that are not asked yet
+        self._to_freeze: dict[Key, list[Run]] = {}  # the same of frozen runs, of arms whose seeds are decided
         self._ranked: dict[Key, list[Suggestion]] = {}  # the candidates of the searches that are over
 
     # What to run
@@ -81,33 +83,22 @@ class Plan:
     def retry_failed(self) -> int:
         """Asks every failed run once more, as a new row; returns how many."""
         records = [r for r in self.history.runs.values() if r.status == "failed" and self._is_of_study(r.run)]
-        again = [(r, run) for r in records if (run := self._again(r)).run_id not in self.history.runs]
+        again = [(r, run) for r in records if (run := self._maker.again(r)).run_id not in self.history.runs]
         by_pack: dict[str, list[AskedRun]] = {}
         for record, run in again:
-            asked = _asked(run, suggested=record.suggested, number=record.number)
-            by_pack.setdefault(record.pack_id, []).append(asked)
+            line = asked(run, suggested=record.suggested, number=record.number)
+            by_pack.setdefault(record.pack_id, []).append(line)
         for group in by_pack.values():
             self._ask_pack(group)
         self._searches.clear()
         self._to_confirm.clear()
+        self._to_freeze.clear()
         self._ranked.clear()
         return len(again)
 
     def _is_of_study(self, run: Run) -> bool:
         """Whether the study, as it is now, asks for a run: other numbers of epochs are other runs."""
         return run.epochs == self.study.epochs and self.study.runs_arm(run.arm)
-
-    def _again(self, record: RunRecord) -> Run:
-        run = record.run
-        return self._make(
-            run.arm,
-            record.suggested,
-            phase=run.phase,
-            search=run.search,
-            seed=run.seed,
-            split=run.split,
-            retry=run.retry + 1,
-        )
 
     def _waiting(self) -> str | None:
         return next((i for i in self.history.open_packs() if not self.history.packs[i].running), None)
@@ -123,8 +114,10 @@ class Plan:
     def _compose(self) -> str | None:
         """A new pack: of an arm whose search is over, so that nothing long is left at the end; else the least searched.
 
-        Such an arm's best are ranked again, and then its choice is confirmed.
+        Such an arm's best are ranked again, and then its choice is confirmed. Runs with frozen knobs come last.
         """
+        if self.study.path and (pack_id := self._compose_path()):
+            return pack_id
         for key in self._keys():
             if pack_id := self._compose_rerank(key) or self._compose_confirm(key):
                 return pack_id
@@ -132,7 +125,7 @@ class Plan:
             key = min(searching, key=lambda k: len(self.history.suggestions(k)))
             if pack_id := self._compose_search(key):
                 return pack_id
-        return None
+        return next((pack_id for key in self._keys() if (pack_id := self._compose_frozen(key))), None)
 
     def _keys(self) -> list[Key]:
         return [(arm.name, search) for search in range(self.study.searches) for arm in self.study.running]
@@ -140,7 +133,7 @@ class Plan:
     # Search
 
     def _num_missing(self, key: Key) -> int:
-        planned = self.study.trials_of(key[1]) if self.study.searched else 0
+        planned = self.study.trials_of(key[1]) if self.study.is_searched(key[0]) else 0
         return planned - len(self.history.suggestions(key))
 
     def _search(self, key: Key) -> Search:
@@ -150,16 +143,14 @@ class Plan:
 
     def _compose_search(self, key: Key) -> str | None:
         """A pack of suggestions that share their structure; None if every one repeats a known run."""
-        (arm, search), asked = key, list[AskedRun]()
+        runs = list[AskedRun]()
         first: Mapping[str, Knob] | None = None
         next_number = len(self.history.suggestions(key))
         for number in range(next_number, next_number + self._num_completions(key)):
             suggested = self._search(key).suggest(like=first)
             first = first or suggested
-            seed = self._search_seed(search)
-            run = self._make(arm, suggested, phase="search", search=search, seed=seed, split=self._split(search))
-            asked.append(_asked(run, suggested=suggested, number=number))
-        pack_id = self._ask_pack(asked)
+            runs.append(asked(self._maker.search_run(key, suggested), suggested=suggested, number=number))
+        pack_id = self._ask_pack(runs)
         for suggestion in self.history.suggestions(key)[next_number:]:
             self._finish(key, suggestion)  # those that repeat a run that is over
         return pack_id
@@ -188,23 +179,51 @@ class Plan:
         """The folds of one candidate, as a pack."""
         if key in self._to_confirm or not self._is_searched(key) or not self._is_ranked_again(key):
             return None
-        for candidate in self._candidates(key):
-            known = self._folds(key, candidate)
-            missing = [split for split in rerank.splits_of(self.study, key[1]) if split not in known]
-            if missing:
-                runs = [self._fold_run(key, candidate, split=split) for split in missing[: self.study.pack_size]]
-                return self._ask_pack([_asked(run, suggested=candidate.suggested, number=None) for run in runs])
-        return None
+        ranked = self._candidates(key)
+        return next((pack_id for one in ranked if (pack_id := self._compose_folds(key, one.suggested))), None)
 
-    def _fold_run(self, key: Key, candidate: Suggestion, *, split: int) -> Run:
-        arm, search = key
-        seed = self._search_seed(search)
-        return self._make(arm, candidate.suggested, phase="rerank", search=search, seed=seed, split=split)
+    def _compose_folds(self, key: Key, suggested: Mapping[str, Knob]) -> str | None:
+        known = self.history.folds(key, self._config_id(key, suggested))
+        missing = [split for split in rerank.splits_of(self.study, key[1]) if split not in known]
+        runs = [self._maker.fold_run(key, suggested, split=split) for split in missing[: self.study.pack_size]]
+        return self._ask_pack([asked(run, suggested=suggested) for run in runs]) if runs else None
+
+    # Path
+
+    def _compose_path(self) -> str | None:
+        """The folds of an arm that the next step compares; once all are over, the step is taken."""
+        choice = self.settle(path.key_of(self.study.reference))
+        if choice is None or choice.suggested is None:
+            return None
+        while True:
+            off = path.removed(self.study, self.history)
+            arms = path.candidates(self.study, off)
+            for arm in (self.study.reference, *arms.values()):
+                if pack_id := self._compose_folds(path.key_of(arm), choice.suggested):
+                    return pack_id
+            if not arms or not path.is_over(self.study, self.history, choice, off):
+                return None
+            folds = {name: path.folds_of(self.study, self.history, choice, arm) for name, arm in arms.items()}
+            basis = path.basis(self.study, self.history, choice, off)
+            self._emit(Stepped(step=len(off), removed=path.least_missed(self.study, folds), basis=basis))
+
+    def _settle_on_path(self, key: Key) -> Chosen | None:
+        """The reference's choice, for an arm that is known to lie on the path."""
+        choice = self.settle(path.key_of(self.study.reference))
+        if choice is None or key[0] not in path.arms_on(self.study, path.removed(self.study, self.history)):
+            return None
+        config_id = self._config_id(key, choice.suggested)
+        settled = self.history.chosen.get(key)
+        if settled is None or (settled.basis, settled.config_id) != (choice.basis, config_id):
+            self._emit(replace(choice, arm=key[0], config_id=config_id))
+        return self.history.chosen[key]
 
     # Confirm
 
     def settle(self, key: Key) -> Chosen | None:
         """The configuration that one of an arm's searches has ended with; None while it searches."""
+        if self.study.path and key[0] != self.study.reference:
+            return self._settle_on_path(key)
         if not self._is_searched(key):
             return None
         folds = [self._folds(key, s) for s in self._candidates(key)] if self._is_ranked_again(key) else []
@@ -226,7 +245,7 @@ class Plan:
 
     def _config_id(self, key: Key, suggested: Mapping[str, Knob] | None) -> str:
         """Of a suggestion, with the defaults as they are now: a change of these that was accepted makes it another."""
-        return "" if suggested is None else self._confirm_run(key, suggested, index=0).config_id
+        return "" if suggested is None else self.study.config_id(key[0], suggested)
 
     def _best_suggested(self, key: Key, folds: Sequence[rerank.Folds]) -> Mapping[str, Knob] | None:
         """The best completed suggestion's; none, if none completed; the arm as it is, if nothing was searched."""
@@ -242,23 +261,30 @@ class Plan:
             if choice is None:
                 return None
             self._to_confirm[key] = self._missing_confirms(key, choice)
-        left = self._to_confirm[key]
-        runs, self._to_confirm[key] = left[: self.study.pack_size], left[self.study.pack_size :]
-        suggested = self.history.chosen[key].suggested or {}
-        return self._ask_pack([_asked(run, suggested=suggested, number=None) for run in runs]) if runs else None
+        return self._next_of(self._to_confirm, key, self.history.chosen[key])
+
+    def _next_of(self, waiting: dict[Key, list[Run]], key: Key, choice: Chosen) -> str | None:
+        """A pack of runs that wait to be asked, all with the same knobs."""
+        runs, waiting[key] = waiting[key][: self.study.pack_size], waiting[key][self.study.pack_size :]
+        return self._ask_pack([asked(run, suggested=choice.suggested or {}) for run in runs]) if runs else None
 
     def _missing_confirms(self, key: Key, choice: Chosen) -> list[Run]:
         if choice.suggested is None:
             return []
         indices = self.study.confirm_seeds(key[1], self.history.look_of(key[0]))
-        runs = [self._confirm_run(key, choice.suggested, index=index) for index in indices]
+        runs = [self._maker.confirm_run(key, choice.suggested, index=index) for index in indices]
         return [run for run in runs if run.run_id not in self.history.runs]
 
-    def _confirm_run(self, key: Key, suggested: Mapping[str, Knob], *, index: int) -> Run:
-        arm, search = key
-        return self._make(
-            arm, suggested, phase="confirm", search=search, seed=self._seed(1 + index), split=self._split(index)
-        )
+    def _compose_frozen(self, key: Key) -> str | None:
+        """An arm once more, on the seeds that it is confirmed with, and with the knobs that the reference chose."""
+        if key not in self._to_freeze:
+            if not self.study.frozen or key[0] == self.study.reference or not self.history.is_decided(key[0]):
+                return None
+            choice = self.settle((self.study.reference, key[1]))
+            if choice is None or self.settle(key) is None:
+                return None
+            self._to_freeze[key] = self._missing_confirms(key, choice)
+        return self._next_of(self._to_freeze, key, self.history.chosen[self.study.reference, key[1]])
 
     def _look(self) -> bool:
         """Where everything up to a look is over: decides which arms go on. Returns whether any does."""
@@ -284,46 +310,11 @@ class Plan:
                 values[run.arm][run.seed] = record.value
         return values
 
-    # Runs and packs
+    # Packs
 
-    def _seed(self, index: int) -> int:
-        """From 1 on for confirm: claims rest on seeds that nothing was chosen by."""
-        return self.study.seed * SEED_STRIDE + index
-
-    def _split(self, index: int) -> int:
-        """The split of a confirm seed or a search."""
-        return index % self.study.splits
-
-    def _search_seed(self, search: int) -> int:
-        """0 for the first search, and from the far end for the others: searches share nothing, seeds included."""
-        return self._seed(SEED_STRIDE - search if search else 0)
-
-    def _make(
-        self,
-        arm: str,
-        suggested: Mapping[str, Knob],
-        *,
-        phase: Phase,
-        search: int,
-        seed: int,
-        split: int,
-        retry: int = 0,
-    ) -> Run:
-        return make_run(
-            self.study,
-            self._fingerprint,
-            self.study.configuration(arm, suggested),
-            arm=arm,
-            phase=phase,
-            search=search,
-            seed=seed,
-            split=split,
-            retry=retry,
-        )
-
-    def _ask_pack(self, asked: Sequence[AskedRun]) -> str | None:
+    def _ask_pack(self, runs: Sequence[AskedRun]) -> str | None:
         pack_id = f"p{self.history.next_pack:06d}"
-        self._emit(Asked(pack_id=pack_id, runs=tuple(asked)))
+        self._emit(Asked(pack_id=pack_id, runs=tuple(runs)))
         return pack_id if self.history.open_runs(pack_id) else None
 
     # What came of it
@@ -400,7 +391,7 @@ class Plan:
         middle = len(open_runs) // 2
         for half in (open_runs[:middle], open_runs[middle:]):
             records = [self.history.runs[i] for i in half]
-            self._ask_pack([_asked(r.run, suggested=r.suggested, number=r.number) for r in records])
+            self._ask_pack([asked(r.run, suggested=r.suggested, number=r.number) for r in records])
 
     def _finish(self, key: Key, suggestion: Suggestion) -> None:
         """Tells the Optuna study, where it lives."""
@@ -411,19 +402,3 @@ class Plan:
     def _emit(self, event: Event) -> None:
         self._record(event)
         self.history.apply(event)
-
-
-def _asked(run: Run, *, suggested: Mapping[str, Knob], number: int | None) -> AskedRun:
-    return AskedRun(
-        run_id=run.run_id,
-        arm=run.arm,
-        phase=run.phase,
-        search=run.search,
-        config_id=run.config_id,
-        suggested=suggested,
-        seed=run.seed,
-        split=run.split,
-        epochs=run.epochs,
-        retry=run.retry,
-        number=number,
-    )

@@ -1,4 +1,4 @@
-"""The best of a search, ranked again by k-fold: one small validation set ranks configurations mostly by chance.
+"""The best of a search, ranked again by k-fold: one small validation set ranks good ones mostly by chance.
 
 Each candidate is trained once per fold of the items that are not tested; groups (videos) stay together. The folds of a
 candidate are one pack. The plan asks and waits; here stands who is a candidate, and who has won.

@@ -96,7 +96,9 @@ class Search:
 
     def _sampler(self, number: int, like: Mapping[str, Knob] | None) -> BaseSampler:
         seed = derive(self._study.seed, self._arm, self._search, number)
-        sampler = TPESampler(seed=seed, multivariate=True, group=True, constant_liar=True, n_startup_trials=10)
+        sampler = TPESampler(
+            seed=seed, multivariate=True, group=True, constant_liar=True, n_startup_trials=self._study.uniform
+        )
         if like is None:
             return sampler
         return PartialFixedSampler({k: v for k, v in like.items() if k not in self._study.fusable}, sampler)

@@ -23,8 +23,8 @@ Conditions = Mapping[str, Sequence[tuple[str, Sequence[Knob]]]]
 # component -> the pins that switch it off
 Factors = Mapping[str, Knobs]
 Phase = Literal["search", "rerank", "confirm"]
-# Parts into which the items that are not tested are dealt to rank the best of a search again. Real, by video: the
-# ranks of 60 configurations agree with the test error by .77 (Spearman), where one hold-out set gives .30.
+# Parts into which the items that are not tested are dealt to rank the best of a search again. What that buys is
+# measured by benchmarks/selection.py, on CMU-MOSI too: docs/statistics.md.
 RERANK_FOLDS = 5
 # The seeds of a study lie this far from those of another study seed.
 SEED_STRIDE = 1000
@@ -73,6 +73,9 @@ class Study:
     # An objective meets these runs as phase "rerank": split // RERANK_FOLDS is the split whose test items stay unseen,
     # split % RERANK_FOLDS the fold of its other items that is valid.
     rerank: int = 0
+    # Trials that every search begins with, drawn uniformly from the space (the first is the default): what explains the
+    # whole range is asked of them where they are enough.
+    uniform: int = 10
     completions: int = 1  # search runs that share one suggestion's structure and differ in fusable knobs
     # Adaptive seeds: after so many confirm seeds a rule says which arms go on; empty: one look, at `seeds`.
     looks: tuple[int, ...] = ()
@@ -80,6 +83,12 @@ class Study:
     selected: tuple[str, ...] = ()  # arms to run; empty: all. The space does not depend on it
     # Components of a factorial design (orchestrator.design), whose arms are combinations of them; empty: no design.
     factors: Factors = field(default_factory=dict)
+    # Every arm is confirmed a second time with the knobs that the reference's search chose: does a component only look
+    # useful because the other knobs were tuned for it?
+    frozen: bool = False
+    # The components of `factors`, whose combinations are the arms, are removed one after another (orchestrator.path).
+    # Only the reference is searched, and only the arms on the path are confirmed.
+    path: bool = False
     notes: tuple[str, ...] = ()  # sentences for the report
     about: Mapping[str, Any] = field(default_factory=dict)  # facts for the report: data, preset, splits
 
@@ -88,6 +97,8 @@ class Study:
         self._check_knobs()
         self._check_metrics()
         self._check_numbers()
+        if self.path:
+            self._check_path()
 
     def _check_arms(self) -> None:
         names = [arm.name for arm in self.arms]
@@ -144,7 +155,7 @@ class Study:
 
     def _check_numbers(self) -> None:
         least = {"trials": 0, "seeds": 0, "epochs": 1, "searches": 1, "splits": 1, "pack_size": 1, "completions": 1}
-        least["rerank"] = 0
+        least |= {"rerank": 0, "uniform": 1}
         for name, low in least.items():
             if getattr(self, name) < low:
                 raise ValueError(f"{name} must be at least {low}; got {getattr(self, name)}")
@@ -161,6 +172,32 @@ class Study:
             raise ValueError(f"the seed must be from 0 to {MOST_SEED}; got {self.seed}")
         if self.smallest_effect <= 0:
             raise ValueError(f"the smallest effect of interest must be positive; got {self.smallest_effect}")
+
+    def _check_path(self) -> None:
+        missing = 2 ** len(self.factors) - len(self.cells)
+        if missing or not self.factors:
+            raise ValueError(
+                f"a path needs an arm for every combination of its components {list(self.factors)}; "
+                f"{missing} are missing (design.factorial makes all of them for up to 4 components)"
+            )
+        if self.selected:
+            raise ValueError(f"a path study decides itself which arms it runs; got the selection {self.selected}")
+        if self.searches > 1 or self.looks or self.frozen:
+            raise ValueError(
+                "a path study has one search, of the reference, whose knobs stay as they are, and a fixed number of "
+                f"seeds; got {self.searches} searches, looks {self.looks}, frozen {self.frozen}. Leave --searches, "
+                "--seeds auto and --frozen out"
+            )
+
+    @cached_property
+    def cells(self) -> dict[frozenset[str], str]:
+        """The components that an arm switches off -> that arm's name."""
+        result = {}
+        for arm in self.arms:
+            off = frozenset(name for name, pins in self.factors.items() if pins.items() <= arm.pins.items())
+            if arm.pins == {knob: value for name in off for knob, value in self.factors[name].items()}:
+                result[off] = arm.name
+        return result
 
     def arm(self, name: str) -> Arm:
         """The arm of that name."""
@@ -180,6 +217,10 @@ class Study:
         """The space without the knobs that some arm pins: else the reference could choose to be its own ablation."""
         pinned = {knob for arm in self.arms for knob in arm.pins}
         return {knob: d for knob, d in self.space.items() if knob not in pinned}
+
+    def is_searched(self, arm: str) -> bool:
+        """Whether an arm has a search of its own."""
+        return bool(self.searched) and (arm == self.reference or not self.path)
 
     def trials_of(self, search: int) -> int:
         """Search runs of one of an arm's searches."""
@@ -212,6 +253,10 @@ class Study:
     def configuration(self, arm: str, suggested: Knobs) -> dict[str, Knob]:
         """Every knob of an arm's configuration: base, its pins, and what a search suggested."""
         return {**self.base, **self.arm(arm).pins, **suggested}
+
+    def config_id(self, arm: str, suggested: Knobs) -> str:
+        """Of that configuration: equal where all knobs that have a meaning are."""
+        return config_id(self, self.configuration(arm, suggested))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -274,11 +319,11 @@ def make_run(
     retry: int = 0,
 ) -> Run:
     """A run with its identity: equal runs have equal ids."""
-    config_id = digest(study.active(knobs))[:12]
+    config = config_id(study, knobs)
     identity = (
         arm,
         phase,
-        config_id,
+        config,
         seed,
         split,
         study.epochs,
@@ -291,13 +336,18 @@ def make_run(
         arm=arm,
         phase=phase,
         search=search,
-        config_id=config_id,
+        config_id=config,
         knobs=knobs,
         seed=seed,
         split=split,
         epochs=study.epochs,
         retry=retry,
     )
+
+
+def config_id(study: Study, knobs: Knobs) -> str:
+    """A hash of the knobs that have a meaning."""
+    return digest(study.active(knobs))[:12]
 
 
 def digest(value: Any) -> str:

@@ -34,7 +34,8 @@ class Question:
     arms: Sequence[Arm]
     space: Mapping[str, BaseDistribution]
     smallest_effect: float  # in units of the primary metric
-    factors: Factors = field(default_factory=dict)  # components of a factorial design
+    factors: Factors = field(default_factory=dict)  # components of a factorial design, or of a path
+    path: bool = False  # whether they are removed one after another
     notes: Sequence[str] = ()
     reference: str = REFERENCE
     search_metric: str = "valid_mae"
@@ -54,6 +55,7 @@ class Question:
             arms=tuple(self.arms),
             reference=self.reference,
             factors=self.factors,
+            path=self.path,
             space=self.space,
             conditions=conditions.conditions(modalities),
             fusable=conditions.fusable(modalities),
@@ -70,6 +72,8 @@ class Question:
             splits=self.num_splits,
             pack_size=preset.pack_size,
             completions=preset.completions,
+            frozen=preset.frozen,
+            uniform=preset.uniform,
             notes=tuple(self.notes),
             about=self._about(preset_name, preset),
         )

@@ -82,7 +82,10 @@ def _seconds_per_run(question: Question, study: Study) -> float:
 
 def _rule(study: Study) -> Rule:
     if study.factors:
-        raise ValueError("--seeds auto decides arms, and not the effects of a factorial study; give it --seeds N")
+        raise ValueError(
+            "--seeds auto decides arms, and not the effects of a factorial study or the steps of a path; give it "
+            "--seeds N"
+        )
     num_arms = len(study.running) - 1
     if not num_arms:
         raise ValueError("--seeds auto decides arms against the reference; this study has no arm beside it")
@@ -109,6 +112,8 @@ def _objective(question: Question, study: Study) -> Objective:
 
 def _foresight(study: Study) -> list[str]:
     """Whether a verdict is in reach, before anything is run."""
+    if study.path:
+        return [_steps_in_reach(study)]
     if study.factors:
         return [_effects_in_reach(study)]
     num_arms = len(study.running) - 1
@@ -130,6 +135,16 @@ def _foresight(study: Study) -> list[str]:
         f"No arm can be called helps or hurts: with {study.seeds} seeds the smallest p in reach after Holm's "
         f"correction over {num_arms} arms is {least:.2g}; --seeds {pairs_in_reach(num_arms)} is the least that can"
     ]
+
+
+def _steps_in_reach(study: Study) -> str:
+    k = len(study.factors)
+    least, fewest = reachable_p(study.seeds, k), pairs_in_reach(k)
+    in_reach = "" if least <= 0.05 else f": none can be told, --seeds {fewest} is the least that can"
+    return (
+        f"{k} components are removed one after another, {k} steps; with {study.seeds} seeds the smallest p in reach "
+        f"after Holm's correction over the steps is {least:.2g}{in_reach}"
+    )
 
 
 def _effects_in_reach(study: Study) -> str:

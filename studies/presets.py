@@ -15,12 +15,19 @@ class Preset:
     seeds: int
     epochs: int
     searches: int = 1
-    # So many of the best of a search are ranked again by k-fold, where the validation set is small.
+    # So many of the best of a search are ranked again by k-fold, where the validation set is small. In a search of 12
+    # the best 5 are nearly half of it: 3 choose as well for less (benchmarks/selection.py).
     rerank: int = 5
     # Search runs that share their structure, and train together. It pays for tiny models and on GPUs, where a pack of
     # four takes little more than a run. Elsewhere the search loses more than is won (benchmarks/completions.py).
     completions: int = 4
     pack_size: int = 10
+    uniform: int = (
+        10  # trials of a search that no sampler chooses; from 100 on, global importance is asked of them alone
+    )
+    # Every arm is confirmed a second time with the knobs tuned for the reference: what is the component, what the
+    # tuning? Its price is the confirm runs once more.
+    frozen: bool = True
 
 
 ABLATION: Mapping[str, Preset] = {
@@ -37,6 +44,7 @@ ABLATION: Mapping[str, Preset] = {
         seeds=20,
         epochs=25,
         searches=2,
+        rerank=3,
         completions=1,
     ),
     "paper": Preset(
@@ -53,6 +61,7 @@ ENCODERS: Mapping[str, Preset] = {
         seeds=20,
         epochs=25,
         searches=2,
+        rerank=3,
         completions=1,
     ),
     "paper": Preset(
@@ -68,7 +77,13 @@ OBJECTIVES: Mapping[str, Preset] = {
         words="9 arms on a planted set, a few minutes on 2 cores", trials=12, seeds=10, epochs=16, rerank=2
     ),
     "standard": Preset(
-        words="9 arms, 2 searches of 12 trials, 20 seeds", trials=24, seeds=20, epochs=25, searches=2, completions=1
+        words="9 arms, 2 searches of 12 trials, 20 seeds",
+        trials=24,
+        seeds=20,
+        epochs=25,
+        searches=2,
+        rerank=3,
+        completions=1,
     ),
     "paper": Preset(
         words="9 arms, 3 searches of 67 trials, 60 seeds, for a cluster", trials=201, seeds=60, epochs=50, searches=3
@@ -89,6 +104,7 @@ IMAGES: Mapping[str, Preset] = {
         seeds=10,
         epochs=15,
         searches=2,
+        rerank=2,
         completions=1,
     ),
     "paper": Preset(
@@ -98,7 +114,13 @@ IMAGES: Mapping[str, Preset] = {
 MISSING: Mapping[str, Preset] = {
     "quick": Preset(words="4 arms on a planted set, a few minutes on 2 cores", trials=8, seeds=10, epochs=16, rerank=2),
     "standard": Preset(
-        words="4 arms, 2 searches of 12 trials, 20 seeds", trials=24, seeds=20, epochs=25, searches=2, completions=1
+        words="4 arms, 2 searches of 12 trials, 20 seeds",
+        trials=24,
+        seeds=20,
+        epochs=25,
+        searches=2,
+        rerank=3,
+        completions=1,
     ),
     "paper": Preset(
         words="4 arms, 3 searches of 67 trials, 60 seeds, for a cluster", trials=201, seeds=60, epochs=50, searches=3
@@ -106,12 +128,17 @@ MISSING: Mapping[str, Preset] = {
 }
 SENSITIVITY: Mapping[str, Preset] = {
     "quick": Preset(
-        words="a planted set of its own, a few minutes on 2 cores", trials=60, seeds=3, epochs=12, rerank=2
+        words="a planted set of its own, a few minutes on 2 cores", trials=60, seeds=3, epochs=12, rerank=2, uniform=40
     ),
     "standard": Preset(
-        words="200 trials, a few hours on 2 cores on MOSI", trials=200, seeds=10, epochs=25, completions=1
+        words="200 trials, a few hours on 2 cores on MOSI",
+        trials=200,
+        seeds=10,
+        epochs=25,
+        completions=1,
+        uniform=120,
     ),
-    "paper": Preset(words="1000 trials, for a cluster", trials=1000, seeds=10, epochs=50),
+    "paper": Preset(words="1000 trials, for a cluster", trials=1000, seeds=10, epochs=50, uniform=400),
 }
 FACTORIAL: Mapping[str, Preset] = {
     "quick": Preset(
@@ -120,6 +147,7 @@ FACTORIAL: Mapping[str, Preset] = {
         seeds=10,
         epochs=20,
         rerank=2,
+        frozen=False,
     ),
     "standard": Preset(
         words="4 components in 16 arms, 2 searches of 6 trials, 12 seeds",
@@ -127,7 +155,9 @@ FACTORIAL: Mapping[str, Preset] = {
         seeds=12,
         epochs=25,
         searches=2,
+        rerank=2,
         completions=1,
+        frozen=False,
     ),
     "paper": Preset(
         words="4 components in 16 arms, 3 searches of 67 trials, 30 seeds, for a cluster",
@@ -135,5 +165,28 @@ FACTORIAL: Mapping[str, Preset] = {
         seeds=30,
         epochs=50,
         searches=3,
+        frozen=False,
+    ),
+}
+PATH: Mapping[str, Preset] = {
+    "quick": Preset(
+        words="3 components, a planted set and widths of its own, a few minutes on 2 cores",
+        trials=16,
+        seeds=10,
+        epochs=20,
+        rerank=2,
+        frozen=False,
+    ),
+    "standard": Preset(
+        words="4 components, one search of 12 trials, 20 seeds, about two hours on 2 cores on MOSI",
+        trials=12,
+        seeds=20,
+        epochs=25,
+        rerank=3,
+        completions=1,
+        frozen=False,
+    ),
+    "paper": Preset(
+        words="4 components, one search of 67 trials, 60 seeds", trials=67, seeds=60, epochs=50, frozen=False
     ),
 }

@@ -99,6 +99,7 @@ def loaded_by(statement: str) -> set[str]:
         "mosi_objectives",
         "mosi_sensitivity",
         "mosi_factorial",
+        "mosi_path",
         "mmmo_ablation",
         "pom_ablation",
         "youtube_ablation",

@@ -7,12 +7,14 @@ for a paper's column (3.4 inch); those of several panels take a number of column
 from analysis.figures.curves import learning_curve, learning_curves
 from analysis.figures.effects import effects
 from analysis.figures.forest import forest, seed_differences
+from analysis.figures.frozen import frozen
 from analysis.figures.generated import curves, exchanged, reconstructed, sampled
 from analysis.figures.history import history, search_history
 from analysis.figures.importance import importance
 from analysis.figures.interaction import interaction
 from analysis.figures.interpretation import dependence, gradients
 from analysis.figures.parallel import parallel_coordinates
+from analysis.figures.path import path
 from analysis.figures.robustness import missing, noise_curves
 from analysis.figures.sensitivity import sensitivity, sensitivity_slice
 from analysis.figures.style import COLUMN, PAGE, save
@@ -25,6 +27,7 @@ __all__ = [
     "effects",
     "exchanged",
     "forest",
+    "frozen",
     "gradients",
     "history",
     "importance",
@@ -34,6 +37,7 @@ __all__ = [
     "missing",
     "noise_curves",
     "parallel_coordinates",
+    "path",
     "reconstructed",
     "sampled",
     "save",

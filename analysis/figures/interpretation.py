@@ -55,6 +55,7 @@ def dependence(table: pd.DataFrame, study: Study, *, ax: Axes | None = None) -> 
     ax.set_yticks(range(len(modalities)), [readable(name, 14) for name in modalities])
     ax.set_ylim(len(modalities) - 0.5, -0.5)
     ax.axvline(0, color=PALE, lw=0.8, zorder=0)
+    ax.set_xlim(min(-0.2, rows["mean"].min() - 0.1), max(1.2, rows["mean"].max() + 0.1))  # of few seeds, wide intervals
     ax.tick_params(axis="y", length=0)
     ax.set_xlabel("dependence of what is generated (normalised HSIC)")
     ax.legend(loc="lower center", bbox_to_anchor=(0.42, 1.0), ncols=2, handletextpad=0.3, columnspacing=1.0)
@@ -76,24 +77,39 @@ def gradients(table: pd.DataFrame, study: Study, *, ax: Axes | None = None) -> A
     """
     rows = table[(table["arm"] == study.reference) & (table["metric"] == "gradient")]
     ax = canvas(ax, height=2.1)
-    last = max(1, int(rows["step"].max()))
-    for number, (name, found) in enumerate(rows.groupby("modality", sort=False)):
-        colour = LINES[number % len(LINES)]
-        is_flat = len(found) == 1  # a vector or an image: the same all along
-        own = pd.concat([found.assign(step=1), found.assign(step=last)]) if is_flat else found
-        ax.fill_between(own["step"], own["ci_low"], own["ci_high"], color=colour, alpha=0.2, lw=0)
-        line = "--" if is_flat else "-"
-        ax.plot(own["step"], own["mean"], color=colour, lw=1.2, ls=line, label=readable(str(name), 24))
-    ax.set_xlim(1, last if last > 1 else 2)
+    draw = _draw_steps if rows["modality"].duplicated().any() else _draw_without_steps
+    draw(ax, rows)
     ax.set_ylim(bottom=0)
-    ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-    ax.set_xlabel("step")
     ax.set_ylabel("norm of the gradient by F_y")
-    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, handletextpad=0.4, columnspacing=1.0)
-    without = " Dashed: a modality without steps." if (rows.groupby("modality").size() == 1).any() else ""
+    without = " Dashed: a modality without steps." if rows.groupby("modality").size().nunique() > 1 else ""
     note(
         ax,
         f"Arm {study.reference}. In standard deviations of a feature for one of F_y; mean over test items and "
         f"{span(rows['n_seeds'])} seeds, with the 95 % t interval over seeds.{without}",
     )
     return ax
+
+
+def _draw_steps(ax: Axes, rows: pd.DataFrame) -> None:
+    """A line a modality over its steps; a vector or an image is the same all along."""
+    last = int(rows["step"].max())
+    for number, (name, found) in enumerate(rows.groupby("modality", sort=False)):
+        colour = LINES[number % len(LINES)]
+        is_flat = len(found) == 1
+        own = pd.concat([found.assign(step=1), found.assign(step=last)]) if is_flat else found
+        ax.fill_between(own["step"], own["ci_low"], own["ci_high"], color=colour, alpha=0.2, lw=0)
+        line = "--" if is_flat else "-"
+        ax.plot(own["step"], own["mean"], color=colour, lw=1.2, ls=line, label=readable(str(name), 24))
+    ax.set_xlim(1, last)
+    ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    ax.set_xlabel("step")
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, handletextpad=0.4, columnspacing=1.0)
+
+
+def _draw_without_steps(ax: Axes, rows: pd.DataFrame) -> None:
+    """A point a modality, where none has steps: vectors and images."""
+    x = range(len(rows))
+    ax.vlines(x, rows["ci_low"], rows["ci_high"], color=BLUE, lw=1.4, alpha=0.5)
+    ax.plot(x, rows["mean"], "o", color=BLUE, ms=4)
+    ax.set_xticks(x, [readable(str(name), 14) for name in rows["modality"]])
+    ax.set_xlim(-0.5, len(rows) - 0.5)

@@ -34,6 +34,7 @@ def sensitivity(
     slices: Sequence[Slice],
     *,
     chosen: Mapping[str, Sequence[float]] | None = None,
+    room: Mapping[str, tuple[float, float]] | None = None,
     runs: str = "",
     columns: int = 3,
     width: float = COLUMN,
@@ -43,6 +44,7 @@ def sensitivity(
     Args:
         slices: `sensitivity.slices`, in the order in which to draw them.
         chosen: knob -> its number in the chosen configuration, `trials.chosen_numbers`.
+        room: knob -> the range in which it is as good within seed noise, `tolerance.ranges`.
         runs: how many runs there are, `Trials.describe`.
         columns: panels side by side.
         width: of the figure, in inches.
@@ -51,12 +53,15 @@ def sensitivity(
     titles = 1
     for i, (ax, one) in enumerate(zip(grid.axes, slices, strict=True)):
         sensitivity_slice(one, chosen=(chosen or {}).get(one.axis.knob, ()), inches=grid.panel_width, ax=ax)
+        if room and one.axis.knob in room:
+            ax.plot(room[one.axis.knob], [0, 0], color=ORANGE, lw=3, transform=ax.get_xaxis_transform(), clip_on=False)
         titles = max(titles, titled(ax, _title(one), inches=grid.panel_width))
         ax.set_ylabel("")
         if i % columns:
             ax.tick_params(labelleft=False)
     _share_scale(grid.axes, slices)
-    text = f"{runs}. {_meaning(slices)}".lstrip(". ")
+    bars = " Orange bar: predicted as good within seed noise, the other knobs as chosen." if room else ""
+    text = f"{runs}. {_meaning(slices)}".lstrip(". ") + bars
     ylabel = metric_name(slices[0].metric)
     return grid.finish(xlabel="", ylabel=ylabel, text=text, titles=titles)
 

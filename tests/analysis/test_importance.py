@@ -41,6 +41,7 @@ def make(
         value_N=loss(unit_NK),
         pruned_N=np.zeros(n, dtype=bool),
         search_N=np.zeros(n, dtype=np.int64),
+        uniform_N=np.ones(n, dtype=bool),
         num_failed=0,
         num_all=n,
     )
@@ -174,3 +175,28 @@ def test_the_leading_knob_leads_on_either_side_of_better(classes: int, small: Re
     if classes:
         found = Trials(**{**found.__dict__, "value_N": -found.value_N, "lower_is_better": False})
     assert im.leading(tables.importance([found]))[0] == "lr"
+
+
+def test_what_explains_the_range_is_asked_of_the_runs_that_no_sampler_chose() -> None:
+    """The sampler's runs lie where only the second knob still matters; the first explains the range."""
+    drawn = make({"wide": UNIT, "near": UNIT}, 120, lambda u: 4 * (u[:, 0] - 0.5) ** 2 + 0.05 * u[:, 1])
+    sought = make({"wide": UNIT, "near": UNIT}, 240, lambda u: 0.05 * u[:, 1], seed=1)
+    numbers = sought.numbers_NK * [0.02, 1] + [0.49, 0]
+    both = Trials(
+        **{
+            **drawn.__dict__,
+            "numbers_NK": np.vstack([drawn.numbers_NK, numbers]),
+            "value_N": np.append(drawn.value_N, sought.value_N),
+            "pruned_N": np.zeros(360, dtype=bool),
+            "search_N": np.zeros(360, dtype=np.int64),
+            "uniform_N": np.arange(360) < 120,
+            "num_all": 360,
+        }
+    )
+    found = by_method(both, "fanova")
+    assert set(found["num_runs"]) == {120}
+    assert found["runs"].str.startswith("n = 120 uniform").all()
+    assert found.loc["wide", "importance"] > 0.9
+    assert set(by_method(both, "ped-anova")["num_runs"]) == {256}, "what sets the best apart is asked of all"
+    few = Trials(**{**both.__dict__, "uniform_N": np.arange(360) < 99})
+    assert set(by_method(few, "fanova")["num_runs"]) == {256}, "fewer than 100 are not enough"

@@ -59,3 +59,13 @@ def test_the_figures_name_what_they_show(looked: Results) -> None:
     lines = {line.get_label(): line for line in over_time.get_lines()}
     assert list(lines["a"].get_xdata()) == list(STEPS)
     assert lines["b"].get_linestyle() == "--", "without steps"
+
+
+def test_modalities_without_steps_are_points_that_can_be_seen(looked: Results) -> None:
+    table = interpretation(looked)
+    flat = table[table["modality"] == "b"]
+    ax = figures.gradients(flat, looked.study)
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["b"]
+    (points,) = (line for line in ax.get_lines() if line.get_marker() == "o")
+    mean = flat.loc[(flat["arm"] == looked.study.reference) & (flat["metric"] == "gradient"), "mean"]
+    assert list(points.get_ydata()) == list(mean)

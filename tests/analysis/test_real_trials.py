@@ -31,6 +31,7 @@ def mfn(data_dir: Path) -> Trials:
         value_N=table["valid_best"].to_numpy(float),
         pruned_N=np.zeros(n, dtype=bool),
         search_N=np.zeros(n, dtype=np.int64),
+        uniform_N=np.ones(n, dtype=bool),
         num_failed=0,
         num_all=n,
     )

@@ -33,7 +33,7 @@ for _ in range(900):
     time.sleep(0.1)
 print(json.dumps({"now": len(alive), "ever": len(ray.nodes())}))
 """
-STUDY = "--address $RAY_ADDRESS --trials 2 --rerank 0 --seeds 2 --epochs 2 --arms no_prior"
+STUDY = "--address $RAY_ADDRESS --trials 2 --rerank 0 --no-frozen --seeds 2 --epochs 2 --arms no_prior"
 SCRIPT = f"""
 set -euo pipefail
 ip link set lo up

@@ -22,8 +22,9 @@ on() {{ ssh -i ~/.ssh/id -o StrictHostKeyChecking=accept-new -o LogLevel=ERROR "
 on {head} cat .ray/auth_token | on {new} 'umask 077; mkdir -p .ray; cat > .ray/auth_token'
 on {new} 'cd studies && RAY_AUTH_MODE=token .venv/bin/ray start --address={head}:6379'
 """
-SMALL = "--arms no_prior,without_language --trials 8 --rerank 0 --seeds 8 --epochs 30"
-WIDE = "--arms no_prior,without_language --trials 40 --rerank 0 --seeds 8 --epochs 12"  # packs wait all the while
+SMALL = "--arms no_prior,without_language --trials 8 --rerank 0 --no-frozen --seeds 4 --epochs 30"
+# Packs wait all the while.
+WIDE = "--arms no_prior,without_language --trials 40 --rerank 0 --no-frozen --seeds 4 --epochs 12"
 WORKERS = ("worker1", "worker2")
 
 

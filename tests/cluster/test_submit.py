@@ -14,7 +14,7 @@ from room import Room
 pytestmark = pytest.mark.cluster
 UP = "cd studies && .venv/bin/ray up -y cluster-owned.yaml"
 STUDY = "cd studies && .venv/bin/python studies/mosi_ablation.py --cluster cluster-owned.yaml"
-SMALL = f"{STUDY} --arms no_prior,without_language --trials 4 --rerank 0 --seeds 7 --epochs 4"
+SMALL = f"{STUDY} --arms no_prior,without_language --trials 4 --rerank 0 --no-frozen --seeds 7 --epochs 4"
 TINY = f"{STUDY} --arms no_prior --trials 1 --seeds 2 --epochs 1"
 RESULTS = "results/mosi_ablation_quick"
 PROCESSES = "ps axww -o args"

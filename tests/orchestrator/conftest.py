@@ -15,6 +15,7 @@ import pytest
 from rich.console import Console
 from toy import Toy
 
+from orchestrator.plan import GoOn, no_more_seeds
 from orchestrator.run import Ended, Options, run
 from orchestrator.study import Study
 
@@ -72,9 +73,9 @@ def runner(request: pytest.FixtureRequest) -> dict[str, Any]:
 def conduct(tmp_path: Path, runner: dict[str, Any]) -> Callable[..., Ended]:
     """Runs a study with both runners, always in the same results folder."""
 
-    def conduct(study: Study, objective: Toy | None = None, **options: Any) -> Ended:
+    def conduct(study: Study, objective: Toy | None = None, *, go_on: GoOn = no_more_seeds, **options: Any) -> Ended:
         values = {"results": tmp_path / "results", **runner, **options}
-        return run(study, objective or Toy(), Options(**values), console=Console(quiet=True))
+        return run(study, objective or Toy(), Options(**values), go_on=go_on, console=Console(quiet=True))
 
     return conduct
 

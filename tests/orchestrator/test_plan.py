@@ -12,10 +12,11 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution
 from toy import loss_of, toy_study
 
 from orchestrator import events
+from orchestrator.design import factorial
 from orchestrator.events import Asked, Chosen, Event, Looked, Reported, Told
 from orchestrator.plan import Done, GoOn, Plan, Wait
-from orchestrator.progress import tallies
 from orchestrator.study import Arm, Fingerprint, Pack, Study
+from orchestrator.tally import tallies
 
 FINGERPRINT = Fingerprint(data_sha256="data", code_sha256="code")
 
@@ -135,9 +136,41 @@ def test_completions_of_a_suggestion_differ_in_fusable_knobs_only() -> None:
             assert len({run.suggested["x"] for run in event.runs}) == len(event.runs)
 
 
+def path_study() -> Study:
+    """Three components in all combinations, removed one after another."""
+    factors = {name: {name: False} for name in "abc"}
+    base = {"x": 0.0, "depth": 2, "kind": "round", "a": True, "b": True, "c": True}
+    space = {knob: d for knob, d in toy_study().space.items() if knob in ("x", "depth")}
+    arms = factorial(factors, check=lambda _: None)
+    return toy_study(
+        trials=10,
+        base=base,
+        space=space,
+        conditions={},
+        fusable=frozenset({"x"}),
+        factors=factors,
+        arms=arms,
+        path=True,
+    )
+
+
+SEARCHED = {(arm, "search"): 10 for arm in ("full", "square")}
+CUT = {
+    "plain": (toy_study(trials=10), SEARCHED | {(arm, "confirm"): 4 for arm in ("full", "square")}),
+    "frozen": (toy_study(trials=10, frozen=True), SEARCHED | {("full", "confirm"): 4, ("square", "confirm"): 8}),
+    "path": (
+        path_study(),
+        # All alike: the first component in order goes first.
+        {("full", "search"): 10, **{(arm, "confirm"): 4 for arm in ("full", "no_a", "no_a+b", "no_a+b+c")}}
+        | {(arm, "rerank"): 5 for arm in ("full", "no_a", "no_b", "no_c", "no_a+b", "no_a+c", "no_a+b+c")},
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", CUT)
 @pytest.mark.parametrize("seed", range(5))
-def test_a_plan_cut_anywhere_goes_on_from_its_events_to_exactly_the_planned_runs(seed: int) -> None:
-    study = toy_study(trials=10)
+def test_a_plan_cut_anywhere_goes_on_from_its_events_to_exactly_the_planned_runs(kind: str, seed: int) -> None:
+    study, planned = CUT[kind]
     rng = np.random.default_rng(seed)
     known: list[Event] = []
     for cut in range(8):
@@ -148,8 +181,7 @@ def test_a_plan_cut_anywhere_goes_on_from_its_events_to_exactly_the_planned_runs
         ]
     world = World(study, seed=seed, known=known).run()
     assert isinstance(world.plan.ask(), Done)
-    search = {(arm, "search"): 10 for arm in ("full", "square")}
-    assert statuses(world.plan) == search | {(arm, "confirm"): 4 for arm in ("full", "square")}
+    assert statuses(world.plan) == planned
     told = Counter(e.run_id for e in world.events if isinstance(e, Told))
     assert set(told.values()) == {1}
 

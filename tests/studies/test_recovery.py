@@ -27,7 +27,9 @@ def test_all_that_is_planned_is_done_and_nothing_twice(quick: Path) -> None:
     rows = pd.read_parquet(quick / "runs")
     assert rows.run_id.is_unique
     counts = rows.groupby(["arm", "phase"]).size()
-    assert set(counts.xs("confirm", level="phase")) == {10}
+    assert counts.xs("confirm", level="phase")["full"] == 10
+    assert set(counts.xs("confirm", level="phase").drop("full")) <= {10, 20}, "tuned, and with the reference's knobs"
+    assert set(pd.read_csv(quick / "report" / "tables" / "frozen.csv").n_seeds) == {10}
     assert set(counts.xs("search", level="phase")) == {16}
     assert set(counts.xs("rerank", level="phase")) == {10}, "the best 2 of every search, 5 folds each"
     assert len(counts) == 18

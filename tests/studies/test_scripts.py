@@ -17,7 +17,20 @@ import pandas as pd
 import pytest
 
 ROOT = Path(__file__).parent.parent.parent
-TINY = ("--trials", "3", "--seeds", "3", "--epochs", "2", "--rerank", "0", "--arms", "no_prior", "--serial")
+TINY = (
+    "--trials",
+    "3",
+    "--seeds",
+    "3",
+    "--epochs",
+    "2",
+    "--rerank",
+    "0",
+    "--no-frozen",
+    "--arms",
+    "no_prior",
+    "--serial",
+)
 
 
 def call(script: str, *arguments: str, cwd: Path = ROOT, timeout: float = 300) -> subprocess.CompletedProcess[str]:
@@ -113,7 +126,7 @@ def test_the_command_that_best_prints_trains_the_run_to_the_same_bits(finished: 
 def test_the_encoder_study_shows_size_and_cost_beside_the_metric(tmp_path: Path) -> None:
     results = tmp_path / "results"
     arms = ("--arms", "tfn,lmf,mult,marn,late_fusion,ef_lstm")
-    arguments = ("--trials", "2", "--seeds", "2", "--epochs", "1", "--rerank", "0", *arms)
+    arguments = ("--trials", "2", "--seeds", "2", "--epochs", "1", "--rerank", "0", "--no-frozen", *arms)
     done = call("mosi_encoders", "--results", str(results), *arguments, "--serial")
     assert done.returncode == 0, done.stderr
     assert "report/tables/cost.csv" in done.stdout
@@ -192,6 +205,71 @@ def test_the_missing_study_scores_every_subset_and_noise_in_the_ledger_and_the_r
     assert 'id="figure-missing"' in (tmp_path / "report" / "index.html").read_text()
 
 
+def test_a_path_removes_component_after_component_and_reports_each_step(tmp_path: Path) -> None:
+    arguments = ("--trials", "1", "--seeds", "3", "--epochs", "4", "--serial", "--components", "prior,language")
+    done = call("mosi_path", "--results", str(tmp_path), *arguments)
+    assert done.returncode == 0, done.stderr
+    assert "2 components are removed one after another, 2 steps; with 3 seeds" in done.stdout
+    table = pd.read_csv(tmp_path / "report" / "tables" / "path.csv")
+    assert list(table["removed"].fillna("")) == ["", "prior", "language"], "language says most, by construction"
+    assert set(table["n_seeds"]) == {3}
+    assert table["folds"].notna().all()
+    assert "Removed in this order: prior and language." in done.stdout
+    assert 'id="figure-path"' in (tmp_path / "report" / "index.html").read_text()
+    rows = pd.read_parquet(tmp_path / "runs")
+    assert rows.groupby("phase").size().to_dict() == {"search": 1, "rerank": 20, "confirm": 9}
+
+
+def test_leaving_two_out_is_a_design_of_its_own(tmp_path: Path) -> None:
+    arguments = (
+        "--trials",
+        "0",
+        "--seeds",
+        "2",
+        "--epochs",
+        "1",
+        "--serial",
+        "--components",
+        "prior,language,acoustic",
+    )
+    done = call("mosi_factorial", "--design", "leave_two_out", "--results", str(tmp_path), *arguments)
+    assert done.returncode == 0, done.stderr
+    declared = json.loads((tmp_path / "study.json").read_text())
+    assert declared["study"] == "mosi_factorial_quick_leave_two_out_prior_language_acoustic"
+    assert len(declared["arms"]) == 7
+    effects = pd.read_csv(tmp_path / "report" / "tables" / "effects.csv")
+    assert list(effects["kind"]) == ["main"] * 3 + ["interaction"] * 3
+
+
+def test_arms_are_confirmed_again_with_the_knobs_of_the_reference(tmp_path: Path) -> None:
+    small = [word for word in TINY if word != "--no-frozen"]
+    done = call("mosi_ablation", "--results", str(tmp_path), *small)
+    assert done.returncode == 0, done.stderr
+    rows = pd.read_parquet(tmp_path / "runs")
+    confirm = rows[rows.phase == "confirm"].groupby("arm").size()
+    assert confirm["full"] == 3
+    assert confirm["no_prior"] in (3, 6), "3, where it chose what the reference chose"
+    table = pd.read_csv(tmp_path / "report" / "tables" / "frozen.csv")
+    assert list(table["arm"]) == ["no_prior"]
+    assert table["n_seeds"].tolist() == [3]
+    assert 'id="figure-frozen"' in (tmp_path / "report" / "index.html").read_text()
+
+
+@pytest.mark.parametrize("script", ["mosi_factorial", "mosi_path"])
+def test_a_design_refuses_arms_of_the_users(script: str) -> None:
+    done = call(script, "--plan", "--arms", "no_prior")
+    assert done.returncode == 2
+    assert "give --components instead of --arms" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["--searches", "2"], ["--frozen"], ["--seeds", "auto"]])
+def test_a_path_that_cannot_be_walked_is_refused_in_one_line(arguments: Sequence[str]) -> None:
+    done = call("mosi_path", "--plan", *arguments)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1
+
+
 def test_a_factorial_study_records_its_design_and_reports_its_effects(tmp_path: Path) -> None:
     arguments = ("--trials", "0", "--seeds", "3", "--epochs", "2", "--serial", "--components", "prior,language")
     done = call("mosi_factorial", "--results", str(tmp_path), *arguments)
@@ -209,7 +287,6 @@ def test_a_factorial_study_records_its_design_and_reports_its_effects(tmp_path: 
     [
         (["--components", "multimodal_factor,generative_factors"], "the one without multimodal_factor and generative_"),
         (["--components", "prior,acustic"], "did you mean 'acoustic'?"),
-        (["--arms", "no_prior"], "give --components instead of --arms"),
         (["--seeds", "auto"], "give it --seeds N"),
     ],
 )
@@ -338,7 +415,7 @@ def test_results_of_other_data_are_not_mixed(finished: Path, tmp_path: Path) -> 
     pd.testing.assert_frame_equal(rows, pd.read_parquet(finished / "runs"))
 
 
-LONG = ("--trials", "4", "--seeds", "4", "--epochs", "40", "--rerank", "0", "--arms", "no_prior")
+LONG = ("--trials", "4", "--seeds", "4", "--epochs", "20", "--rerank", "0", "--no-frozen", "--arms", "no_prior")
 
 
 @pytest.mark.parametrize(

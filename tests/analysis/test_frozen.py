@@ -1,0 +1,90 @@
+"""Tuned against frozen knobs: from rows whose differences are known."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from results_folders import SMALL, write_results
+
+from analysis import frozen
+from analysis.findings import find
+from analysis.gallery import Gallery
+from analysis.load import Results, load
+
+# Arm -> what its own search reaches beyond the reference, and what it reaches with the reference's knobs.
+ARMS = {"won": (0.01, 0.20), "even": (0.10, 0.10), "short": (0.30, 0.10), "same": (0.05, 0.05)}
+SEEDS = 8
+
+
+def write(folder: Path, *, mode: str = "min") -> Results:
+    rng = np.random.default_rng(0)
+    known: list[dict[str, Any]] = []
+    sign = 1 if mode == "min" else -1
+
+    def add(arm: str, config: str, shift: float) -> None:
+        for seed in range(1, SEEDS + 1):
+            value = 1 + sign * shift + 1e-2 * rng.normal()
+            known.append(
+                {
+                    "run_id": f"r{len(known)}", "arm": arm, "phase": "confirm", "config_id": config, "seed": seed,
+                    "split": 0, "status": "completed", "train_seconds": 1.0, "metric:test_x": value,
+                    "metric:valid_x": value,
+                }
+            )  # fmt: skip
+
+    add("full", "full", 0.0)
+    for arm, (tuned, cold) in ARMS.items():
+        add(arm, f"{arm}-own", tuned)
+        if arm != "same":
+            add(arm, f"{arm}-cold", cold)
+    (folder / "runs").mkdir()
+    pd.DataFrame(known).to_parquet(folder / "runs" / "part-0.parquet")
+    study = {
+        "study": "made", "reference_arm": "full", "primary_metric": "test_x", "search_metric": "valid_x",
+        "modes": {"test_x": mode, "valid_x": mode}, "smallest_effect": 0.03,
+        "arms": {"full": {}, **{arm: {arm: 1} for arm in ARMS}},
+        "chosen": {"full": "full", **{arm: f"{arm}-own" for arm in ARMS}},
+        "frozen": {arm: ["same-own" if arm == "same" else f"{arm}-cold"] for arm in ARMS},
+    }  # fmt: skip
+    (folder / "study.json").write_text(json.dumps(study))
+    return load(folder)
+
+
+@pytest.mark.parametrize("mode", ["min", "max"])
+def test_the_gap_is_what_the_arms_own_search_won(tmp_path: Path, mode: str) -> None:
+    table = frozen.frozen(write(tmp_path, mode=mode)).set_index("arm")
+    sign = 1 if mode == "min" else -1
+    assert (table["n_seeds"] == SEEDS).all()
+    for arm, (tuned, cold) in ARMS.items():
+        row = table.loc[arm]
+        assert row["tuned"] == pytest.approx(sign * tuned, abs=0.02)
+        assert row["frozen"] == pytest.approx(sign * cold, abs=0.02)
+        assert row["gap"] == pytest.approx(row["frozen"] - row["tuned"])
+    assert list(table["reading"]) == [frozen.RECOVERED, frozen.NO_GAP, frozen.SHORT, frozen.SAME]
+
+
+def test_frozen_runs_enter_no_claim(tmp_path: Path) -> None:
+    results = write(tmp_path)
+    assert not results.confirm["config_id"].str.endswith("cold").any()
+    assert results.confirm.groupby("arm").size().eq(SEEDS).all()
+
+
+def test_sentences_name_whom_they_are_about(tmp_path: Path) -> None:
+    text = " ".join(frozen.in_words(frozen.frozen(write(tmp_path))))
+    assert "Better with knobs of their own: won. With frozen knobs" in text
+    assert "Worse with knobs of their own: short. The search" in text
+    assert "As the reference chose: same." in text
+
+
+def test_it_is_drawn_and_a_study_without_says_so(tmp_path: Path) -> None:
+    (tmp_path / "with").mkdir()
+    found = find(write(tmp_path / "with"))
+    assert not isinstance(Gallery(found=found, folder=tmp_path / "drawn").draw()["frozen"], str)
+    plain = find(load(write_results(tmp_path / "without", SMALL)))
+    assert plain.frozen.empty
+    assert "knobs of the reference" in str(Gallery(found=plain, folder=tmp_path / "drawn").draw()["frozen"])
