@@ -2,12 +2,15 @@
 
     python benchmarks/utilisation.py [--runs 10000] [--workers 10,100,1000]
 
-Arms, epochs and their costs are those of `studies/mosi_ablation.py --preset standard`, one core a worker (mfm/cost.py:
-arms differ by a factor of four); epochs differ by a twentieth, and the clock of training is simulated. All that the
-driver does is done, and the time it takes is put on that clock, with TUNE_SECONDS for what Ray Tune does with a
-message: a worker whose message waits for the driver is idle. As on Ray, as many packs as workers are asked ahead.
+Arms and epochs are those of `studies/mosi_ablation.py --preset paper`, the preset for clusters, at the official sizes,
+one core a worker: a step takes what training.py has measured, and arms differ by their operations (mfm/cost.py), up to
+a factor of ten. Epochs differ by a twentieth, and the clock of training is simulated. All that the driver does is done,
+and the time it takes is put on that clock, with TUNE_SECONDS for what Ray Tune does with a message: a worker whose
+message waits for the driver is idle. As on Ray, as many packs as workers are asked ahead, packs get smaller towards the
+end, and the more workers there are the less often each is heard.
 Utilisation is the training of all workers over their time: until the last pack was handed out, and in all. What lies
-between is the time in which the last packs end.
+between is the time in which the last packs end. Small packs keep workers busy, and
+cost more: `core hours`.
 """
 
 from __future__ import annotations
@@ -18,48 +21,74 @@ import os
 import tempfile
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Generator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any
 
 import numpy as np
 from noop import NoOp, fixed
+from training import BATCH, KNOBS
 
 from mfm.config import Config, base
-from mfm.cost import seconds_per_run
-from orchestrator.attempt import Attempt, Message, Report
+from mfm.cost import macs
+from orchestrator.attempt import REPORT_SECONDS, Attempt, Message
 from orchestrator.conductor import Conductor
 from orchestrator.folder import Folder
 from orchestrator.ledger import Ledger
+from orchestrator.objective import PlainEpoch, PlainOutcome
 from orchestrator.provenance import Commit
 from orchestrator.study import Fingerprint, Pack
-from studies import arms, planted
-from studies.ground import real
+from studies import planted
+from studies.arms import REFERENCE, ablation
 from studies.presets import ABLATION
 
+# A step of the full model, 32 items: of a pack, and of each of its members (training.py).
+PACK_SECONDS, MEMBER_SECONDS = 0.013, 0.033
 EPOCH_SPREAD = 0.05  # standard deviation of the logarithm
 TUNE_SECONDS = 0.004  # orchestration.py, Ray less serial, per message
 
 
 class Costs:
-    """Seconds of an epoch of the MOSI ablation, by arm and size of the pack."""
+    """Seconds of an epoch of the MOSI ablation at the official sizes, by arm and size of the pack."""
 
     def __init__(self) -> None:
-        self._ground = real(planted.three_modalities(quick=False), name="planted data")
-        names = self._ground.dataset.modality_names
-        self._base = base(names, **self._ground.knobs)
-        self.arms = {arm.name: arm.pins for arm in arms.ablation(names, encoder=self._ground.encoder)}
-        self._known: dict[tuple[str, int], float] = {}
+        data = planted.three_modalities(quick=False)
+        names = data.modality_names
+        knobs = base(names, **KNOBS)
+        arms = ablation(names, encoder="mfn")
+        self.macs = {arm.name: macs(data, Config.from_knobs({**knobs, **arm.pins}, names)) for arm in arms}
+        self._num_batches = len(data.rows("train")) / BATCH
 
     def of(self, pack: Pack) -> float:
         """Those of a pack."""
-        key = pack.runs[0].arm, len(pack.runs)
-        if key not in self._known:
-            data, (arm, size) = self._ground.dataset, key
-            config = Config.from_knobs({**self._base, **self.arms[arm]}, data.modality_names)
-            self._known[key] = size * seconds_per_run(data, config, epochs=1, pack_size=size)
-        return self._known[key]
+        size = len(pack.runs) * self.macs[pack.runs[0].arm] / self.macs[REFERENCE]
+        return self._num_batches * (PACK_SECONDS + size * MEMBER_SECONDS)
+
+
+class Clocked(NoOp):
+    """A training that only moves a clock: a worker's own.
+
+    Args:
+        seconds: of an epoch of the pack.
+    """
+
+    def __init__(self, seconds: float, rng: np.random.Generator) -> None:
+        self.now = 0.0
+        self._seconds, self._rng = seconds, rng
+
+    def train(
+        self, pack: Pack, state: Mapping[str, Any] | None = None
+    ) -> Generator[PlainEpoch, Collection[str] | None, Mapping[str, PlainOutcome]]:
+        """All epochs of a pack."""
+        training, survivors = super().train(pack, state), None
+        while True:
+            try:
+                epoch = training.send(survivors)
+            except StopIteration as stop:
+                return stop.value
+            self.now += self._seconds * float(self._rng.lognormal(0, EPOCH_SPREAD))
+            survivors = yield epoch
 
 
 @dataclass(kw_only=True)
@@ -68,7 +97,7 @@ class Worker:
 
     pack: Pack
     attempt: Attempt
-    epoch_seconds: float
+    training: Clocked
     survivors: set[str] | None = None
 
 
@@ -92,7 +121,7 @@ class Simulation:
         """Until nothing is left."""
         num_idle = self.num_workers
         while True:
-            while len(self._ready) < self.num_workers and isinstance(pack := self._driver(self.conductor.ask), Pack):
+            while len(self._ready) < self.num_workers and isinstance(pack := self._driver(self._ask), Pack):
                 self._ready.append(pack)
                 num_idle -= self._start(num_idle)
             if not self._messages:
@@ -105,25 +134,42 @@ class Simulation:
             else:
                 num_idle += 1 - self._start(1)
 
+    @property
+    def core_hours(self) -> float:
+        """Training of all workers."""
+        return sum(end - began for began, end in self.intervals) / 3600
+
     def utilisation(self, until: float) -> float:
         """The share of the workers' time in which they trained."""
         ends = np.minimum(self.intervals, until)
         return float((ends[:, 1] - ends[:, 0]).sum() / (self.num_workers * until))
+
+    def _ask(self) -> Any:
+        return self.conductor.ask(num_cores=self.num_workers)
 
     def _start(self, num_idle: int) -> bool:
         """Gives a pack to a worker, where there are both."""
         if not (num_idle and self._ready):
             return False
         pack = self._ready.popleft()
-        attempt = Attempt(NoOp(), pack, self.conductor.folder, checkpoint_seconds=float("inf"))
+        training = Clocked(self.costs.of(pack), self._rng)
+        attempt = Attempt(
+            training,
+            pack,
+            self.conductor.folder,
+            checkpoint_seconds=float("inf"),
+            report_seconds=REPORT_SECONDS * self.num_workers,
+            rung=self.conductor.study.rung,
+            clock=lambda: training.now,
+        )
         self.last_start = self.now
-        self._train(Worker(pack=pack, attempt=attempt, epoch_seconds=self.costs.of(pack)))
+        self._train(Worker(pack=pack, attempt=attempt, training=training))
         return True
 
     def _train(self, worker: Worker) -> None:
+        began = worker.training.now
         message = worker.attempt.step(worker.survivors)
-        seconds = worker.epoch_seconds * float(self._rng.lognormal(0, EPOCH_SPREAD))
-        end = self.now + seconds if isinstance(message, Report) else self.now
+        end = self.now + worker.training.now - began
         self.intervals.append((self.now, end))
         heapq.heappush(self._messages, (end, next(self._numbers), worker, message))
 
@@ -139,7 +185,7 @@ class Simulation:
 def simulated(num_runs: int, num_workers: int) -> Simulation:
     """A study from its beginning to its end."""
     costs = Costs()
-    study = replace(fixed(num_runs, tuple(costs.arms)), epochs=ABLATION["standard"].epochs)
+    study = replace(fixed(num_runs, tuple(costs.macs)), epochs=ABLATION["paper"].epochs, costs=costs.macs)
     with tempfile.TemporaryDirectory() as folder:
         ledger = Ledger(Folder.at(folder), study)
         fingerprint = Fingerprint(data_sha256="no data", code_sha256="no code")
@@ -157,12 +203,13 @@ def main() -> None:
     parser.add_argument("--workers", default="10,100,1000")
     arguments = parser.parse_args()
     print(f"load: {os.getloadavg()[0]:.1f}")
-    print(f"{'workers':>8} {'until the last pack':>20} {'in all':>8} {'driver busy':>12} {'minutes':>8}")
+    heads = ("until the last pack", "in all", "driver busy", "minutes", "core hours")
+    print(f"{'workers':>8} {heads[0]:>20} {heads[1]:>8} {heads[2]:>12} {heads[3]:>8} {heads[4]:>11}")
     for num_workers in (int(n) for n in arguments.workers.split(",")):
         found = simulated(arguments.runs, num_workers)
         print(
             f"{num_workers:8} {found.utilisation(found.last_start):20.1%} {found.utilisation(found.now):8.1%} "
-            f"{found.driver_seconds / found.now:12.1%} {found.now / 60:8.1f}",
+            f"{found.driver_seconds / found.now:12.1%} {found.now / 60:8.1f} {found.core_hours:11.1f}",
             flush=True,
         )
 

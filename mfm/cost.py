@@ -20,11 +20,18 @@ OPERATIONS_PER_MAC = 6
 EFFICIENCY, SECONDS_PER_STEP = 0.4, 1.2e-3
 
 
-def seconds_per_run(dataset: Dataset, config: Config, *, epochs: int, pack_size: int) -> float:
-    """Seconds of one run on one core, when `pack_size` of them train together."""
+def seconds_per_run(
+    dataset: Dataset, config: Config, *, epochs: int, pack_size: int, rate: float | None = None
+) -> float:
+    """Seconds of one run on one core, when `pack_size` of them train together.
+
+    Args:
+        rate: operations a second of the core; None: those of this one, measured now.
+    """
     num_items = len(dataset.rows("train"))
     num_steps = max(m.num_steps for m in dataset.modalities)
-    arithmetic = num_items * macs(dataset, config) * OPERATIONS_PER_MAC / (EFFICIENCY * _operations_per_second())
+    reached = EFFICIENCY * (rate or _operations_per_second())
+    arithmetic = num_items * macs(dataset, config) * OPERATIONS_PER_MAC / reached
     overhead = num_items / config.batch_size * num_steps * SECONDS_PER_STEP / pack_size
     return epochs * (arithmetic + overhead)
 

@@ -27,9 +27,8 @@ class PackTrainable(tune.Trainable):
         self._begin(config)
 
     def step(self) -> dict[str, Any]:
-        """Trains for one epoch."""
-        with self._watchdog.watching():
-            message = self._attempt.step(self._survivors)
+        """Trains until there is something to tell."""
+        message = self._attempt.step(self._survivors)
         node = ray.get_runtime_context().get_node_id()
         return {"message": message, "node": node, "done": not isinstance(message, Report)}
 
@@ -53,11 +52,14 @@ class PackTrainable(tune.Trainable):
     def _begin(self, config: Mapping[str, Any]) -> None:
         pack, folder = cast(Pack, config["pack"]), Folder.at(config["results"])
         self._survivors: Collection[str] | None = None
-        self._watchdog = Watchdog(folder.attempt(pack.pack_id, pack.attempt), least=config["hang_seconds"])
+        watchdog = Watchdog(folder.attempt(pack.pack_id, pack.attempt), least=config["hang_seconds"])
         self._attempt = Attempt(
             self._objective,
             pack,
             folder,
             checkpoint_seconds=config["checkpoint_seconds"],
             gpu_share=config["resources"].get("GPU", 0.0),
+            report_seconds=config["report_seconds"],
+            rung=config["rung"],
+            watching=watchdog.watching,
         )

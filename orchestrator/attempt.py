@@ -7,10 +7,12 @@ messages. It decides nothing: who goes on is said from outside.
 from __future__ import annotations
 
 import logging
+import math
 import socket
 import time
 import traceback
 from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -25,6 +27,9 @@ from orchestrator.study import Pack
 logger = logging.getLogger(__name__)
 
 CHECKPOINT_SECONDS = 60.0
+# News of a pack come no sooner than so many seconds, times the number of workers: 1,000 of them are heard of every 20 s
+# each, and a driver that takes 4 ms for a message is busy with news for a fifth of its time.
+REPORT_SECONDS = 0.02
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +86,9 @@ class Attempt:
 
     Args:
         gpu_share: of a GPU, that the pack has where the objective trains on one.
+        report_seconds: epochs that end sooner after the last news are told with a later one.
+        rung: an epoch of search runs that is told at once, because runs may be given up after it.
+        watching: entered for every epoch, from its beginning to its end.
     """
 
     def __init__(
@@ -91,11 +99,17 @@ class Attempt:
         *,
         checkpoint_seconds: float = CHECKPOINT_SECONDS,
         gpu_share: float = 1.0,
+        report_seconds: float = 0.0,
+        rung: int | None = None,
+        watching: Callable[[], AbstractContextManager[None]] = nullcontext,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._objective, self._pack, self._gpu_share = objective, pack, gpu_share
         self._checkpoints = Checkpoints(folder, pack.pack_id, pack.attempt)
         self._checkpoint_seconds, self._clock = checkpoint_seconds, clock
+        self._report_seconds, self._reported_at = report_seconds, -math.inf
+        self._rung = rung if pack.phase == "search" else None
+        self._watching = watching
         self._history: list[EpochDone] = []
         self._unsent: list[EpochDone] = []
         self._epoch: Epoch | None = None
@@ -105,20 +119,32 @@ class Attempt:
         self._training: Training | None = None
 
     def step(self, survivors: Collection[str] | None) -> Message:
-        """Trains for one epoch, or to the end.
+        """Trains until there is something to tell: for an epoch or some, or to the end.
 
         Args:
             survivors: the runs that go on; None: all.
         """
+        message = None
+        while message is None:
+            with self._watching():
+                message = self._advance(survivors)
+        return message
+
+    def _advance(self, survivors: Collection[str] | None) -> Message | None:
+        """Trains for one epoch, or to the end; None: this epoch is told with a later one."""
         began = self._clock()
         try:
             epoch = next(self._begin()) if self._training is None else self._training.send(survivors)
             self._note(epoch, self._clock() - began)
-            return self._report()
+            return self._report() if self._is_due() else None
         except StopIteration as stop:
             return Finished(report=self._report(), outcomes=stop.value or {}, seconds=self._clock() - began)
         except Exception as error:
             return Broken(kind=_kind(error), error=traceback.format_exc())
+
+    def _is_due(self) -> bool:
+        """Whether the last epoch is to be told now."""
+        return self._unsent[-1].epoch == self._rung or self._clock() - self._reported_at >= self._report_seconds
 
     def save(self) -> None:
         """Writes a checkpoint of the last finished epoch. Where it cannot be written, training goes on without."""
@@ -172,6 +198,7 @@ class Attempt:
 
     def _report(self) -> Report:
         assert self._place is not None
+        self._reported_at = self._clock()
         sent, self._unsent = tuple(self._unsent), []
         memory = None if self._epoch is None else self._epoch.memory
         return Report(place=self._place, started_at=self._started_at, epochs=sent, memory=memory)

@@ -115,11 +115,11 @@ class Conductor:
         """Packs that workers hold."""
         return len(self._courses)
 
-    def ask(self) -> Pack | Wait | Done:
-        """The next pack to train."""
+    def ask(self, *, num_cores: int = 0) -> Pack | Wait | Done:
+        """The next pack to train; `num_cores`: see `Plan.ask`."""
         if self.draining:
             return Wait() if self._courses else Done()
-        pack = self.plan.ask(at=now())
+        pack = self.plan.ask(at=now(), num_cores=num_cores)
         if self._has_decided:
             self._has_decided = False
             self.on_decided()

@@ -7,6 +7,7 @@ because Ray gives the next pack to a living worker only if it wants the very sam
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -81,6 +82,16 @@ class Placement:
         self._dealt[kind] += wants[kind]
         self._packs += 1
         return {"CPU": 1.0, "GPU": share} if kind == "GPU" else {"CPU": 1.0}
+
+    @property
+    def num_workers(self) -> int:
+        """Workers that there are, or may come."""
+        return min(max(self._room.packs, self._later.packs), self._most or sys.maxsize)
+
+    @property
+    def num_cores(self) -> int:
+        """The same, where all of them train on cores; else 0."""
+        return 0 if self._room.gpus or self._later.gpus else self.num_workers
 
     def free(self, resources: Resources) -> None:
         """A pack is over."""

@@ -31,6 +31,11 @@ class Done:
     """Everything planned is over."""
 
 
+# On cores, no pack takes longer than this share of what is left for every worker: the last packs are small, and nobody
+# waits long for the last one (guided self-scheduling, Polychronopoulos and Kuck 1987). A smaller share makes more packs
+# of fewer runs, which cost more to train: benchmarks/utilisation.py.
+LARGEST_SHARE = 0.8
+
 # Primary metric by arm and seed (None: failed) and the look -> the arms, the reference aside, that need more seeds.
 GoOn = Callable[[Mapping[str, Mapping[int, float | None]], int], Sequence[str]]
 
@@ -63,6 +68,7 @@ class Plan:
         self.history = History(study, events)
         self._maker = RunMaker(study=study, fingerprint=fingerprint)
         self._record = record
+        self._num_cores = 0
         self._searches: dict[Key, Search] = {}
         self._to_confirm: dict[Key, list[Run]] = {}  # of settled searches: the confirm runs that are not asked yet
         self._to_freeze: dict[Key, list[Run]] = {}  # the same of frozen runs, of arms whose seeds are decided
@@ -70,8 +76,14 @@ class Plan:
 
     # What to run
 
-    def ask(self, *, at: str = "") -> Pack | Wait | Done:
-        """The next pack to run, handed out as a new attempt."""
+    def ask(self, *, at: str = "", num_cores: int = 0) -> Pack | Wait | Done:
+        """The next pack to run, handed out as a new attempt.
+
+        Args:
+            num_cores: workers, each on a core, where a pack takes as long as its runs; 0: on GPUs, where a large pack
+                takes hardly longer than a small one, so that packs are as large as they may be.
+        """
+        self._num_cores = num_cores
         pack_id = self._waiting() or self._compose()
         while pack_id is None and self._look():
             pack_id = self._compose()
@@ -114,7 +126,8 @@ class Plan:
     def _compose(self) -> str | None:
         """A new pack: of an arm whose search is over, so that nothing long is left at the end; else the least searched.
 
-        Such an arm's best are ranked again, and then its choice is confirmed. Runs with frozen knobs come last.
+        Such an arm's best are ranked again, and then its choice is confirmed. Runs with frozen knobs come last. Of what
+        is alike in this, the longer goes first.
         """
         if self.study.path and (pack_id := self._compose_path()):
             return pack_id
@@ -128,7 +141,8 @@ class Plan:
         return next((pack_id for key in self._keys() if (pack_id := self._compose_frozen(key))), None)
 
     def _keys(self) -> list[Key]:
-        return [(arm.name, search) for search in range(self.study.searches) for arm in self.study.running]
+        longest_first = sorted(self.study.running, key=lambda arm: -self.study.cost_of(arm.name))
+        return [(arm.name, search) for search in range(self.study.searches) for arm in longest_first]
 
     # Search
 
@@ -265,8 +279,30 @@ class Plan:
 
     def _next_of(self, waiting: dict[Key, list[Run]], key: Key, choice: Chosen) -> str | None:
         """A pack of runs that wait to be asked, all with the same knobs."""
-        runs, waiting[key] = waiting[key][: self.study.pack_size], waiting[key][self.study.pack_size :]
+        size = self._pack_size(key[0]) if waiting[key] else 0
+        runs, waiting[key] = waiting[key][:size], waiting[key][size:]
         return self._ask_pack([asked(run, suggested=choice.suggested or {}) for run in runs]) if runs else None
+
+    def _pack_size(self, arm: str) -> int:
+        """Most runs of an arm that the next pack may hold."""
+        if not self._num_cores:
+            return self.study.pack_size
+        left = sum(self.study.cost_of(key[0]) * self._num_unasked(key) for key in self._keys())
+        runs = LARGEST_SHARE * left / self._num_cores / self.study.cost_of(arm)
+        return min(self.study.pack_size, max(1, round(runs)))
+
+    def _num_unasked(self, key: Key) -> int:
+        """Runs of a search that are still to be asked, as far as is known: folds are few, and not among them."""
+        number = max(0, self._num_missing(key))
+        for waiting, is_planned in (
+            (self._to_confirm, True),
+            (self._to_freeze, self.study.frozen and key[0] != self.study.reference),
+        ):
+            if key in waiting:
+                number += len(waiting[key])
+            elif is_planned:
+                number += len(self.study.confirm_seeds(key[1], self.history.look_of(key[0])))
+        return number
 
     def _missing_confirms(self, key: Key, choice: Chosen) -> list[Run]:
         if choice.suggested is None:

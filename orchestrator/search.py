@@ -59,7 +59,7 @@ class Search:
     def __init__(self, study: Study, arm: str, search: int, known: Sequence[Suggestion]) -> None:
         self._study, self._arm, self._search = study, arm, search
         direction = "minimize" if study.modes[study.search_metric] == "min" else "maximize"
-        self._optuna = optuna.create_study(direction=direction, pruner=_pruner(study.epochs))
+        self._optuna = optuna.create_study(direction=direction, pruner=_pruner(study.rung))
         for suggestion in known:
             self._restore(suggestion)
 
@@ -142,12 +142,9 @@ class Search:
         return optuna.Trial(self._optuna, self._optuna.get_trials(deepcopy=False)[number]._trial_id)
 
 
-def _pruner(epochs: int) -> SuccessiveHalvingPruner:
-    """One rung: after half of the epochs, the better half of an arm's trials so far goes on.
-
-    More rungs save more and leave too few completed trials to say what a knob does.
-    """
-    return SuccessiveHalvingPruner(min_resource=max(1, (epochs + 1) // 2), reduction_factor=2)
+def _pruner(rung: int) -> SuccessiveHalvingPruner:
+    """One rung: see `Study.rung`."""
+    return SuccessiveHalvingPruner(min_resource=rung, reduction_factor=2)
 
 
 def _suggest(trial: optuna.Trial, knob: str, distribution: BaseDistribution) -> None:

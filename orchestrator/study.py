@@ -89,6 +89,9 @@ class Study:
     # The components of `factors`, whose combinations are the arms, are removed one after another (orchestrator.path).
     # Only the reference is searched, and only the arms on the path are confirmed.
     path: bool = False
+    # What a run of an arm costs beside one of the others, in any unit; absent: 1. Long runs are started first, so that
+    # nobody waits for them at the end.
+    costs: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()  # sentences for the report
     about: Mapping[str, Any] = field(default_factory=dict)  # facts for the report: data, preset, splits
 
@@ -170,6 +173,8 @@ class Study:
             raise ValueError(f"seeds and searches must be at most {SEED_STRIDE} together; got {self.seeds}")
         if not 0 <= self.seed <= MOST_SEED:
             raise ValueError(f"the seed must be from 0 to {MOST_SEED}; got {self.seed}")
+        if bad := {arm: cost for arm, cost in self.costs.items() if not cost > 0}:
+            raise ValueError(f"costs must be positive; got {bad}")
         if self.smallest_effect <= 0:
             raise ValueError(f"the smallest effect of interest must be positive; got {self.smallest_effect}")
 
@@ -207,6 +212,19 @@ class Study:
     def running(self) -> tuple[Arm, ...]:
         """The arms to run: the selected ones and the reference, in the study's order."""
         return tuple(a for a in self.arms if not self.selected or a.name in (*self.selected, self.reference))
+
+    def cost_of(self, arm: str) -> float:
+        """Of a run, beside those of the other arms."""
+        return self.costs.get(arm, 1.0)
+
+    @property
+    def rung(self) -> int:
+        """The only epoch after which a search run may be pruned.
+
+        After half of the epochs, the better half of an arm's trials so far goes on. More rungs save more and leave too
+        few completed trials to say what a knob does.
+        """
+        return max(1, (self.epochs + 1) // 2)
 
     def runs_arm(self, name: str) -> bool:
         """Whether an arm is among those to run."""

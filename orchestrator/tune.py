@@ -26,7 +26,7 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
 from orchestrator.actor import PackTrainable
-from orchestrator.attempt import CHECKPOINT_SECONDS, Message, Report
+from orchestrator.attempt import CHECKPOINT_SECONDS, REPORT_SECONDS, Message, Report
 from orchestrator.cluster import is_gone
 from orchestrator.conductor import Conductor
 from orchestrator.folder import Folder
@@ -76,6 +76,7 @@ def run(
             "results": conductor.folder.address,
             "checkpoint_seconds": checkpoint_seconds,
             "hang_seconds": hang_seconds,
+            "rung": conductor.study.rung,
         }
         trainable = tune.with_resources(PackTrainable, lambda config: PlacementGroupFactory([config["resources"]]))
         trainable.__name__ = trainable.__qualname__ = PackTrainable.__name__  # what `ps` and Ray's dashboard show
@@ -130,11 +131,16 @@ class _Bridge:
         """Tune pickles its parts to be able to restore them; nothing of ours is restored from there."""
         return object, ()
 
+    @property
+    def report_seconds(self) -> float:
+        """See `Attempt`: the more workers, the less often each is heard."""
+        return REPORT_SECONDS * self._placement.num_workers
+
     def ask(self, trial_id: str) -> tuple[Pack, Resources] | Done | None:
         """The next pack, and what it takes; None: not now."""
         if not self._placement.has_room():
             return None
-        pack = self._guarded(self.conductor.ask)
+        pack = self._guarded(lambda: self.conductor.ask(num_cores=self._placement.num_cores))
         if isinstance(pack, Pack):
             self._packs[trial_id] = pack, self._placement.place(self._structure(pack))
             return self._packs[trial_id]
@@ -217,7 +223,9 @@ class _Asking(Searcher):
         asked = self._bridge.ask(trial_id)
         if isinstance(asked, Done):
             return cast(dict[str, Any], Searcher.FINISHED)  # a string that Tune knows
-        return None if asked is None else {"pack": asked[0], "resources": asked[1], **self._fixed}
+        if asked is None:
+            return None
+        return {"pack": asked[0], "resources": asked[1], "report_seconds": self._bridge.report_seconds, **self._fixed}
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """The callback hears of every end, once."""

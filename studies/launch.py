@@ -10,7 +10,7 @@ from pathlib import Path
 from analysis.adaptive import Rule, looks
 from analysis.statistics import pairs_in_reach, reachable_p
 from mfm.config import Config
-from mfm.cost import seconds_per_run
+from mfm.cost import macs, seconds_per_run
 from mfm.fingerprint import code_sha256, data_sha256
 from orchestrator import cli
 from orchestrator.objective import Objective
@@ -47,6 +47,7 @@ def _prepare(
     question: Question, presets: Mapping[str, Preset], arguments: cli.Arguments, hints: Sequence[str]
 ) -> cli.Prepared:
     study = arguments.adjusted(question.study(arguments.preset, presets[arguments.preset]))
+    study = replace(study, costs=_costs(question, study))
     _check_folds(question, study)
     rule = _rule(study) if arguments.is_adaptive else None
     if rule is not None:
@@ -72,11 +73,24 @@ def _check_folds(question: Question, study: Study) -> None:
         )
 
 
+def _configs(question: Question, study: Study) -> dict[str, Config]:
+    """Every arm as it is by default."""
+    names = question.dataset.modality_names
+    return {arm.name: Config.from_knobs(study.configuration(arm.name, {}), names) for arm in study.running}
+
+
+def _costs(question: Question, study: Study) -> dict[str, float]:
+    """Multiply-accumulates of an item, by arm."""
+    return {name: macs(question.dataset, config) for name, config in _configs(question, study).items()}
+
+
 def _seconds_per_run(question: Question, study: Study) -> float:
     """The guess for an arm as it is by default, mean over the arms: encoders differ in it by an order of magnitude."""
-    names, pack_size = question.dataset.modality_names, min(study.pack_size, study.seeds)
-    configs = [Config.from_knobs(study.configuration(arm.name, {}), names) for arm in study.running]
-    guesses = [seconds_per_run(question.dataset, c, epochs=study.epochs, pack_size=pack_size) for c in configs]
+    data, pack_size = question.dataset, min(study.pack_size, study.seeds)
+    guesses = [
+        seconds_per_run(data, config, epochs=study.epochs, pack_size=pack_size)
+        for config in _configs(question, study).values()
+    ]
     return sum(guesses) / len(guesses)
 
 

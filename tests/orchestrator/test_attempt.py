@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +37,32 @@ def test_an_attempt_reports_every_epoch_and_then_the_outcomes(tmp_path: Path) ->
     assert [e.epoch for m in reports if isinstance(m, Report) for e in m.epochs] == list(range(1, EPOCHS + 1))
     assert isinstance(messages[-1], Finished)
     assert set(messages[-1].outcomes) == {run.run_id for run in pack}
+
+
+@pytest.mark.parametrize(
+    ("trials", "expected"),
+    [(6, [[1], [2, 3], [4, 5, 6], []]), (0, [[1], [2, 3, 4], [5, 6]])],
+    ids=["search", "confirm"],
+)
+def test_epochs_are_told_together_where_workers_are_many_but_the_rung_at_once(
+    trials: int, expected: list[list[int]], tmp_path: Path
+) -> None:
+    now, watched = [0.0], list[float]()
+
+    @contextmanager
+    def watching() -> Iterator[None]:
+        now[0] += 10
+        watched.append(now[0])
+        yield
+
+    pack, folder = first_pack(toy_study(trials=trials)), Folder.at(tmp_path)
+    attempt = Attempt(Toy(), pack, folder, report_seconds=25, rung=3, watching=watching, clock=lambda: now[0])
+    reports = list[Report]()
+    while not isinstance(message := attempt.step(None), Finished):
+        assert isinstance(message, Report)
+        reports.append(message)
+    assert [[e.epoch for e in report.epochs] for report in (*reports, message.report)] == expected
+    assert watched == [10.0 * n for n in range(1, EPOCHS + 2)], "every epoch is watched by itself"
 
 
 def test_an_attempt_says_what_share_of_a_gpu_it_had_only_where_it_trains_on_one(tmp_path: Path) -> None:

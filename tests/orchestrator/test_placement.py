@@ -76,6 +76,14 @@ def test_workers_are_at_most_as_many_as_the_user_says() -> None:
     assert len(deal(Placement(lambda: Room(cores=1), most=3))) == 3, "an autoscaler may bring the others"
 
 
+def test_workers_are_counted_as_they_are_or_may_come() -> None:
+    cores = Placement(lambda: Room(cores=3), later=Room(cores=5))
+    assert (cores.num_workers, cores.num_cores) == (5, 5)
+    assert Placement(lambda: Room(cores=3), most=2).num_cores == 2
+    mixed = Placement(lambda: Room(cores=3), later=Room(gpus=1))
+    assert (mixed.num_workers, mixed.num_cores) == (3, 0), "where a GPU may come, packs stay large"
+
+
 def test_a_cluster_file_says_what_may_come() -> None:
     file = {
         "max_workers": 5,

@@ -32,21 +32,25 @@ class World:
         seed: int = 0,
         known: list[Event] | None = None,
         go_on: GoOn = lambda _values, _look: (),
+        num_cores: int = 0,
     ) -> None:
         self.events: list[Event] = list(known or [])
         self.plan = Plan(study, FINGERPRINT, record=self.events.append, events=list(self.events), go_on=go_on)
         self.rng = np.random.default_rng(seed)
-        self.num_workers = num_workers
+        self.num_workers, self.num_cores = num_workers, num_cores
         self.packs: dict[str, tuple[Pack, set[str], int]] = {}
 
     def run(self, *, max_steps: int = 100_000) -> World:
         for _ in range(max_steps):
-            while len(self.packs) < self.num_workers and isinstance(pack := self.plan.ask(), Pack):
+            while len(self.packs) < self.num_workers and isinstance(pack := self._ask(), Pack):
                 self.packs[pack.pack_id] = (pack, {run.run_id for run in pack}, 0)
             if not self.packs:
                 return self
             self._advance(str(self.rng.choice(sorted(self.packs))))
         return self
+
+    def _ask(self) -> Pack | Wait | Done:
+        return self.plan.ask(num_cores=self.num_cores)
 
     def _advance(self, pack_id: str) -> None:
         pack, survivors, epoch = self.packs.pop(pack_id)
@@ -134,6 +138,38 @@ def test_completions_of_a_suggestion_differ_in_fusable_knobs_only() -> None:
         if isinstance(event, Asked) and event.runs[0].phase == "search":
             assert len({run.suggested["depth"] for run in event.runs}) == 1
             assert len({run.suggested["x"] for run in event.runs}) == len(event.runs)
+
+
+def sizes(world: World, phase: str) -> list[tuple[str, int]]:
+    """Arm and size of the packs of a phase, in the order in which they were asked."""
+    packs = [event.runs for event in world.events if isinstance(event, Asked) and event.runs]
+    return [(runs[0].arm, len(runs)) for runs in packs if runs[0].phase == phase]
+
+
+def test_on_cores_the_last_packs_are_small_and_the_long_arm_goes_first() -> None:
+    study = toy_study(trials=0, seeds=20, pack_size=8, costs={"full": 1.0, "square": 3.0})
+    world = World(study, num_workers=2, num_cores=2).run()
+    assert sum(size for _, size in sizes(world, "confirm")) == 40
+    assert statuses(world.plan) == {("full", "confirm"): 20, ("square", "confirm"): 20}
+    assert sizes(world, "confirm")[:3] == [("square", 8), ("square", 7), ("square", 5)]
+    # Of 20 that are left, two workers get 8 each of; then 0.8 of half of what is left, rounded.
+    assert sizes(world, "confirm")[3:] == [("full", n) for n in (8, 5, 3, 2, 1, 1)]
+
+
+def test_elsewhere_packs_are_as_large_as_they_may_be() -> None:
+    world = World(toy_study(trials=0, seeds=20, pack_size=8, costs={"square": 3.0})).run()
+    assert sizes(world, "confirm") == [(arm, n) for arm in ("square", "full") for n in (8, 8, 4)]
+
+
+@pytest.mark.parametrize("kind", ["plain", "frozen", "looks"])
+def test_small_packs_ask_for_the_same_runs(kind: str) -> None:
+    changes = {"frozen": {"frozen": True}, "looks": {"looks": (4, 12)}}.get(kind, {})
+    study = toy_study(trials=10, seeds=12, pack_size=8, **changes)
+    runs = [
+        set(World(study, num_workers=1, num_cores=n, go_on=lambda _values, _look: ("square",)).run().plan.history.runs)
+        for n in (0, 1, 50)
+    ]
+    assert runs[0] == runs[1] == runs[2]
 
 
 def path_study() -> Study:
