@@ -10,6 +10,7 @@ import timeit
 from collections.abc import Callable, Mapping
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from mfm.config import Config, ModalityConfig
 from mfm.data.dataset import Dataset
@@ -133,5 +134,6 @@ _ENCODERS: Mapping[str, Callable[[Config, Mapping[str, int], float], float]] = {
 def _operations_per_second() -> float:
     """The rate of one core on products as small as a recurrence's: the best of a few looks, as others use it too."""
     a, b = np.ones((32, 128), np.float32), np.ones((128, 512), np.float32)
-    seconds = min(timeit.repeat(lambda: np.matmul(a, b), number=20, repeat=10)) / 20
+    with threadpool_limits(1):  # threads that wait for a busy core would take a hundred times as long
+        seconds = min(timeit.repeat(lambda: np.matmul(a, b), number=20, repeat=10)) / 20
     return 2 * a.size * b.shape[1] / seconds

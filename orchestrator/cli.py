@@ -210,10 +210,12 @@ def show_plan(prepared: Prepared, folder: Folder, arguments: Arguments, console:
     folder.fetch(folder.journal, folder.table("runs"))
     known = ledger.contents_of(journal.read(folder)) if folder.journal.is_dir() else ledger.Contents()
     history = History(study, ledger.usable(known.events))
-    table = Table(title=study.title, title_justify="left", box=None, header_style="bold")
+    table = Table(title=study.title, title_justify="left", box=None, header_style="bold", padding=(0, 1, 0, 0))
     parts = parts_of(study)
-    for name, justify in (("arm", "left"), ("pins", "left"), *((part, "right") for part in parts)):
-        table.add_column(name, justify=justify)  # type: ignore[arg-type]
+    table.add_column("arm", min_width=max(len(arm.name) for arm in study.running))  # names are typed: they stay whole
+    table.add_column("pins", overflow="fold")
+    for part in parts:
+        table.add_column(part, justify="right")
     counts = tallies(study, history)
     for arm in study.running:
         pins = ", ".join(f"{knob}={value}" for knob, value in arm.pins.items()) or "(reference)"

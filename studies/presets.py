@@ -94,7 +94,7 @@ IMAGES: Mapping[str, Preset] = {
         words="6 arms, planted images, a few minutes on 2 cores",
         trials=4,
         seeds=10,
-        epochs=12,
+        epochs=16,
         rerank=2,
         completions=2,
     ),
