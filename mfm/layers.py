@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import layer_norm
 
+from mfm.products import affine
 from mfm.recurrence import States, lstm
 from mfm.streams import Noise, derive, dropped
 
@@ -52,7 +53,7 @@ class Linear(Layer):
 
     def forward(self, x: Tensor) -> Tensor:
         """(K, ..., I) -> (K, ..., O)."""
-        y_KNO = torch.baddbmm(self.bias_K1O, x.flatten(1, -2), self.weight_KIO)
+        y_KNO = affine(x.flatten(1, -2), self.weight_KIO, self.bias_K1O)
         return y_KNO.unflatten(1, x.shape[1:-1]) if x.ndim > 3 else y_KNO
 
 
@@ -106,7 +107,7 @@ class Lstm(Layer):
 
     def project(self, x: Tensor) -> Tensor:
         """The part of the gates that comes from the inputs: (K, ..., I) -> (K, ..., G)."""
-        return torch.baddbmm(self.bias_K1G, x.flatten(1, -2), self.input_KIG).unflatten(1, x.shape[1:-1])
+        return affine(x.flatten(1, -2), self.input_KIG, self.bias_K1G).unflatten(1, x.shape[1:-1])
 
     def forward(self, x_KTBI: Tensor, mask_KTB: Tensor | None = None) -> States:
         """Hidden states and cells of all steps."""

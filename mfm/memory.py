@@ -18,6 +18,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from mfm.products import product
+
 _sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
 _relu_backward = torch.ops.aten.threshold_backward.grad_input
 
@@ -116,4 +118,4 @@ class _Memory(torch.autograd.Function):
 
 def _over_steps(inputs: Tensor, gradients: Tensor) -> Tensor:
     """The gradient of a weight that is used at every step."""
-    return torch.bmm(inputs.flatten(1, 2).transpose(1, 2), gradients.flatten(1, 2))
+    return product(inputs.flatten(1, 2).transpose(1, 2), gradients.flatten(1, 2))

@@ -19,6 +19,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from mfm.products import product
+
 _sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
 _tanh_backward = torch.ops.aten.tanh_backward.grad_input
 
@@ -101,8 +103,8 @@ class _Lstm(torch.autograd.Function):
         i, f, o, g = (part.unbind(0) for part in gates.split(hidden, dim=-1))
         sigmoids = gates[..., : 3 * hidden].unbind(0)
         grad_sigmoids, grad_tanhs = (part.unbind(1) for part in grad_a.split([3 * hidden, hidden], dim=-1))
-        product = gates.new_empty(num_members, num_items, 3 * hidden)
-        into_i, into_f, into_o = product.split(hidden, dim=-1)
+        into_sigmoids = gates.new_empty(num_members, num_items, 3 * hidden)
+        into_i, into_f, into_o = into_sigmoids.split(hidden, dim=-1)
         zeros = torch.zeros_like(all_c[0])
         from_h, from_c = _steps(grad_h, num_steps), _steps(grad_c, num_steps + 1)[1:]
         dh, dc = _plus(grad_last, from_h[-1], zeros), _plus(None, from_c[-1], zeros)
@@ -112,7 +114,7 @@ class _Lstm(torch.autograd.Function):
             torch.mul(dc_t, g[t], out=into_i)
             torch.mul(dc_t, all_c[t], out=into_f)
             torch.mul(dh, all_tanh[t + 1], out=into_o)
-            _sigmoid_backward(product, sigmoids[t], grad_input=grad_sigmoids[t])
+            _sigmoid_backward(into_sigmoids, sigmoids[t], grad_input=grad_sigmoids[t])
             torch.mul(dc_t, i[t], out=grad_tanhs[t])
             _tanh_backward(grad_tanhs[t], g[t], grad_input=grad_tanhs[t])
             if keep is not None:
@@ -124,7 +126,7 @@ class _Lstm(torch.autograd.Function):
                 torch.where(keep[t], dh, dh_before, out=dh_before)
                 torch.where(keep[t], dc, dc_before, out=dc_before)
             dh, dc = _plus(from_h[t - 1], dh_before, zeros), _plus(from_c[t - 1], dc_before, zeros)
-        grad_weight = torch.bmm(h[:, :-1].flatten(1, 2).transpose(1, 2), grad_a.flatten(1, 2))
+        grad_weight = product(h[:, :-1].flatten(1, 2).transpose(1, 2), grad_a.flatten(1, 2))
         if ctx.num_given == num_steps:
             return grad_a, None, grad_weight, None, None
         grad_later = grad_a[:, ctx.num_given :].flatten(1, 2).sum(dim=1, keepdim=True)
