@@ -108,7 +108,7 @@ class _Memory(torch.autograd.Function):
                 break
             before = torch.baddbmm(moving * all_r[t], into_a[t], first_T)
             du = before if keep is None else torch.where(keep[t], du, before)
-        grad_first = _over_steps(u[:, :-1], grad_a)
+        grad_first = _over_steps(u[:, 1:-1], grad_a[:, 1:])  # u is zero before the first step
         grad_retain, grad_update = (
             _over_steps(part, grad) for part, grad in zip(x.split(split, dim=-1), (grad_r, grad_s), strict=True)
         )
