@@ -22,42 +22,57 @@ _IS_FAST = torch.backends.mkldnn.is_available() and torch.backends.cpu.get_cpu_c
 _onednn = getattr(torch.ops.mkldnn, "_linear_pointwise", None) if _IS_FAST else None
 
 
+def affine(x: Tensor, weight_KIO: Tensor, bias_K1O: Tensor, *, steps_in_front: bool = False) -> Tensor:
+    """(K, ..., I) -> (K, ..., O): x W + b.
+
+    Args:
+        steps_in_front: a large (K, T, B, O) may lie in memory as (T, K, B, O), as recurrences read it.
+    """
+    if _is_large(x.flatten(1, -2), weight_KIO):
+        return _Affine.apply(x, weight_KIO, bias_K1O, steps_in_front)  # type: ignore[return-value]
+    return torch.baddbmm(bias_K1O, x.flatten(1, -2), weight_KIO).unflatten(1, x.shape[1:-1])
+
+
 def product(x_KNI: Tensor, weight_KIO: Tensor, bias_K1O: Tensor | None = None) -> Tensor:
     """x W + b (K, N, O), without a gradient."""
-    if _onednn is None or not _is_large(x_KNI, weight_KIO):
-        return torch.bmm(x_KNI, weight_KIO) if bias_K1O is None else torch.baddbmm(bias_K1O, x_KNI, weight_KIO)
-    biases = [None] * len(x_KNI) if bias_K1O is None else bias_K1O.squeeze(1).unbind(0)
-    parts = zip(x_KNI.unbind(0), weight_KIO.transpose(1, 2).unbind(0), biases, strict=True)
-    rows = [_onednn(x, weight, bias, "none", [], "") for x, weight, bias in parts]
-    return rows[0].unsqueeze(0) if len(rows) == 1 else torch.stack(rows)
-
-
-def affine(x_KNI: Tensor, weight_KIO: Tensor, bias_K1O: Tensor) -> Tensor:
-    """x W + b (K, N, O)."""
-    if _onednn is None or not _is_large(x_KNI, weight_KIO):
-        return torch.baddbmm(bias_K1O, x_KNI, weight_KIO)
-    return _Affine.apply(x_KNI, weight_KIO, bias_K1O)  # type: ignore[return-value]
+    if _is_large(x_KNI, weight_KIO):
+        rows = _each(x_KNI, weight_KIO, bias_K1O)
+        return rows[0].unsqueeze(0) if len(rows) == 1 else torch.stack(rows)
+    return torch.bmm(x_KNI, weight_KIO) if bias_K1O is None else torch.baddbmm(bias_K1O, x_KNI, weight_KIO)
 
 
 class _Affine(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, steps_in_front: bool) -> Tensor:  # noqa: FBT001
         ctx.save_for_backward(x, weight)
-        return product(x, weight, bias)
+        rows = [y.unflatten(0, x.shape[1:-1]) for y in _each(x.flatten(1, -2), weight, bias)]
+        if len(rows) == 1:
+            return rows[0].unsqueeze(0)
+        return torch.stack(rows, dim=1).transpose(0, 1) if steps_in_front else torch.stack(rows)
 
     @staticmethod
     @once_differentiable
     def backward(  # pyright: ignore[reportIncompatibleMethodOverride] - torch calls it by position
         ctx: Any, *grad_outputs: Tensor
-    ) -> tuple[Tensor | None, Tensor, Tensor]:
-        (grad,), (x, weight) = grad_outputs, ctx.saved_tensors
-        into_x = product(grad, weight.transpose(1, 2)) if ctx.needs_input_grad[0] else None
-        return into_x, product(x.transpose(1, 2), grad), grad.sum(dim=1, keepdim=True)
+    ) -> tuple[Tensor | None, Tensor, Tensor, None]:
+        x, weight = ctx.saved_tensors
+        grad_KNO = grad_outputs[0].flatten(1, -2)
+        into_x = product(grad_KNO, weight.transpose(1, 2)).view_as(x) if ctx.needs_input_grad[0] else None
+        return into_x, product(x.flatten(1, -2).transpose(1, 2), grad_KNO), grad_KNO.sum(dim=1, keepdim=True), None
 
 
 def _is_large(x_KNI: Tensor, weight_KIO: Tensor) -> bool:
     return (
-        x_KNI.device.type == "cpu"
+        _onednn is not None
+        and x_KNI.device.type == "cpu"
         and x_KNI.dtype == torch.float32
         and x_KNI[0].numel() * weight_KIO.shape[-1] >= LARGE
     )
+
+
+def _each(x_KNI: Tensor, weight_KIO: Tensor, bias_K1O: Tensor | None) -> list[Tensor]:
+    """Every member's x W + b (N, O), by oneDNN."""
+    assert _onednn is not None
+    biases = [None] * len(x_KNI) if bias_K1O is None else bias_K1O.squeeze(1).unbind(0)
+    parts = zip(x_KNI.unbind(0), weight_KIO.transpose(1, 2).unbind(0), biases, strict=True)
+    return [_onednn(x, weight, bias, "none", [], "") for x, weight, bias in parts]

@@ -33,15 +33,18 @@ class States(NamedTuple):
     last_KBH: Tensor  # hidden state after the last step
 
 
-def lstm(xw_KTBG: Tensor, weight_KHG: Tensor, mask_KTB: Tensor | None = None) -> States:
+def lstm(
+    xw_KTBG: Tensor, weight_KHG: Tensor, mask_KTB: Tensor | None = None, *, overwrite: bool = False
+) -> States:
     """Runs an LSTM from a zero state.
 
     Args:
         xw_KTBG: projected inputs, biases included.
         weight_KHG: recurrent weights.
         mask_KTB: where False, a step keeps the state of the step before; None: every step counts.
+        overwrite: the gates may take the place of the projected inputs, which nobody else reads.
     """
-    return States(*_Lstm.apply(xw_KTBG, None, weight_KHG, mask_KTB, xw_KTBG.shape[1]))  # type: ignore[misc]
+    return States(*_Lstm.apply(xw_KTBG, None, weight_KHG, mask_KTB, xw_KTBG.shape[1], overwrite))  # type: ignore[misc]
 
 
 def free_lstm(first_KBG: Tensor, later_K1G: Tensor, weight_KHG: Tensor, num_steps: int) -> States:
@@ -51,17 +54,19 @@ def free_lstm(first_KBG: Tensor, later_K1G: Tensor, weight_KHG: Tensor, num_step
         first_KBG: the projected input of the first step, biases included.
         later_K1G: the biases, which are all that the later steps get.
     """
-    return States(*_Lstm.apply(first_KBG.unsqueeze(1), later_K1G, weight_KHG, None, num_steps))  # type: ignore[misc]
+    return States(*_Lstm.apply(first_KBG.unsqueeze(1), later_K1G, weight_KHG, None, num_steps, False))  # type: ignore[misc]
 
 
 class _Lstm(torch.autograd.Function):
     @staticmethod
     def forward(  # noqa: PLR0917 - autograd passes tensors by position
-        ctx: Any, xw: Tensor, later: Tensor | None, weight: Tensor, mask: Tensor | None, num_steps: int
+        ctx: Any, xw: Tensor, later: Tensor | None, weight: Tensor, mask: Tensor | None, num_steps: int, overwrite: bool
     ) -> tuple[Tensor, Tensor, Tensor]:
         (num_members, num_given, num_items, _), hidden = xw.shape, weight.shape[1]
         # Steps in front: what a product writes must be contiguous to be written by one call for all members.
-        gates = xw.new_empty(num_steps, num_members, num_items, 4 * hidden)
+        gates = xw.transpose(0, 1)
+        if not (overwrite and gates.is_contiguous()):
+            gates = xw.new_empty(num_steps, num_members, num_items, 4 * hidden)
         tanh_g = xw.new_empty(num_steps, num_members, num_items, hidden)
         h = xw.new_empty(num_members, num_steps + 1, num_items, hidden)  # from the state before the first step on
         c, tanh_c = torch.empty_like(h), torch.empty_like(h)
@@ -71,11 +76,10 @@ class _Lstm(torch.autograd.Function):
         all_h, all_c, all_tanh = h.unbind(1), c.unbind(1), tanh_c.unbind(1)
         inputs = [*xw.unbind(1), *[later] * (num_steps - num_given)]
         minus_one = xw.new_full((num_members, num_items, hidden), -1.0)
+        gates[0] = xw[:, 0]  # the state is zero
         for t, (xw_t, gates_t, g_t) in enumerate(zip(inputs, gates.unbind(0), tanh_g.unbind(0), strict=True)):
             h_t, c_t, tanh_t = all_h[t + 1], all_c[t + 1], all_tanh[t + 1]
-            if t == 0:  # the state is zero
-                gates_t.copy_(xw_t)
-            else:
+            if t > 0:
                 torch.baddbmm(xw_t, all_h[t], weight, out=gates_t)
             g[t].mul_(2.0)
             gates_t.sigmoid_()
@@ -87,26 +91,25 @@ class _Lstm(torch.autograd.Function):
             if keep is not None:
                 torch.where(keep[t], all_h[t], h_t, out=h_t)
                 torch.where(keep[t], all_c[t], c_t, out=c_t)
-        ctx.save_for_backward(weight, gates, tanh_g, h, c, tanh_c, mask)
+        ctx.save_for_backward(weight, mask)
         ctx.set_materialize_grads(False)
-        ctx.num_given = num_given
-        return h[:, 1:], c, all_h[-1].clone()
+        ctx.num_given, ctx.h = num_given, h
+        ctx.steps = (gates.unbind(0), tanh_g.unbind(0), i, f, o, all_c, all_tanh)
+        return h[:, 1:], c[:], all_h[-1].clone()
 
     @staticmethod
     @once_differentiable
     def backward(  # pyright: ignore[reportIncompatibleMethodOverride] - torch calls it by position
         ctx: Any, *grad_outputs: Tensor | None
-    ) -> tuple[Tensor, Tensor | None, Tensor, None, None]:
+    ) -> tuple[Tensor, Tensor | None, Tensor, None, None, None]:
         grad_h, grad_c, grad_last = grad_outputs
-        weight, gates, tanh_g, h, c, tanh_c, mask = ctx.saved_tensors
-        num_steps, num_members, num_items, _ = gates.shape
-        hidden = weight.shape[1]
+        weight, mask = ctx.saved_tensors
+        all_gates, all_g, i, f, o, all_c, all_tanh = ctx.steps
+        num_steps, (num_members, num_items, _), hidden = len(all_gates), all_gates[0].shape, weight.shape[1]
         weight_KGH = weight.transpose(1, 2).contiguous()
         keep = None if mask is None else (~mask.unsqueeze(-1)).unbind(1)
-        grad_a = gates.new_empty(num_members, num_steps, num_items, 4 * hidden)
-        all_a, all_gates, all_g = grad_a.unbind(1), gates.unbind(0), tanh_g.unbind(0)
-        all_c, all_tanh = c.unbind(1), tanh_c.unbind(1)
-        i, f, o, _ = (part.unbind(0) for part in gates.split(hidden, dim=-1))
+        grad_a = weight.new_empty(num_members, num_steps, num_items, 4 * hidden)
+        all_a = grad_a.unbind(1)
         into_gates = torch.empty_like(all_gates[0])
         into_i, into_f, into_o, into_g = into_gates.split(hidden, dim=-1)
         zeros = torch.zeros_like(all_c[0])
@@ -129,11 +132,11 @@ class _Lstm(torch.autograd.Function):
                 torch.where(keep[t], dh, dh_before, out=dh_before)
                 torch.where(keep[t], dc, dc_before, out=dc_before)
             dh, dc = _plus(from_h[t - 1], dh_before, zeros), _plus(from_c[t - 1], dc_before, zeros)
-        grad_weight = product(h[:, 1:-1].flatten(1, 2).transpose(1, 2), grad_a[:, 1:].flatten(1, 2))
+        grad_weight = product(ctx.h[:, 1:-1].flatten(1, 2).transpose(1, 2), grad_a[:, 1:].flatten(1, 2))
         if ctx.num_given == num_steps:
-            return grad_a, None, grad_weight, None, None
+            return grad_a, None, grad_weight, None, None, None
         grad_later = grad_a[:, ctx.num_given :].flatten(1, 2).sum(dim=1, keepdim=True)
-        return grad_a[:, : ctx.num_given], grad_later, grad_weight, None, None
+        return grad_a[:, : ctx.num_given], grad_later, grad_weight, None, None, None
 
 
 def _steps(grad: Tensor | None, num_steps: int) -> list[Tensor | None]:
