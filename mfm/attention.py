@@ -40,11 +40,11 @@ class Weights(NamedTuple):
 def attend(
     cells: Sequence[Tensor], weights: Weights, dropout1: Tensor | None, dropout2: Tensor | None
 ) -> tuple[Tensor, Tensor]:
-    """a (K, T, B, R) and v (K, T, B, U).
+    """Gives a (K, T, B, R) and v (K, T, B, U).
 
     Args:
         cells: of every modality (K, T + 1, B, its hidden width), from before the first step on.
-        dropout1: m1 (K, T, B, its width); None: nothing is dropped.
+        dropout1: m1 (K, T, B, its width); None: nothing is dropped. Likewise `dropout2`.
     """
     return _Attend.apply(dropout1, dropout2, *weights, *cells)  # type: ignore[return-value]
 

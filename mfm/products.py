@@ -34,7 +34,7 @@ def affine(x: Tensor, weight_KIO: Tensor, bias_K1O: Tensor, *, steps_in_front: b
 
 
 def product(x_KNI: Tensor, weight_KIO: Tensor, bias_K1O: Tensor | None = None) -> Tensor:
-    """x W + b (K, N, O), without a gradient."""
+    """Gives x W + b (K, N, O), without a gradient."""
     if _is_large(x_KNI, weight_KIO):
         rows = _each(x_KNI, weight_KIO, bias_K1O)
         return rows[0].unsqueeze(0) if len(rows) == 1 else torch.stack(rows)
@@ -43,7 +43,7 @@ def product(x_KNI: Tensor, weight_KIO: Tensor, bias_K1O: Tensor | None = None) -
 
 class _Affine(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, steps_in_front: bool) -> Tensor:  # noqa: FBT001
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, steps_in_front: bool) -> Tensor:
         ctx.save_for_backward(x, weight)
         rows = [y.unflatten(0, x.shape[1:-1]) for y in _each(x.flatten(1, -2), weight, bias)]
         if len(rows) == 1:

@@ -33,9 +33,7 @@ class States(NamedTuple):
     last_KBH: Tensor  # hidden state after the last step
 
 
-def lstm(
-    xw_KTBG: Tensor, weight_KHG: Tensor, mask_KTB: Tensor | None = None, *, overwrite: bool = False
-) -> States:
+def lstm(xw_KTBG: Tensor, weight_KHG: Tensor, mask_KTB: Tensor | None = None, *, overwrite: bool = False) -> States:
     """Runs an LSTM from a zero state.
 
     Args:

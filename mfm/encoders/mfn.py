@@ -83,10 +83,11 @@ class Mfn(nn.Module):
     def _masks(self, cells: Tensor, noise: Noise) -> list[Tensor | None]:
         """Dropout of the attention's and of the candidate's hidden units."""
         like = cells[:, 1:]
+        layers = (mlp.first.bias_K1O for mlp in (self.attention, self.candidate))
+        places = (like[..., :1].expand(*like.shape[:-1], bias.shape[-1]) for bias in layers)
         return [
-            noise.mask(mlp.knob, like[..., :1].expand(*like.shape[:-1], mlp.first.bias_K1O.shape[-1]))
-            for mlp in (self.attention, self.candidate)
-            if mlp.knob is not None
+            None if mlp.knob is None else noise.mask(mlp.knob, place)
+            for mlp, place in zip((self.attention, self.candidate), places, strict=True)
         ]
 
 
