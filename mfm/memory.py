@@ -86,7 +86,7 @@ class _Memory(torch.autograd.Function):
     ) -> tuple[Tensor | None, ...]:
         v, first, retain, update, dropout, mask, x, r, s, u = ctx.saved_tensors
         grad_a, grad_v, grad_r, grad_s = (torch.empty_like(values) for values in (x, v, v, v))
-        first_T, retain_T, update_T = (w.transpose(1, 2).contiguous() for w in (first, retain, update))
+        first_T, retain_T, update_T = (w.transpose(1, 2) for w in (first, retain, update))
         split = [retain.shape[1], update.shape[1]]
         drop = None if dropout is None else dropout.unbind(1)
         keep = None if mask is None else (~mask.unsqueeze(-1)).unbind(1)

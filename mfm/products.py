@@ -66,7 +66,7 @@ def _is_large(x_KNI: Tensor, weight_KIO: Tensor) -> bool:
         _onednn is not None
         and x_KNI.device.type == "cpu"
         and x_KNI.dtype == torch.float32
-        and x_KNI[0].numel() * weight_KIO.shape[-1] >= LARGE
+        and x_KNI.shape[1] * x_KNI.shape[2] * weight_KIO.shape[2] >= LARGE
     )
 
 

@@ -104,7 +104,7 @@ class _Lstm(torch.autograd.Function):
         weight, mask = ctx.saved_tensors
         all_gates, all_g, i, f, o, all_c, all_tanh = ctx.steps
         num_steps, (num_members, num_items, _), hidden = len(all_gates), all_gates[0].shape, weight.shape[1]
-        weight_KGH = weight.transpose(1, 2).contiguous()
+        weight_KGH = weight.transpose(1, 2)
         keep = None if mask is None else (~mask.unsqueeze(-1)).unbind(1)
         grad_a = weight.new_empty(num_members, num_steps, num_items, 4 * hidden)
         all_a = grad_a.unbind(1)

@@ -53,8 +53,8 @@ class Mfn(nn.Module):
         weights = torch.cat([g.first.weight_KIO for g in gates], dim=-1)
         reading, remembering = weights.split([num_cells, self.memory], dim=1)
         cells = [s.cells for s in states]
-        attention, candidate = self._masks(cells[0], noise)
-        before_KTBR, proposed_KTBU = attend(cells, self._weights(reading), attention, candidate)
+        dropout = [_mask(mlp, cells[0], noise) for mlp in (self.attention, self.candidate)]
+        before_KTBR, proposed_KTBU = attend(cells, self._weights(reading), *dropout)
         memory_KBU = remember(
             before_KTBR,
             proposed_KTBU,
@@ -68,7 +68,7 @@ class Mfn(nn.Module):
 
     def _weights(self, reading_KIR: Tensor) -> Weights:
         attention, candidate = self.attention, self.candidate
-        biases = [mlp.first.bias_K1O for mlp in (candidate, self.retain, self.update)]
+        biases = tuple(mlp.first.bias_K1O for mlp in (candidate, self.retain, self.update))
         return Weights(
             w1=attention.first.weight_KIO,
             b1=attention.first.bias_K1O,
@@ -80,15 +80,11 @@ class Mfn(nn.Module):
             b4=candidate.second.bias_K1O,
         )
 
-    def _masks(self, cells: Tensor, noise: Noise) -> list[Tensor | None]:
-        """Dropout of the attention's and of the candidate's hidden units."""
-        like = cells[:, 1:]
-        layers = (mlp.first.bias_K1O for mlp in (self.attention, self.candidate))
-        places = (like[..., :1].expand(*like.shape[:-1], bias.shape[-1]) for bias in layers)
-        return [
-            None if mlp.knob is None else noise.mask(mlp.knob, place)
-            for mlp, place in zip((self.attention, self.candidate), places, strict=True)
-        ]
+
+def _mask(mlp: Mlp, cells: Tensor, noise: Noise) -> Tensor | None:
+    """Dropout of the hidden units of all steps; None: nothing is dropped."""
+    like = cells[:, 1:, :, :1].expand(-1, -1, -1, mlp.first.bias_K1O.shape[-1])
+    return None if mlp.knob is None else noise.mask(mlp.knob, like)
 
 
 def _side_by_side(gates: Sequence[Mlp], before_KTBR: Tensor, noise: Noise) -> Tensor | None:
