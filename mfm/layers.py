@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import layer_norm
 
+from mfm.products import affine
 from mfm.recurrence import States, lstm
 from mfm.streams import Noise, derive, dropped
 
@@ -52,8 +53,7 @@ class Linear(Layer):
 
     def forward(self, x: Tensor) -> Tensor:
         """(K, ..., I) -> (K, ..., O)."""
-        y_KNO = torch.baddbmm(self.bias_K1O, x.flatten(1, -2), self.weight_KIO)
-        return y_KNO.unflatten(1, x.shape[1:-1]) if x.ndim > 3 else y_KNO
+        return affine(x, self.weight_KIO, self.bias_K1O)
 
 
 class Mlp(nn.Module):
@@ -106,8 +106,8 @@ class Lstm(Layer):
 
     def project(self, x: Tensor) -> Tensor:
         """The part of the gates that comes from the inputs: (K, ..., I) -> (K, ..., G)."""
-        return torch.baddbmm(self.bias_K1G, x.flatten(1, -2), self.input_KIG).unflatten(1, x.shape[1:-1])
+        return affine(x, self.input_KIG, self.bias_K1G, steps_in_front=True)
 
     def forward(self, x_KTBI: Tensor, mask_KTB: Tensor | None = None) -> States:
         """Hidden states and cells of all steps."""
-        return lstm(self.project(x_KTBI), self.recurrent_KHG, mask_KTB)
+        return lstm(self.project(x_KTBI), self.recurrent_KHG, mask_KTB, overwrite=True)

@@ -122,16 +122,15 @@ def mmd(z_KBZ: Tensor, sample_KBZ: Tensor, *, kernel: str, weight_KB: Tensor | N
     Kernels of the squared distance s at width d: "mmd_official" exp(-s / d^2), nearly flat for wide codes;
     "mmd_2d" exp(-s / 2d); "mmd_imq" 2d / (2d + s) (Tolstikhin et al. 2018).
     """
-    k = _KERNELS[kernel]
-    width = z_KBZ.shape[-1]
-    pairs = k(_squared_distances(z_KBZ, z_KBZ), width)
-    cross = k(_squared_distances(sample_KBZ, z_KBZ), width)
-    samples = k(_squared_distances(sample_KBZ, sample_KBZ), width)
+    num_items = z_KBZ.shape[1]
     if weight_KB is None:
-        return pairs.mean(dim=(1, 2)) + samples.mean(dim=(1, 2)) - 2 * cross.mean(dim=(1, 2))
-    share_KB = weight_KB / weight_KB.sum(dim=1, keepdim=True).clamp_min(1.0)
-    both = share_KB.unsqueeze(1) * share_KB.unsqueeze(2)
-    return ((pairs + samples - 2 * cross) * both).sum(dim=(1, 2))
+        share_KB = z_KBZ.new_full(z_KBZ.shape[:2], 1 / num_items)
+    else:
+        share_KB = weight_KB / weight_KB.sum(dim=1, keepdim=True).clamp_min(1.0)
+    # Codes count positive and samples negative: of all pairs at once, that is pairs + samples - 2 cross.
+    both_KNZ, sign_KN = torch.cat([z_KBZ, sample_KBZ], dim=1), torch.cat([share_KB, -share_KB], dim=1)
+    kernel_KNN = _KERNELS[kernel](_squared_distances(both_KNZ), z_KBZ.shape[-1])
+    return (torch.bmm(kernel_KNN, sign_KN.unsqueeze(2)).squeeze(2) * sign_KN).sum(dim=1)
 
 
 _KERNELS: dict[str, Callable[[Tensor, int], Tensor]] = {
@@ -141,9 +140,10 @@ _KERNELS: dict[str, Callable[[Tensor, int], Tensor]] = {
 }
 
 
-def _squared_distances(a_KBZ: Tensor, b_KBZ: Tensor) -> Tensor:
-    norms = a_KBZ.square().sum(dim=-1).unsqueeze(2) + b_KBZ.square().sum(dim=-1).unsqueeze(1)
-    return torch.baddbmm(norms, a_KBZ, b_KBZ.transpose(1, 2), alpha=-2).clamp_min(0.0)
+def _squared_distances(x_KNZ: Tensor) -> Tensor:
+    norms_KN = x_KNZ.square().sum(dim=-1)
+    norms = norms_KN.unsqueeze(2) + norms_KN.unsqueeze(1)
+    return torch.baddbmm(norms, x_KNZ, x_KNZ.transpose(1, 2), alpha=-2).clamp_min(0.0)
 
 
 def weighted_mean(values: Tensor, weight: Tensor | None) -> Tensor:

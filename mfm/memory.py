@@ -18,6 +18,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from mfm.products import product
+
 _sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
 _relu_backward = torch.ops.aten.threshold_backward.grad_input
 
@@ -84,7 +86,7 @@ class _Memory(torch.autograd.Function):
     ) -> tuple[Tensor | None, ...]:
         v, first, retain, update, dropout, mask, x, r, s, u = ctx.saved_tensors
         grad_a, grad_v, grad_r, grad_s = (torch.empty_like(values) for values in (x, v, v, v))
-        first_T, retain_T, update_T = (w.transpose(1, 2).contiguous() for w in (first, retain, update))
+        first_T, retain_T, update_T = (w.transpose(1, 2) for w in (first, retain, update))
         split = [retain.shape[1], update.shape[1]]
         drop = None if dropout is None else dropout.unbind(1)
         keep = None if mask is None else (~mask.unsqueeze(-1)).unbind(1)
@@ -106,7 +108,7 @@ class _Memory(torch.autograd.Function):
                 break
             before = torch.baddbmm(moving * all_r[t], into_a[t], first_T)
             du = before if keep is None else torch.where(keep[t], du, before)
-        grad_first = _over_steps(u[:, :-1], grad_a)
+        grad_first = _over_steps(u[:, 1:-1], grad_a[:, 1:])  # u is zero before the first step
         grad_retain, grad_update = (
             _over_steps(part, grad) for part, grad in zip(x.split(split, dim=-1), (grad_r, grad_s), strict=True)
         )
@@ -116,4 +118,4 @@ class _Memory(torch.autograd.Function):
 
 def _over_steps(inputs: Tensor, gradients: Tensor) -> Tensor:
     """The gradient of a weight that is used at every step."""
-    return torch.bmm(inputs.flatten(1, 2).transpose(1, 2), gradients.flatten(1, 2))
+    return product(inputs.flatten(1, 2).transpose(1, 2), gradients.flatten(1, 2))

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from mfm import evaluate, interpretation, probe, probes, robustness
+from mfm.allocator import keep_freed_memory
 from mfm.batch import Batch
 from mfm.capacity import matched
 from mfm.config import Config
@@ -74,6 +75,7 @@ class Pack:
     """Members in training. What changes lies in `rows`; the rest follows from who the members are."""
 
     def __init__(self, dataset: Dataset, members: Sequence[Member], *, task: Task, device: torch.device) -> None:
+        keep_freed_memory()
         self.members = members
         self.epoch = 0
         self._dataset, self._task, self._device = dataset, task, device

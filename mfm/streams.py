@@ -72,38 +72,41 @@ class Fresh:
         """Inverted dropout: what is kept is scaled by 1 / (1 - rate)."""
         if knob not in self._rates:
             return None
-        keep_K = (1 - self._rates[knob]).view(-1, *[1] * (like.ndim - 1))
-        return (self._draw(_levels, site or knob, like, torch.int16) < LEVELS * keep_K).to(like.dtype).div_(keep_K)
+        keep = (1 - self._rates[knob]).unbind(0)
+
+        def fill(out: Tensor, generator: torch.Generator, member: int) -> None:
+            out.copy_(_levels(out, generator) < LEVELS * keep[member]).div_(keep[member])
+
+        return self._draw(fill, site or knob, like)
 
     def normal(self, site: str, like: Tensor) -> Tensor:
         """A standard normal sample (K, ...) of the shape of `like`."""
-        return self._draw(_normal, site, like, like.dtype)
+        return self._draw(_normal, site, like)
 
     def latent(self, name: str, like: Tensor, *, knob: str | None = None) -> Tensor:
         """A standard normal sample (K, B, Z) for a code, times the members' `knob`."""
         sample = self.normal(f"latent_{name}", like)
         return sample if knob is None else sample * self._rates[knob].view(-1, 1, 1)
 
-    def _draw(
-        self, fill: Callable[[Tensor, torch.Generator], None], site: str, like: Tensor, dtype: torch.dtype
-    ) -> Tensor:
+    def _draw(self, fill: Callable[[Tensor, torch.Generator, int], None], site: str, like: Tensor) -> Tensor:
+        """`fill` writes one member's draws at a time, so that they stay in a core's cache."""
         room = self._room[4 - like.ndim :]  # (steps, items), or items alone
-        out = torch.empty(len(like), *room, like.shape[-1], dtype=dtype, device=like.device)
+        out = like.new_empty(len(like), *room, like.shape[-1])
         generator = torch.Generator(device=like.device)
-        for member, seed in zip(out, self._seeds, strict=True):
+        for member, (own, seed) in enumerate(zip(out, self._seeds, strict=True)):
             generator.manual_seed(derive(seed, site, *self._step))
-            fill(member, generator)
+            fill(own, generator, member)
         return out[:, : like.shape[1], : like.shape[2]] if like.ndim == 4 else out[:, : like.shape[1]]
 
 
-def _normal(out: Tensor, generator: torch.Generator) -> None:
+def _normal(out: Tensor, generator: torch.Generator, member: int) -> None:  # noqa: ARG001 - all are alike
     torch.randn(out.shape, generator=generator, out=out)
 
 
-def _levels(out: Tensor, generator: torch.Generator) -> None:
-    """Fills int16 with uniform whole numbers below `LEVELS`: two from each draw of 31 bits, which halves their cost."""
-    draws = torch.empty((out.numel() + 1) // 2, dtype=torch.int32, device=out.device).random_(generator=generator)
-    out.copy_(draws.view(torch.int16)[: out.numel()].bitwise_and_(LEVELS - 1).view(out.shape))
+def _levels(like: Tensor, generator: torch.Generator) -> Tensor:
+    """Uniform whole numbers below `LEVELS`, int16: two from each draw of 31 bits, which halves their cost."""
+    draws = torch.empty((like.numel() + 1) // 2, dtype=torch.int32, device=like.device).random_(generator=generator)
+    return draws.view(torch.int16)[: like.numel()].bitwise_and_(LEVELS - 1).view(like.shape)
 
 
 def dropped(x: Tensor, knob: str, noise: Noise, *, site: str | None = None) -> Tensor:

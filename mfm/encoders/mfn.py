@@ -21,6 +21,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from mfm.attention import Weights, attend
 from mfm.batch import Batch
 from mfm.config import Config
 from mfm.layers import Lstm, Mlp
@@ -48,26 +49,42 @@ class Mfn(nn.Module):
     def forward(self, batch: Batch, noise: Noise) -> Tensor:
         """The encoding (K, B, width)."""
         states = [self.lstms[name](x, mask) for name, (x, mask) in batch.aligned().items()]
-        window = torch.cat([*(s.cells[:, :-1] for s in states), *(s.cells[:, 1:] for s in states)], dim=-1)
-        attended = torch.softmax(self.attention(window, noise), dim=-1) * window
-        proposed_KTBU = torch.tanh(self.candidate(attended, noise))
-        memory_KBU = self._remember(attended, proposed_KTBU, batch.any_step(), noise)
-        return torch.cat((*(s.last_KBH for s in states), memory_KBU), dim=-1)
-
-    def _remember(self, attended: Tensor, proposed_KTBU: Tensor, mask_KTB: Tensor | None, noise: Noise) -> Tensor:
-        gates, cells = (self.retain, self.update), attended.shape[-1]
+        gates, num_cells = (self.retain, self.update), 2 * (self.width - self.memory)
         weights = torch.cat([g.first.weight_KIO for g in gates], dim=-1)
-        biases = torch.cat([g.first.bias_K1O for g in gates], dim=-1)
-        before = torch.baddbmm(biases, attended.flatten(1, 2), weights[:, :cells]).unflatten(1, attended.shape[1:3])
-        return remember(
-            before,
+        reading, remembering = weights.split([num_cells, self.memory], dim=1)
+        cells = [s.cells for s in states]
+        dropout = [_mask(mlp, cells[0], noise) for mlp in (self.attention, self.candidate)]
+        before_KTBR, proposed_KTBU = attend(cells, self._weights(reading), *dropout)
+        memory_KBU = remember(
+            before_KTBR,
             proposed_KTBU,
-            weights[:, cells:],
+            remembering,
             (self.retain.second.weight_KIO, self.update.second.weight_KIO),
             torch.cat([g.second.bias_K1O for g in gates], dim=-1),
-            dropout_KTBR=_side_by_side(gates, before, noise),
-            mask_KTB=mask_KTB,
+            dropout_KTBR=_side_by_side(gates, before_KTBR, noise),
+            mask_KTB=batch.any_step(),
         )
+        return torch.cat((*(s.last_KBH for s in states), memory_KBU), dim=-1)
+
+    def _weights(self, reading_KIR: Tensor) -> Weights:
+        attention, candidate = self.attention, self.candidate
+        biases = tuple(mlp.first.bias_K1O for mlp in (candidate, self.retain, self.update))
+        return Weights(
+            w1=attention.first.weight_KIO,
+            b1=attention.first.bias_K1O,
+            w2=attention.second.weight_KIO,
+            b2=attention.second.bias_K1O,
+            w3=torch.cat([candidate.first.weight_KIO, reading_KIR], dim=-1),
+            b3=torch.cat(biases, dim=-1),
+            w4=candidate.second.weight_KIO,
+            b4=candidate.second.bias_K1O,
+        )
+
+
+def _mask(mlp: Mlp, cells: Tensor, noise: Noise) -> Tensor | None:
+    """Dropout of the hidden units of all steps; None: nothing is dropped."""
+    like = cells[:, 1:, :, :1].expand(-1, -1, -1, mlp.first.bias_K1O.shape[-1])
+    return None if mlp.knob is None else noise.mask(mlp.knob, like)
 
 
 def _side_by_side(gates: Sequence[Mlp], before_KTBR: Tensor, noise: Noise) -> Tensor | None:
