@@ -1,19 +1,25 @@
-"""MFM as what a study trains: it meets the orchestrator's `Objective` by its shape and imports nothing of it."""
+"""MFM as what a study trains: it meets the orchestrator's `Objective` by its shape and imports nothing of it.
+
+PyTorch is imported where packs are trained: a driver that only reads the data and sends it to workers does without.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Generator, Mapping, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-import torch
 
 from mfm.config import Config, Knob
 from mfm.data.dataset import Dataset
 from mfm.data.folds import Folds
 from mfm.fingerprint import code_sha256, data_sha256
-from mfm.pack import Member, Outcome, State, Task
-from mfm.train import Epoch, train
+
+if TYPE_CHECKING:
+    import torch
+
+    from mfm.pack import Outcome, State
+    from mfm.train import Epoch
 
 # A sum that is split among threads has other bits; and workers have one core each.
 NUM_THREADS = 1
@@ -86,6 +92,8 @@ class MFMObjective:
 
     def describe(self) -> dict[str, str]:
         """The device, and what the numbers depend on beside the code: versions, and settings of determinism."""
+        import torch  # noqa: PLC0415
+
         device = _device(self._device_name)
         name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
         return {
@@ -101,6 +109,11 @@ class MFMObjective:
         self, pack: Pack, state: State | None = None
     ) -> Generator[Epoch, Collection[str] | None, dict[str, Outcome]]:
         """Trains a pack; test items are looked at in confirm runs only. See `mfm.train.train`."""
+        import torch  # noqa: PLC0415
+
+        from mfm.pack import Member, Task  # noqa: PLC0415
+        from mfm.train import train  # noqa: PLC0415
+
         torch.set_num_threads(NUM_THREADS)
         names = self._dataset.modality_names
         members = [
@@ -130,6 +143,8 @@ class MFMObjective:
 
 
 def _device(name: str) -> torch.device:
+    import torch  # noqa: PLC0415
+
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return torch.device(name)

@@ -12,6 +12,7 @@ from analysis.statistics import pairs_in_reach, reachable_p
 from mfm.config import Config
 from mfm.cost import macs, seconds_per_run
 from mfm.fingerprint import code_sha256, data_sha256
+from mfm.objective import MFMObjective
 from orchestrator import cli
 from orchestrator.objective import Objective
 from orchestrator.plan import no_more_seeds
@@ -112,8 +113,6 @@ def _rule(study: Study) -> Rule:
 
 
 def _objective(question: Question, study: Study) -> Objective:
-    from mfm.objective import MFMObjective  # noqa: PLC0415 - --help and --plan do without torch
-
     return MFMObjective(
         question.dataset,
         folds=question.folds,

@@ -113,6 +113,10 @@ def test_help_and_plan_load_nothing_heavy(script: str) -> None:
     assert not loaded_by(plan) & {"torch", "pandas", "ray", "matplotlib", "scipy.stats"}
 
 
+def test_a_driver_that_sends_the_objective_to_workers_does_without_torch() -> None:
+    assert "torch" not in loaded_by("import mfm.objective, studies.mosi_ablation")
+
+
 def test_analysis_loads_neither_ray_nor_torch() -> None:
     assert not loaded_by("import analysis.report") & {"torch", "ray"}
 
