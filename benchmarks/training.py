@@ -5,15 +5,18 @@
 One core, batch 32, 20 steps, the input widths of CMU-MOSI and the official sizes (MFM.md 1.8). Both versions first
 give the same loss for the same parameters. The floor is the time of the matrix products alone, forward and backward,
 at the rate that this core reaches on these shapes with the faster of two libraries (mfm.products). Ratios are of
-medians, taken in turn in one run.
+medians, taken in turn in one run; plain PyTorch has a process of its own, as a user's script has.
 """
 
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
 
 import numpy as np
 import torch
@@ -73,6 +76,32 @@ def plain_epoch(model: PlainMFM, optimiser: torch.optim.Adam, data: Dataset) -> 
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
+
+
+@contextmanager
+def plain_process(num_batches: int) -> Iterator[Callable[[], None]]:
+    """Another process that trains an epoch of the plain model at every call."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_train_plainly, args=(theirs, num_batches), daemon=True)
+    process.start()
+
+    def call() -> None:
+        ours.send(True)
+        ours.recv()
+
+    yield call
+    ours.send(False)
+    process.join()
+
+
+def _train_plainly(connection: Connection, num_batches: int) -> None:
+    torch.set_num_threads(1)
+    data, plain = dataset(num_batches), PlainMFM(CONFIG, FEATURES)
+    optimiser = torch.optim.Adam(plain.parameters(), lr=1e-3)
+    while connection.recv():
+        plain_epoch(plain, optimiser, data)
+        connection.send(None)
 
 
 def fused_pack(data: Dataset, num_members: int) -> Pack:
@@ -187,13 +216,11 @@ def main() -> None:
     torch.set_num_threads(1)
     print(f"largest difference of the losses: {check_equal_losses():.1e}")
     data = dataset(arguments.batches)
-    plain = PlainMFM(CONFIG, FEATURES)
-    optimiser = torch.optim.Adam(plain.parameters(), lr=1e-3)
     sizes = [int(k) for k in arguments.members.split(",")]
     packs = {k: fused_pack(data, k) for k in sizes}
-    calls: dict[str, Callable[[], None]] = {"plain": lambda: plain_epoch(plain, optimiser, data)}
-    calls |= {f"K={k}": (lambda p=p: p._pass_over_training_items("joint")) for k, p in packs.items()}
-    seconds = median_seconds(calls, rounds=arguments.rounds)
+    fused = {f"K={k}": (lambda p=p: p._pass_over_training_items("joint")) for k, p in packs.items()}
+    with plain_process(arguments.batches) as plain:
+        seconds = median_seconds({"plain": plain, **fused}, rounds=arguments.rounds)
     steps = arguments.batches
     print(f"{'':8} {'ms a step and member':>22} {'speed-up':>9} {'floor':>8} {'share of floor rate':>20}")
     one = seconds["plain"] / steps

@@ -2,8 +2,9 @@
 
     python benchmarks/whole_study.py [--trials 16] [--seeds 10]
 
-Both are commands of their own, from their start to their end, on a local Ray with two cores, one after the other. Ours
-also keeps every row, and draws its report.
+Both are commands of their own, from their start to their end, on a local Ray with two cores, one after the other, with
+the same runs: ours without the folds and the frozen knobs that the plain script does not have. Ours also keeps every
+row, and draws its report.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ def main() -> None:
     arguments = parser.parse_args()
     budget = ["--trials", arguments.trials, "--seeds", arguments.seeds]
     with tempfile.TemporaryDirectory() as folder:
-        ours, _ = seconds("studies/mosi_ablation.py", *budget, "--results", f"{folder}/results", "--address", "local")
+        same = [*budget, "--rerank", "0", "--no-frozen"]
+        ours, _ = seconds("studies/mosi_ablation.py", *same, "--results", f"{folder}/results", "--address", "local")
     print(f"ours: {ours:.0f} s (load {os.getloadavg()[0]:.1f})", flush=True)
     plain, table = seconds("benchmarks/plain_study.py", *budget)
     print(f"plain: {plain:.0f} s (load {os.getloadavg()[0]:.1f}), {plain / ours:.1f} times as long\n{table}")
