@@ -31,39 +31,39 @@ from noop import NoOp, fixed
 from training import BATCH, KNOBS
 
 from mfm.config import Config, base
-from mfm.cost import macs
+from mfm.cost import macs, num_networks
 from orchestrator.attempt import REPORT_SECONDS, Attempt, Message
 from orchestrator.conductor import Conductor
 from orchestrator.folder import Folder
 from orchestrator.ledger import Ledger
 from orchestrator.objective import PlainEpoch, PlainOutcome
 from orchestrator.provenance import Commit
-from orchestrator.study import Fingerprint, Pack
+from orchestrator.study import Cost, Fingerprint, Pack
 from studies import planted
 from studies.arms import REFERENCE, ablation
 from studies.presets import ABLATION
 
 # A step of the full model, 32 items: of a pack, and of each of its members (training.py).
-PACK_SECONDS, MEMBER_SECONDS = 0.013, 0.033
+PACK_SECONDS, MEMBER_SECONDS = 0.013, 0.022
 EPOCH_SPREAD = 0.05  # standard deviation of the logarithm
 TUNE_SECONDS = 0.004  # orchestration.py, Ray less serial, per message
 
 
-class Costs:
-    """Seconds of an epoch of the MOSI ablation at the official sizes, by arm and size of the pack."""
-
-    def __init__(self) -> None:
-        data = planted.three_modalities(quick=False)
-        names = data.modality_names
-        knobs = base(names, **KNOBS)
-        arms = ablation(names, encoder="mfn")
-        self.macs = {arm.name: macs(data, Config.from_knobs({**knobs, **arm.pins}, names)) for arm in arms}
-        self._num_batches = len(data.rows("train")) / BATCH
-
-    def of(self, pack: Pack) -> float:
-        """Those of a pack."""
-        size = len(pack.runs) * self.macs[pack.runs[0].arm] / self.macs[REFERENCE]
-        return self._num_batches * (PACK_SECONDS + size * MEMBER_SECONDS)
+def costs() -> dict[str, Cost]:
+    """Seconds of an epoch of the MOSI ablation at the official sizes, by arm."""
+    data = planted.three_modalities(quick=False)
+    names = data.modality_names
+    num_batches, knobs = len(data.rows("train")) / BATCH, base(names, **KNOBS)
+    arms = {arm.name: arm.pins for arm in ablation(names, encoder="mfn")}
+    configs = {name: Config.from_knobs({**knobs, **pins}, names) for name, pins in arms.items()}
+    full = configs[REFERENCE]
+    return {
+        name: Cost(
+            pack=num_batches * PACK_SECONDS * num_networks(config) / num_networks(full),
+            run=num_batches * MEMBER_SECONDS * macs(data, config) / macs(data, full),
+        )
+        for name, config in configs.items()
+    }
 
 
 class Clocked(NoOp):
@@ -106,7 +106,6 @@ class Simulation:
     """A study on so many workers."""
 
     conductor: Conductor
-    costs: Costs
     num_workers: int
     now: float = 0.0  # when the driver is free again
     driver_seconds: float = 0.0
@@ -152,7 +151,8 @@ class Simulation:
         if not (num_idle and self._ready):
             return False
         pack = self._ready.popleft()
-        training = Clocked(self.costs.of(pack), self._rng)
+        cost = self.conductor.study.cost_of(pack.runs[0].arm)
+        training = Clocked(cost.pack + len(pack.runs) * cost.run, self._rng)
         attempt = Attempt(
             training,
             pack,
@@ -184,13 +184,13 @@ class Simulation:
 
 def simulated(num_runs: int, num_workers: int) -> Simulation:
     """A study from its beginning to its end."""
-    costs = Costs()
-    study = replace(fixed(num_runs, tuple(costs.macs)), epochs=ABLATION["paper"].epochs, costs=costs.macs)
+    known = costs()
+    study = replace(fixed(num_runs, tuple(known)), epochs=ABLATION["paper"].epochs, costs=known)
     with tempfile.TemporaryDirectory() as folder:
         ledger = Ledger(Folder.at(folder), study)
         fingerprint = Fingerprint(data_sha256="no data", code_sha256="no code")
         conductor = Conductor(study, fingerprint, ledger, commit=Commit(sha="", dirty=False))
-        simulation = Simulation(conductor=conductor, costs=costs, num_workers=num_workers)
+        simulation = Simulation(conductor=conductor, num_workers=num_workers)
         simulation.run()
         ledger.close()
     return simulation

@@ -17,24 +17,40 @@ from mfm.data.dataset import Dataset
 
 # A training step is about three forward passes; a MAC is two operations.
 OPERATIONS_PER_MAC = 6
-# Share of the measured rate that training reaches, and seconds of overhead per step of a batch.
-EFFICIENCY, SECONDS_PER_STEP = 0.4, 1.2e-3
+# Share of the measured rate that training reaches, and seconds that a network's step over a batch takes by itself.
+EFFICIENCY, SECONDS_PER_STEP = 0.55, 0.09e-3
+# Operations a second of a core whose rate was not measured.
+TYPICAL_RATE = 1e11
 
 
-def seconds_per_run(
-    dataset: Dataset, config: Config, *, epochs: int, pack_size: int, rate: float | None = None
-) -> float:
-    """Seconds of one run on one core, when `pack_size` of them train together.
+def seconds_per_run(dataset: Dataset, config: Config, *, epochs: int, pack_size: int) -> float:
+    """Seconds of one run on one core, when `pack_size` of them train together, at the rate that is measured now."""
+    pack, run = seconds_per_epoch(dataset, config, rate=_operations_per_second())
+    return epochs * (run + pack / pack_size)
+
+
+def seconds_per_epoch(dataset: Dataset, config: Config, *, rate: float = TYPICAL_RATE) -> tuple[float, float]:
+    """Seconds of an epoch on one core: of a pack, whatever its size, and of every run in it.
 
     Args:
-        rate: operations a second of the core; None: those of this one, measured now.
+        rate: operations a second of the core.
     """
     num_items = len(dataset.rows("train"))
     num_steps = max(m.num_steps for m in dataset.modalities)
-    reached = EFFICIENCY * (rate or _operations_per_second())
-    arithmetic = num_items * macs(dataset, config) * OPERATIONS_PER_MAC / reached
-    overhead = num_items / config.batch_size * num_steps * SECONDS_PER_STEP / pack_size
-    return epochs * (arithmetic + overhead)
+    overhead = num_items / config.batch_size * num_steps * num_networks(config) * SECONDS_PER_STEP
+    return overhead, num_items * macs(dataset, config) * OPERATIONS_PER_MAC / (EFFICIENCY * rate)
+
+
+def num_networks(config: Config) -> int:
+    """Networks that go through a batch step by step: those of the encoder, and one for every code and every decoder."""
+    num_modalities = len(config.used)
+    encoder = {"ef_lstm": 1, "mfn": num_modalities + 1, "marn": num_modalities + 1}
+    return (
+        encoder.get(config.encoder, num_modalities) * (config.multimodal_factor != "none")
+        + num_modalities * (config.generative_factors == "modality")
+        + (config.generative_factors == "shared")
+        + num_modalities * (config.decoders != "none")
+    )
 
 
 def macs(dataset: Dataset, config: Config) -> float:

@@ -35,6 +35,8 @@ class Done:
 # waits long for the last one (guided self-scheduling, Polychronopoulos and Kuck 1987). A smaller share makes more packs
 # of fewer runs, which cost more to train: benchmarks/utilisation.py.
 LARGEST_SHARE = 0.8
+# But no pack is so small that a run in it costs more than so many times what it costs in a full one.
+LARGEST_LOSS = 1.25
 
 # Primary metric by arm and seed (None: failed) and the look -> the arms, the reference aside, that need more seeds.
 GoOn = Callable[[Mapping[str, Mapping[int, float | None]], int], Sequence[str]]
@@ -141,7 +143,7 @@ class Plan:
         return next((pack_id for key in self._keys() if (pack_id := self._compose_frozen(key))), None)
 
     def _keys(self) -> list[Key]:
-        longest_first = sorted(self.study.running, key=lambda arm: -self.study.cost_of(arm.name))
+        longest_first = sorted(self.study.running, key=lambda arm: -self.study.full_cost(arm.name))
         return [(arm.name, search) for search in range(self.study.searches) for arm in longest_first]
 
     # Search
@@ -279,17 +281,20 @@ class Plan:
 
     def _next_of(self, waiting: dict[Key, list[Run]], key: Key, choice: Chosen) -> str | None:
         """A pack of runs that wait to be asked, all with the same knobs."""
-        size = self._pack_size(key[0]) if waiting[key] else 0
+        size = self._pack_size(key[0], num_waiting=len(waiting[key])) if waiting[key] else 0
         runs, waiting[key] = waiting[key][:size], waiting[key][size:]
         return self._ask_pack([asked(run, suggested=choice.suggested or {}) for run in runs]) if runs else None
 
-    def _pack_size(self, arm: str) -> int:
-        """Most runs of an arm that the next pack may hold."""
+    def _pack_size(self, arm: str, *, num_waiting: int) -> int:
+        """How many runs of an arm, of those that wait, the next pack holds at most."""
         if not self._num_cores:
             return self.study.pack_size
-        left = sum(self.study.cost_of(key[0]) * self._num_unasked(key) for key in self._keys())
-        runs = LARGEST_SHARE * left / self._num_cores / self.study.cost_of(arm)
-        return min(self.study.pack_size, max(1, round(runs)))
+        left = sum(self.study.full_cost(key[0]) * self._num_unasked(key) for key in self._keys())
+        cost = self.study.cost_of(arm)
+        fewest = math.ceil(cost.pack / (LARGEST_LOSS * self.study.full_cost(arm) - cost.run))
+        runs = round((LARGEST_SHARE * left / self._num_cores - cost.pack) / cost.run)
+        size = min(self.study.pack_size, max(1, fewest, runs))
+        return math.ceil(num_waiting / math.ceil(num_waiting / size))  # no pack of the few that would be left over
 
     def _num_unasked(self, key: Key) -> int:
         """Runs of a search that are still to be asked, as far as is known: folds are few, and not among them."""

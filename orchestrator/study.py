@@ -41,6 +41,22 @@ class Arm:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What training costs beside that of other arms, in any unit of time, the same for all arms.
+
+    Raises:
+        ValueError: a cost is out of its range.
+    """
+
+    pack: float = 0.0  # of a pack, whatever its size
+    run: float = 1.0  # of every run in it, besides
+
+    def __post_init__(self) -> None:
+        if not (self.pack >= 0 and self.run > 0):
+            raise ValueError(f"a run must cost more than 0, and a pack at least 0; got {self}")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Study:
     """What is asked, of what, and with which budget.
 
@@ -89,9 +105,9 @@ class Study:
     # The components of `factors`, whose combinations are the arms, are removed one after another (orchestrator.path).
     # Only the reference is searched, and only the arms on the path are confirmed.
     path: bool = False
-    # What a run of an arm costs beside one of the others, in any unit; absent: 1. Long runs are started first, so that
+    # What an arm's training costs on a core; absent: one, and nothing for a pack. Long runs are started first, so that
     # nobody waits for them at the end.
-    costs: Mapping[str, float] = field(default_factory=dict)
+    costs: Mapping[str, Cost] = field(default_factory=dict)
     notes: tuple[str, ...] = ()  # sentences for the report
     about: Mapping[str, Any] = field(default_factory=dict)  # facts for the report: data, preset, splits
 
@@ -173,8 +189,6 @@ class Study:
             raise ValueError(f"seeds and searches must be at most {SEED_STRIDE} together; got {self.seeds}")
         if not 0 <= self.seed <= MOST_SEED:
             raise ValueError(f"the seed must be from 0 to {MOST_SEED}; got {self.seed}")
-        if bad := {arm: cost for arm, cost in self.costs.items() if not cost > 0}:
-            raise ValueError(f"costs must be positive; got {bad}")
         if self.smallest_effect <= 0:
             raise ValueError(f"the smallest effect of interest must be positive; got {self.smallest_effect}")
 
@@ -213,9 +227,14 @@ class Study:
         """The arms to run: the selected ones and the reference, in the study's order."""
         return tuple(a for a in self.arms if not self.selected or a.name in (*self.selected, self.reference))
 
-    def cost_of(self, arm: str) -> float:
-        """Of a run, beside those of the other arms."""
-        return self.costs.get(arm, 1.0)
+    def cost_of(self, arm: str) -> Cost:
+        """Of its packs and runs."""
+        return self.costs.get(arm, Cost())
+
+    def full_cost(self, arm: str) -> float:
+        """Of one of its runs in a pack as large as it may be."""
+        cost = self.cost_of(arm)
+        return cost.run + cost.pack / self.pack_size
 
     @property
     def rung(self) -> int:

@@ -10,13 +10,13 @@ from pathlib import Path
 from analysis.adaptive import Rule, looks
 from analysis.statistics import pairs_in_reach, reachable_p
 from mfm.config import Config
-from mfm.cost import macs, seconds_per_run
+from mfm.cost import seconds_per_epoch, seconds_per_run
 from mfm.fingerprint import code_sha256, data_sha256
 from mfm.objective import MFMObjective
 from orchestrator import cli
 from orchestrator.objective import Objective
 from orchestrator.plan import no_more_seeds
-from orchestrator.study import RERANK_FOLDS, Fingerprint, Study
+from orchestrator.study import RERANK_FOLDS, Cost, Fingerprint, Study
 from studies.ablation import Question
 from studies.generation import leave
 from studies.presets import Preset
@@ -80,9 +80,9 @@ def _configs(question: Question, study: Study) -> dict[str, Config]:
     return {arm.name: Config.from_knobs(study.configuration(arm.name, {}), names) for arm in study.running}
 
 
-def _costs(question: Question, study: Study) -> dict[str, float]:
-    """Multiply-accumulates of an item, by arm."""
-    return {name: macs(question.dataset, config) for name, config in _configs(question, study).items()}
+def _costs(question: Question, study: Study) -> dict[str, Cost]:
+    guesses = {name: seconds_per_epoch(question.dataset, c) for name, c in _configs(question, study).items()}
+    return {name: Cost(pack=pack, run=run) for name, (pack, run) in guesses.items()}
 
 
 def _seconds_per_run(question: Question, study: Study) -> float:

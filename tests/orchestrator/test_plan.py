@@ -15,7 +15,7 @@ from orchestrator import events
 from orchestrator.design import factorial
 from orchestrator.events import Asked, Chosen, Event, Looked, Reported, Told
 from orchestrator.plan import Done, GoOn, Plan, Wait
-from orchestrator.study import Arm, Fingerprint, Pack, Study
+from orchestrator.study import Arm, Cost, Fingerprint, Pack, Study
 from orchestrator.tally import tallies
 
 FINGERPRINT = Fingerprint(data_sha256="data", code_sha256="code")
@@ -147,17 +147,24 @@ def sizes(world: World, phase: str) -> list[tuple[str, int]]:
 
 
 def test_on_cores_the_last_packs_are_small_and_the_long_arm_goes_first() -> None:
-    study = toy_study(trials=0, seeds=20, pack_size=8, costs={"full": 1.0, "square": 3.0})
+    study = toy_study(trials=0, seeds=20, pack_size=8, costs={"full": Cost(run=1.0), "square": Cost(run=3.0)})
     world = World(study, num_workers=2, num_cores=2).run()
     assert sum(size for _, size in sizes(world, "confirm")) == 40
     assert statuses(world.plan) == {("full", "confirm"): 20, ("square", "confirm"): 20}
-    assert sizes(world, "confirm")[:3] == [("square", 8), ("square", 7), ("square", 5)]
-    # Of 20 that are left, two workers get 8 each of; then 0.8 of half of what is left, rounded.
-    assert sizes(world, "confirm")[3:] == [("full", n) for n in (8, 5, 3, 2, 1, 1)]
+    # At most 8, alike where that leaves few; 0.8 of half of what is left of both arms; and of the short one alone.
+    assert sizes(world, "confirm")[:4] == [("square", n) for n in (7, 7, 3, 3)]
+    assert sizes(world, "confirm")[4:] == [("full", n) for n in (7, 5, 3, 2, 1, 1, 1)]
+
+
+def test_packs_that_cost_much_by_themselves_stay_large() -> None:
+    study = toy_study(trials=0, seeds=20, pack_size=8, costs=dict.fromkeys(("full", "square"), Cost(pack=5, run=1)))
+    found = sizes(World(study, num_workers=2, num_cores=2).run(), "confirm")
+    assert min(n for _, n in found) >= 4, "a run in a pack of 4 costs 1.25 times what it costs in one of 8, or less"
+    assert sum(n for _, n in found) == 40
 
 
 def test_elsewhere_packs_are_as_large_as_they_may_be() -> None:
-    world = World(toy_study(trials=0, seeds=20, pack_size=8, costs={"square": 3.0})).run()
+    world = World(toy_study(trials=0, seeds=20, pack_size=8, costs={"square": Cost(run=3.0)})).run()
     assert sizes(world, "confirm") == [(arm, n) for arm in ("square", "full") for n in (8, 8, 4)]
 
 
