@@ -1,11 +1,13 @@
 """Seconds per epoch of fused training against plain PyTorch, and how far each is from the floor.
 
     python benchmarks/training.py [--members 1,10] [--batches 8]
+    python benchmarks/training.py --device cuda --members 1,64,256    one GPU; needs nothing but PyTorch and NumPy
 
-One core, batch 32, 20 steps, the input widths of CMU-MOSI and the official sizes (MFM.md 1.8). Both versions first
-give the same loss for the same parameters. The floor is the time of the matrix products alone, forward and backward,
-at the rate that this core reaches on these shapes with the faster of two libraries (mfm.products). Ratios are of
-medians, taken in turn in one run; plain PyTorch has a process of its own, as a user's script has.
+One core (or one GPU), batch 32, 20 steps, the input widths of CMU-MOSI and the official sizes (MFM.md 1.8). Both
+versions first give the same loss for the same parameters. The floor is the time of the matrix products alone, forward
+and backward, at the rate that this core reaches on these shapes with the faster of two libraries (mfm.products). Ratios
+are of medians, taken in turn in one run; plain PyTorch has a process of its own, as a user's script has. On a GPU, a
+pack's largest memory stands beside, and how many members the memory would hold at that rate.
 """
 
 from __future__ import annotations
@@ -34,6 +36,7 @@ from mfm.streams import Quiet
 
 FEATURES = {"language": 300, "acoustic": 5, "visual": 20}
 BATCH, STEPS = 32, 20
+CPU = torch.device("cpu")
 KNOBS = {
     "z_y": 32, "f_y": 16, "z_language": 32, "z_acoustic": 8, "z_visual": 80, "f_language": 88, "f_acoustic": 8,
     "f_visual": 8, "hidden_language": 88, "hidden_acoustic": 64, "hidden_visual": 48, "memory": 64,
@@ -65,11 +68,11 @@ def dataset(num_batches: int) -> Dataset:
     )  # fmt: skip
 
 
-def plain_epoch(model: PlainMFM, optimiser: torch.optim.Adam, data: Dataset) -> None:
+def plain_epoch(model: PlainMFM, optimiser: torch.optim.Adam, data: Dataset, device: torch.device = CPU) -> None:
     """One pass over the training items, as one would write it."""
-    rows = torch.randperm(len(data.rows("train")))
-    arrays = {m.name: torch.from_numpy(m.values) for m in data.modalities}
-    target = torch.from_numpy(data.target)
+    rows = torch.randperm(len(data.rows("train")), device=device)
+    arrays = {m.name: torch.from_numpy(m.values).to(device) for m in data.modalities}
+    target = torch.from_numpy(data.target).to(device)
     for part in rows.split(BATCH):
         x = {m: values[part].transpose(0, 1) for m, values in arrays.items()}
         loss = model.loss(x, target[part])
@@ -79,11 +82,11 @@ def plain_epoch(model: PlainMFM, optimiser: torch.optim.Adam, data: Dataset) -> 
 
 
 @contextmanager
-def plain_process(num_batches: int) -> Iterator[Callable[[], None]]:
+def plain_process(num_batches: int, device: torch.device) -> Iterator[Callable[[], None]]:
     """Another process that trains an epoch of the plain model at every call."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_train_plainly, args=(theirs, num_batches), daemon=True)
+    process = context.Process(target=_train_plainly, args=(theirs, num_batches, device), daemon=True)
     process.start()
 
     def call() -> None:
@@ -95,22 +98,35 @@ def plain_process(num_batches: int) -> Iterator[Callable[[], None]]:
     process.join()
 
 
-def _train_plainly(connection: Connection, num_batches: int) -> None:
+def _train_plainly(connection: Connection, num_batches: int, device: torch.device) -> None:
     torch.set_num_threads(1)
-    data, plain = dataset(num_batches), PlainMFM(CONFIG, FEATURES)
+    data, plain = dataset(num_batches), PlainMFM(CONFIG, FEATURES).to(device)
     optimiser = torch.optim.Adam(plain.parameters(), lr=1e-3)
     while connection.recv():
-        plain_epoch(plain, optimiser, data)
+        plain_epoch(plain, optimiser, data, device)
+        _wait_for(device)
         connection.send(None)
 
 
-def fused_pack(data: Dataset, num_members: int) -> Pack:
+def _wait_for(device: torch.device) -> None:
+    """Until the device has done all that it was told."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def fused_pack(data: Dataset, num_members: int, device: torch.device = CPU) -> Pack:
     """A pack of members that differ in their seeds."""
     members = [Member(name=str(k), config=CONFIG, seed=k, fold=data.fold) for k in range(num_members)]
     task = Training(epochs=1, metric="valid_mae", mode="min", test=False)
-    pack = Pack(data, members, task=task, device=torch.device("cpu"))
+    pack = Pack(data, members, task=task, device=device)
     pack.epoch = 1
     return pack
+
+
+def fused_epoch(pack: Pack, device: torch.device) -> None:
+    """One pass over the training items."""
+    pack._pass_over_training_items("joint")
+    _wait_for(device)
 
 
 def matrix_products(num_members: int) -> list[tuple[int, int, int, int]]:
@@ -130,13 +146,13 @@ def matrix_products(num_members: int) -> list[tuple[int, int, int, int]]:
     return [(num_members, *shape) for shape in products]
 
 
-def floor_seconds(num_members: int) -> float:
+def floor_seconds(num_members: int, device: torch.device) -> float:
     """Seconds of the matrix products of a training step: forward, and twice as many operations backward."""
     total = 0.0
     shapes = matrix_products(num_members)
     for shape in sorted(set(shapes)):
         members, rows, inner, columns = shape
-        a, b = torch.randn(members, rows, inner), torch.randn(members, inner, columns)
+        a, b = torch.randn(members, rows, inner, device=device), torch.randn(members, inner, columns, device=device)
         repeat = max(3, int(2e8 / (members * rows * inner * columns)))
         total += 3 * min(_seconds(multiply, a, b, repeat) for multiply in (torch.bmm, product)) * shapes.count(shape)
     return total
@@ -148,6 +164,7 @@ def _seconds(multiply: Callable[..., torch.Tensor], a: torch.Tensor, b: torch.Te
         began = time.perf_counter()
         for _ in range(repeat):
             multiply(a, b)
+        _wait_for(a.device)
         times.append((time.perf_counter() - began) / repeat)
     return statistics.median(times)
 
@@ -212,22 +229,39 @@ def main() -> None:
     parser.add_argument("--members", default="1,10")
     parser.add_argument("--batches", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--device", default="cpu")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
+    device = torch.device(arguments.device)
+    if device.type == "cuda":
+        print(f"{torch.cuda.get_device_name(device)}, PyTorch {torch.__version__}")
     print(f"largest difference of the losses: {check_equal_losses():.1e}")
     data = dataset(arguments.batches)
     sizes = [int(k) for k in arguments.members.split(",")]
-    packs = {k: fused_pack(data, k) for k in sizes}
-    fused = {f"K={k}": (lambda p=p: p._pass_over_training_items("joint")) for k, p in packs.items()}
-    with plain_process(arguments.batches) as plain:
+    packs = {k: fused_pack(data, k, device) for k in sizes}
+    fused = {f"K={k}": (lambda p=p: fused_epoch(p, device)) for k, p in packs.items()}
+    with plain_process(arguments.batches, device) as plain:
         seconds = median_seconds({"plain": plain, **fused}, rounds=arguments.rounds)
     steps = arguments.batches
     print(f"{'':8} {'ms a step and member':>22} {'speed-up':>9} {'floor':>8} {'share of floor rate':>20}")
     one = seconds["plain"] / steps
     print(f"{'plain':8} {1e3 * one:22.1f} {1.0:9.2f}")
     for k in sizes:
-        mine, floor = seconds[f"K={k}"] / steps / k, floor_seconds(k) / k
+        mine, floor = seconds[f"K={k}"] / steps / k, floor_seconds(k, device) / k
         print(f"{f'K={k}':8} {1e3 * mine:22.1f} {one / mine:9.2f} {1e3 * floor:8.1f} {floor / mine:20.0%}")
+    if device.type == "cuda":
+        show_memory(data, max(sizes), device)
+
+
+def show_memory(data: Dataset, num_members: int, device: torch.device) -> None:
+    """Prints what a pack of so many members needs of the GPU's memory while it trains."""
+    torch.cuda.empty_cache()
+    before = torch.cuda.memory_allocated(device)
+    torch.cuda.reset_peak_memory_stats(device)
+    fused_epoch(fused_pack(data, num_members, device), device)
+    needed = (torch.cuda.max_memory_allocated(device) - before) / num_members
+    total = torch.cuda.get_device_properties(device).total_memory
+    print(f"{needed / 2**20:.1f} MiB a member at K={num_members}; {total / needed:.0f} members would fill the GPU")
 
 
 if __name__ == "__main__":
