@@ -125,7 +125,7 @@ def _verdict(row: pd.Series, study: Study) -> dict[str, Any]:
         "pins": prose.pins(row["arm"], study),
         "verdict": row["verdict"],
         "finding": prose.finding(row, study),
-        "covers": prose.COVERS.get(row["holds_for"], "–"),
+        "covers": prose.covers(row["holds_for"], study) or "–",
         "failed": row["failed"],
         **_numbers(row, decimals(study.smallest_effect)),
     }

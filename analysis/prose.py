@@ -20,11 +20,16 @@ MEANINGS = {
     EQUIVALENT: "it makes no difference that matters",
     UNDECIDED: "these seeds do not tell",
 }
-COVERS = {
-    "seeds": "retraining, on these test items",
-    "seeds+videos": "retraining and new test videos",
-    "seeds+videos+tuning": "retraining, new test videos and another tuning",
-}
+
+
+def covers(holds_for: str, study: Study) -> str:
+    """What a verdict carries to; empty: there is none."""
+    words = {
+        "seeds": "retraining, on these test items",
+        "seeds+videos": f"retraining and new test {study.groups}",
+        "seeds+videos+tuning": f"retraining, new test {study.groups} and another tuning",
+    }
+    return words.get(holds_for, "")
 
 
 def headline(table: pd.DataFrame, study: Study) -> str:
@@ -175,14 +180,18 @@ def coverage(table: pd.DataFrame, study: Study) -> list[str]:
         f"Seeds: the {study.level} paired-t interval covers retraining the same configurations, tested on the same "
         "items."
     )
-    videos = "Videos: not covered, for no test items are recorded from which the metric follows as a mean over them."
+    groups = study.groups
+    videos = (
+        f"{groups.capitalize()}: not covered, for no test items are recorded from which the metric follows as a mean "
+        "over them."
+    )
     if table["ci_items_low"].notna().any():
         videos = (
-            "Videos: the wider interval covers new test videos too. The items of a video belong together, so videos "
-            "are counted and not items (degrees of freedom after Satterthwaite)."
+            f"{groups.capitalize()}: the wider interval covers new test {groups} too. The items of one belong "
+            f"together, so {groups} are counted and not items (degrees of freedom after Satterthwaite)."
         )
     reach = table.loc[table["holds_for"] != "", "holds_for"].value_counts()
-    carried = [f"{count(n, 'verdict')} to {COVERS[str(covers)]}" for covers, n in reach.items()]
+    carried = [f"{count(n, 'verdict')} to {covers(str(where), study)}" for where, n in reach.items()]
     return [
         seeds,
         videos,

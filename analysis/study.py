@@ -69,6 +69,11 @@ class Study:
     # Items tested / items trained on, where seeds meet several overlapping splits (Nadeau and Bengio 2003).
     test_to_train: float | None = None
 
+    @property
+    def groups(self) -> str:
+        """What the test items come in, in the plural: videos, unless the study says otherwise."""
+        return f"{self.about.get('group', 'video')}s"
+
     def __post_init__(self) -> None:
         if self.reference not in self.arms:
             raise ValueError(f"the reference arm must be one of the arms {list(self.arms)}; got {self.reference!r}")

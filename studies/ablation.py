@@ -43,6 +43,7 @@ class Question:
     num_splits: int = 1
     robustness: bool = False  # confirm runs are scored with missing and noisy modalities, too
     nested: bool = False  # one search per split: no test item of a split is chosen by
+    group: str = "video"  # what items come in, that stay together
     generates: bool = False  # whether generated items are left for the report (studies.generation)
 
     def study(self, preset_name: str, preset: Preset) -> Study:
@@ -96,6 +97,7 @@ class Question:
             "data": self.dataset.source,
             "items": items,
             "modalities": {m.name: m.kind for m in self.dataset.modalities},
+            "group": self.group,
             "preset": f"{preset_name}: {preset.words}",
         }
         if self.num_splits > 1:

@@ -58,6 +58,7 @@ def ask(arguments: Arguments) -> Question:
         notes=(*planted_note, NOTE),
         search_metric="valid_accuracy",
         primary_metric="test_accuracy",
+        group="pair",
         generates=True,
     )
 

@@ -50,8 +50,9 @@ def forest(table: pd.DataFrame, study: Study, *, ax: Axes | None = None) -> Axes
     note(
         ax,
         f"Mean difference over {span(rows['n_seeds'])} paired seeds. Thick: {study.level} paired-t interval "
-        "(retraining), per arm, not simultaneous. Thin: new test videos too, where items are recorded. Green: within "
-        f"±{study.smallest_effect:g}, the declared smallest effect. Verdicts: Holm over {len(rows)} arms.",
+        f"(retraining), per arm, not simultaneous. Thin: new test {study.groups} too, where items are recorded. "
+        f"Green: within ±{study.smallest_effect:g}, the declared smallest effect. Verdicts: Holm over {len(rows)} "
+        "arms.",
     )
     return ax
 

@@ -72,6 +72,20 @@ def test_the_page_needs_no_network_and_no_other_file(page: Page) -> None:
     assert not re.search(r"https?://(?!www\.w3\.org)", re.sub(r"base64,[^\"]*", "", page.source))
 
 
+def test_items_that_come_in_something_else_than_videos_are_called_so(
+    page: Page, mosi_folder: Path, tmp_path: Path
+) -> None:
+    assert "new videos too" in page.text
+    folder = shutil.copytree(mosi_folder, tmp_path / "pairs")
+    declared = json.loads((folder / "study.json").read_text())
+    declared["about"] = {**declared.get("about", {}), "group": "pair"}
+    (folder / "study.json").write_text(json.dumps(declared))
+    text = Page(write(folder).page).text
+    assert "new pairs too" in text
+    assert "Pairs: the wider interval covers new test pairs too." in text
+    assert "video" not in text.lower()
+
+
 def test_every_link_leads_somewhere(page: Page, report: Report) -> None:
     ids = {attrs["id"] for _, attrs in page.tags if "id" in attrs}
     for link in page.all("a"):
