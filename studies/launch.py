@@ -86,13 +86,18 @@ def _costs(question: Question, study: Study) -> dict[str, Cost]:
 
 
 def _seconds_per_run(question: Question, study: Study) -> float:
-    """The guess for an arm as it is by default, mean over the arms: encoders differ in it by an order of magnitude."""
+    """The guess for an arm as it is by default, mean over the arms: encoders differ in it by an order of magnitude.
+
+    Scoring without some modalities trains networks for every subset of them, which takes about as long as the run each.
+    """
     data, pack_size = question.dataset, min(study.pack_size, study.seeds)
     guesses = [
         seconds_per_run(data, config, epochs=study.epochs, pack_size=pack_size)
         for config in _configs(question, study).values()
     ]
-    return sum(guesses) / len(guesses)
+    share = study.seeds / (study.trials + RERANK_FOLDS * study.rerank + study.seeds)
+    extra = share * 2 ** len(data.modality_names) if question.robustness else 0.0
+    return sum(guesses) / len(guesses) * (1 + extra)
 
 
 def _rule(study: Study) -> Rule:

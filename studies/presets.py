@@ -111,8 +111,16 @@ IMAGES: Mapping[str, Preset] = {
         words="every arm, 3 searches of 34 trials, 30 seeds, for a cluster", trials=102, seeds=30, epochs=40, searches=3
     ),
 }
+# A confirm run under all conditions takes many times a search run: none is spent on frozen knobs.
 MISSING: Mapping[str, Preset] = {
-    "quick": Preset(words="4 arms on a planted set, a few minutes on 2 cores", trials=8, seeds=10, epochs=16, rerank=2),
+    "quick": Preset(
+        words="4 arms on a planted set, a few minutes on 2 cores",
+        trials=8,
+        seeds=10,
+        epochs=16,
+        rerank=2,
+        frozen=False,
+    ),
     "standard": Preset(
         words="4 arms, 2 searches of 12 trials, 20 seeds",
         trials=24,
@@ -121,9 +129,15 @@ MISSING: Mapping[str, Preset] = {
         searches=2,
         rerank=3,
         completions=1,
+        frozen=False,
     ),
     "paper": Preset(
-        words="4 arms, 3 searches of 67 trials, 60 seeds, for a cluster", trials=201, seeds=60, epochs=50, searches=3
+        words="4 arms, 3 searches of 67 trials, 60 seeds, for a cluster",
+        trials=201,
+        seeds=60,
+        epochs=50,
+        searches=3,
+        frozen=False,
     ),
 }
 SENSITIVITY: Mapping[str, Preset] = {
