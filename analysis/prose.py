@@ -39,12 +39,17 @@ def headline(table: pd.DataFrame, study: Study) -> str:
         return "There is nothing to compare: the study has one arm."
     one = {HELPS: "helps", HURTS: "hurts", EQUIVALENT: "makes no difference that matters", UNDECIDED: "is undecided"}
     many = {HELPS: "help", HURTS: "hurt", EQUIVALENT: "make no difference that matters", UNDECIDED: "are undecided"}
+    if study.are_alternatives:
+        one |= {HELPS: "is worse", HURTS: "is better"}
+        many |= {HELPS: "are worse", HURTS: "are better"}
     metric = metric_name(study.primary_metric)
     if len(verdicts) == 1:
         arm, word = table.loc[verdicts.index[0], "arm"], verdicts.iloc[0]
         return f"What {arm} takes from {study.reference} {one[word]}, by {metric}."
     numbers = {word: int((verdicts == word).sum()) for word in WORDS}
     parts = [f"{n} {one[word] if n == 1 else many[word]}" for word, n in numbers.items() if n]
+    if study.are_alternatives:
+        return f"Of the {len(verdicts)} alternatives to {study.reference}, {join(parts)}, by {metric}."
     taken = "combinations of components" if study.factors else "components"
     return f"Of the {len(verdicts)} {taken} of {study.reference}, each removed, {join(parts)}, by {metric}."
 

@@ -29,7 +29,7 @@ def hidden(arms: pd.DataFrame, effects: pd.DataFrame, study: Study) -> list[str]
         for a, b, joint in found
         if verdict.get(joint) == HELPS
     ]
-    return lines or [*_by_effects(effects), *_not_asked(equivalent, found)]
+    return lines or [*_by_effects(effects), *_not_asked(equivalent, found, study)]
 
 
 def _joint(a: str, b: str, study: Study) -> str:
@@ -53,10 +53,13 @@ def _by_effects(effects: pd.DataFrame) -> list[str]:
     ]
 
 
-def _not_asked(equivalent: list[str], asked: list[tuple[str, str, str]]) -> list[str]:
-    if len(equivalent) < 2 or asked:
+def _not_asked(equivalent: list[str], asked: list[tuple[str, str, str]], study: Study) -> list[str]:
+    """Of arms of which two could be removed together: those that pin the same knob exclude each other."""
+    pairs = [(a, b) for a, b in combinations(equivalent, 2) if not set(study.arms[a]) & set(study.arms[b])]
+    if not pairs or asked:
         return []
+    named = [arm for arm in equivalent if any(arm in pair for pair in pairs)]
     return [
-        f"{count(len(equivalent), 'arm')} ({join(equivalent)}) make no difference that matters one at a time. This "
+        f"{count(len(named), 'arm')} ({join(named)}) make no difference that matters one at a time. This "
         "study does not say what removing two of them does: components that stand in for each other look like that."
     ]

@@ -16,6 +16,7 @@ from analysis import tables
 from analysis.effects import ADDITIVE, COLUMNS, REDUNDANT, TIMES, effects
 from analysis.findings import find
 from analysis.load import Results, load
+from analysis.prose import headline
 from analysis.redundancy import hidden
 from analysis.report import write
 from analysis.statistics import holm
@@ -124,6 +125,22 @@ def test_one_at_a_time_says_what_it_does_not_ask(tmp_path: Path) -> None:
     results = results_of(tmp_path, arms, num_factors=0)
     (line,) = hidden(find(results).compared, tables.effects(results), results.study)
     assert line.startswith("2 arms (no_d and no_e) make no difference that matters one at a time.")
+
+
+def test_alternatives_are_not_said_to_hide_each_other_and_are_better_or_worse(tmp_path: Path) -> None:
+    """Arms that pin one knob to other values exclude each other: nothing is removed, and no two of them together."""
+    others = {name: ({"encoder": name}, cost) for name, cost in (("a", 0.0), ("b", 0.0), ("c", 0.1))}
+    recipe = Recipe(
+        arms={"full": ({}, 0.0), **others},
+        space={"lr": SMALL_SPACE["lr"]}, conditions={}, trials=0, seeds=12, epochs=2, num_items=400, videos=400,
+        seed_sd=0.01, parts=1,
+    )  # fmt: skip
+    results = load(write_results(tmp_path, recipe))
+    table = find(results).ablation
+    assert hidden(find(results).compared, tables.effects(results), results.study) == []
+    assert headline(table, results.study) == (
+        "Of the 3 alternatives to full, 1 is worse and 2 make no difference that matters, by test MAE."
+    )
 
 
 def test_the_report_of_a_factorial_study_has_its_effects(two_out: Results, small_folder: Path) -> None:
