@@ -22,9 +22,8 @@ class Preset:
     # four takes little more than a run. Elsewhere the search loses more than is won (benchmarks/completions.py).
     completions: int = 4
     pack_size: int = 10
-    uniform: int = (
-        10  # trials of a search that no sampler chooses; from 100 on, global importance is asked of them alone
-    )
+    # Trials of a search that no sampler chooses; from 100 on, global importance is asked of them alone.
+    uniform: int = 10
     # Every arm is confirmed a second time with the knobs tuned for the reference: what is the component, what the
     # tuning? Its price is the confirm runs once more.
     frozen: bool = True
