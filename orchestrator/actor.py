@@ -29,8 +29,7 @@ class PackTrainable(tune.Trainable):
     def step(self) -> dict[str, Any]:
         """Trains until there is something to tell."""
         message = self._attempt.step(self._survivors)
-        node = ray.get_runtime_context().get_node_id()
-        return {"message": message, "node": node, "done": not isinstance(message, Report)}
+        return {"message": message, "done": not isinstance(message, Report)}
 
     def survive(self, run_ids: Collection[str]) -> None:
         """Says which runs go on."""

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import shutil
+import signal
 import socket
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import ray
-from ray._private import ray_constants
+from ray._private import ray_constants, state
 from ray.experimental import internal_kv
 
 from orchestrator import token
@@ -24,6 +25,7 @@ from orchestrator.placement import Room, later
 
 logger = logging.getLogger(__name__)
 
+MARK = "STUDIES_RAY"  # a variable that all processes of a Ray of our own have, with its folder
 ANSWER_SECONDS = 5.0  # that a node may take
 # What `ray up` leaves on the head for the autoscaler there, as JSON.
 BOOTSTRAP = Path("~/ray_bootstrap_config.yaml")
@@ -69,6 +71,7 @@ def connect(address: str | None, *, workers: int | None) -> Iterator[Connection]
     finally:
         ray.shutdown()
         if joined.folder is not None:
+            _end_what_is_left(joined.folder)
             shutil.rmtree(joined.folder, ignore_errors=True)
 
 
@@ -101,23 +104,44 @@ def _start(workers: int | None, options: Mapping[str, Any]) -> _Joined:
     folder = tempfile.mkdtemp(prefix="studies-", dir=SHORT if Path(SHORT).is_dir() else None)
     inside = f"{folder}/ray"  # Ray opens it to everybody; the way to it is closed
     able, ray_constants.ENABLE_RAY_CLUSTER = ray_constants.ENABLE_RAY_CLUSTER, False  # else it listens to the network
+    os.environ[MARK] = folder
     try:
         ray.init(address="local", num_cpus=workers, include_dashboard=False, _temp_dir=inside, **options)
     finally:
         ray_constants.ENABLE_RAY_CLUSTER = able
+        del os.environ[MARK]
     return _Joined(address="local", folder=folder)
 
 
-def is_gone(node_id: str) -> bool:
-    """Whether a node does not answer: its host or its raylet is dead, or cut off. Ray itself takes longer to notice."""
-    node = next((node for node in ray.nodes() if node["NodeID"] == node_id), None)
-    if node is None or not node["Alive"]:
+def _end_what_is_left(folder: str) -> None:
+    """Ends processes of a Ray of our own that is over: a worker that was just starting may have outlived it."""
+    for environment in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if f"{MARK}={folder}".encode() in environment.read_bytes().split(b"\0"):
+                os.kill(int(environment.parent.name), signal.SIGKILL)
+        except OSError:
+            continue  # another user's, or gone
+
+
+def is_lost(actor_id: str | None) -> bool:
+    """Whether an actor has not died by itself: its node does not answer, or only the line to it broke.
+
+    A node that does not answer is dead or cut off, which Ray itself takes longer to notice. An actor that is alive
+    although Ray says that it cannot be reached was cut off for a while.
+    """
+    actor = state.actors(actor_id) if actor_id else {}
+    if actor.get("State") == "ALIVE":
         return True
+    homes = [node for node in ray.nodes() if actor and node["NodeID"] == actor["Address"]["NodeID"]]
+    return any(not node["Alive"] or not _answers(node) for node in homes)
+
+
+def _answers(node: Mapping[str, Any]) -> bool:
     try:
         socket.create_connection((node["NodeManagerAddress"], node["NodeManagerPort"]), timeout=ANSWER_SECONDS).close()
     except OSError:
-        return True
-    return False
+        return False
+    return True
 
 
 OWNED = "local.cluster.node"  # what Ray calls machines that a file names: there are no more of them

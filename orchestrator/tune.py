@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -27,7 +28,7 @@ from ray.tune.search import Searcher
 
 from orchestrator.actor import PackTrainable
 from orchestrator.attempt import CHECKPOINT_SECONDS, REPORT_SECONDS, Message, Report
-from orchestrator.cluster import is_gone
+from orchestrator.cluster import is_lost
 from orchestrator.conductor import Conductor
 from orchestrator.folder import Folder
 from orchestrator.objective import Objective
@@ -38,8 +39,12 @@ from orchestrator.watchdog import LEAST_SECONDS
 
 logger = logging.getLogger(__name__)
 
-# What Ray says of an actor whose node is gone.
-NODE_DIED = "node has died"
+# In what Ray says of an actor that has died, or cannot be reached; and of those that it has killed for want of memory.
+ACTOR = re.compile(r"(?:actor_id: |The actor )([0-9a-f]{32})")
+KILLED = re.compile(r"Actor\(([0-9a-f]{32})\)")
+RAISED = "ray::"  # where an actor has raised an exception
+LOST_DATA = (exceptions.ObjectLostError, exceptions.ObjectStoreFullError, exceptions.OutOfDiskError)
+LOST = {name for name, one in vars(exceptions).items() if isinstance(one, type) and issubclass(one, LOST_DATA)}
 # Seconds that a worker may take to write a checkpoint when the study is drained.
 DRAIN_SECONDS = 120.0
 SWITCHES = {
@@ -69,17 +74,25 @@ def run(
     """
     os.environ.update(SWITCHES)
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # it misses the loggers that are off
+    fixed = {
+        "objective": ray.put(objective),
+        "results": conductor.folder.address,
+        "checkpoint_seconds": checkpoint_seconds,
+        "hang_seconds": hang_seconds,
+        "rung": conductor.study.rung,
+    }
     bridge = _Bridge(conductor, placement)
-    with _scratch(conductor.folder) as scratch:
-        fixed = {
-            "objective": ray.put(objective),
-            "results": conductor.folder.address,
-            "checkpoint_seconds": checkpoint_seconds,
-            "hang_seconds": hang_seconds,
-            "rung": conductor.study.rung,
-        }
-        trainable = tune.with_resources(PackTrainable, lambda config: PlacementGroupFactory([config["resources"]]))
-        trainable.__name__ = trainable.__qualname__ = PackTrainable.__name__  # what `ps` and Ray's dashboard show
+    is_over = False
+    while not is_over:
+        is_over = _fit(bridge, fixed) or bool(conductor.draining)
+    bridge.raise_error()
+
+
+def _fit(bridge: _Bridge, fixed: Mapping[str, Any]) -> bool:
+    """Lets Tune train until nothing is left; False: it gave up before, and the packs that it held are to run again."""
+    trainable = tune.with_resources(PackTrainable, lambda config: PlacementGroupFactory([config["resources"]]))
+    trainable.__name__ = trainable.__qualname__ = PackTrainable.__name__  # what `ps` and Ray's dashboard show
+    with _scratch(bridge.conductor.folder) as scratch:
         tuner = tune.Tuner(
             trainable,
             tune_config=TuneConfig(
@@ -99,8 +112,13 @@ def run(
                 verbose=0,
             ),
         )
-        tuner.fit()
-    bridge.raise_error()
+        try:
+            tuner.fit()
+        except Exception as error:
+            if not bridge.survives(error):
+                raise
+            return False
+    return True
 
 
 @contextmanager
@@ -124,7 +142,7 @@ class _Bridge:
         self.conductor = conductor
         self._placement = placement
         self._packs: dict[str, tuple[Pack, Resources]] = {}  # by trial
-        self._nodes: dict[str, str] = {}  # by trial, of its worker
+        self._actors: dict[str, str] = {}  # by trial, once it has begun
         self._error: Exception | None = None
 
     def __reduce__(self) -> tuple[type, tuple[()]]:
@@ -145,6 +163,11 @@ class _Bridge:
             self._packs[trial_id] = pack, self._placement.place(self._structure(pack))
             return self._packs[trial_id]
         return pack if isinstance(pack, Done) else None
+
+    def note_actor(self, trial: Trial) -> None:
+        """A worker has taken a pack."""
+        actor: Any = trial.temporary_state.ray_actor
+        self._actors[trial.trial_id] = actor._actor_id.hex()
 
     def receive(self, trial: Trial, message: Message) -> bool:
         """Passes on news of a pack, and says whether it goes on."""
@@ -168,22 +191,31 @@ class _Bridge:
         """Of the pack that a trial is."""
         return self._packs[trial.trial_id][0].pack_id if trial.trial_id in self._packs else ""
 
-    def note_node(self, trial: Trial, node: str) -> None:
-        """A worker has said where it is."""
-        if trial.trial_id in self._packs:
-            self._nodes[trial.trial_id] = node
-
     def fail(self, trial: Trial) -> None:
         """The worker of a pack has died, or could not begin."""
-        error, node = trial.get_pickled_error(), self._nodes.pop(trial.trial_id, None)
-        kind = _kind(error)
-        if kind == "crash" and node is not None and is_gone(node):
-            kind = "preempted"
-        self.end(trial.trial_id, kind, str(error) if error else _written_error(trial))
+        error = _written_error(trial)
+        self.end(trial.trial_id, _kind(error), error)
+
+    def survives(self, error: BaseException) -> bool:
+        """Whether it was Ray that ended Tune's loop, so that every pack has lost its worker, and may run again.
+
+        Tune gives up where Ray has killed a worker because its node's memory was short. That one's pack needs too much;
+        one that nobody knows was still beginning.
+        """
+        while error.__cause__ is not None and not isinstance(error, exceptions.RayError):
+            error = error.__cause__
+        if not isinstance(error, exceptions.RayError):
+            return False
+        killed = {i for i, actor in self._actors.items() if actor in KILLED.findall(str(error))}
+        killed = killed or self._packs.keys() - self._actors.keys() or set(self._packs)
+        for trial_id in list(self._packs):
+            kind = "oom" if trial_id in killed else "preempted"
+            self.end(trial_id, kind if isinstance(error, exceptions.OutOfMemoryError) else "crash", str(error))
+        return True
 
     def end(self, trial_id: str, kind: str, error: str = "") -> None:
         """An attempt is over."""
-        self._nodes.pop(trial_id, None)
+        self._actors.pop(trial_id, None)
         if trial_id in self._packs:
             pack, resources = self._packs.pop(trial_id)
             self._placement.free(resources)
@@ -196,8 +228,7 @@ class _Bridge:
 
     def _structure(self, pack: Pack) -> str:
         """What its tensors' shapes depend on."""
-        fusable = self.conductor.study.fusable
-        return digest([len(pack.runs), {k: v for k, v in pack.runs[0].knobs.items() if k not in fusable}])
+        return digest([len(pack.runs), self.conductor.study.structure_id(pack.runs[0].knobs)])
 
     def _checkpoint(self, actor: Any, pack: Pack) -> None:
         try:
@@ -247,7 +278,6 @@ class _Deciding(FIFOScheduler):
         trial.init_local_path()
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
-        self._bridge.note_node(trial, result["node"])
         go_on = self._bridge.receive(trial, result["message"])
         return TrialScheduler.CONTINUE if go_on else TrialScheduler.STOP
 
@@ -277,7 +307,7 @@ def _starting(tune_controller: Any) -> set[Trial]:
 
 
 class _Listening(Callback):
-    """Hears what a scheduler does not: last results and errors."""
+    """Hears what a scheduler does not: beginnings, last results and errors."""
 
     def __init__(self, bridge: _Bridge) -> None:
         self._bridge = bridge
@@ -288,6 +318,9 @@ class _Listening(Callback):
         message = result.pop("message")  # else Tune would keep it for ever
         if not isinstance(message, Report):
             self._bridge.receive(trial, message)
+
+    def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        self._bridge.note_actor(trial)
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         self._bridge.fail(trial)
@@ -306,23 +339,21 @@ class _Draining(Stopper):
         return bool(self._bridge.conductor.draining) and self._bridge.conductor.num_running == 0
 
 
-def _kind(error: Exception | None) -> str:
-    """What a failed trial's exception means for its runs.
+def _kind(error: str) -> str:
+    """What a failed trial's error means for its runs.
 
     The objective's own exceptions come as messages; what comes here is of Ray, or of an actor that could not begin.
     """
-    cause = error.cause if isinstance(error, exceptions.RayTaskError) else error
-    if isinstance(cause, exceptions.OutOfMemoryError):
-        return "oom"
-    if isinstance(cause, exceptions.RayActorError):
-        return "preempted" if cause.preempted or NODE_DIED in str(cause) else "crash"
-    if isinstance(cause, exceptions.ObjectLostError | exceptions.ObjectStoreFullError | exceptions.OutOfDiskError):
+    if any(name in error for name in LOST):
         return "data"
-    return "bug" if isinstance(error, exceptions.RayTaskError) else "crash"
+    if RAISED in error:
+        return "bug"
+    actor = ACTOR.search(error)
+    return "preempted" if actor and is_lost(actor[1]) else "crash"
 
 
 def _written_error(trial: Trial) -> str:
-    """The text of an error that Tune keeps no object of."""
+    """What Tune has noted of a trial's error: its text."""
     try:
         return Path(trial.error_file or "").read_text()
     except OSError:

@@ -76,9 +76,11 @@ class Going:
         assert (self.results / "report" / "index.html").exists()
         return pd.read_parquet(self.results / "runs")
 
-    def ended(self) -> set[str]:
-        """Kinds of ends of attempts."""
-        return {line.values["kind"] for line in journal(self.results) if line.kind == "ended"}
+    def ended(self) -> dict[str, str]:
+        """Kinds of ends of attempts, each with what its last one was said to be."""
+        return {
+            line.values["kind"]: line.values.get("error", "") for line in journal(self.results) if line.kind == "ended"
+        }
 
 
 @pytest.fixture(scope="module")
@@ -124,17 +126,25 @@ def test_the_packs_of_a_killed_host_are_trained_elsewhere(going: Going) -> None:
     going.room["worker1"].kill()
     going.finish()
     going.room["worker1"].start()
-    assert going.ended() == {"done", "preempted"}, "a host that is gone costs no retry"
+    assert set(going.ended()) == {"done", "preempted"}, going.ended()
 
 
 def test_what_a_host_without_network_still_writes_changes_nothing(going: Going) -> None:
     """Its packs are trained elsewhere once Ray misses it. Back again, it is told that it is dead, and joins anew."""
     going.room["worker2"].cut()
-    going.wait_for("ended", going.count("ended") + 1)
-    time.sleep(30)
+    going.room.wait_for_nodes(2)
     going.room["worker2"].join()
     going.finish()
-    assert going.ended() == {"done", "preempted"}
+    assert set(going.ended()) == {"done", "preempted"}, going.ended()
+
+
+def test_a_network_that_is_gone_for_half_a_minute_costs_no_retry(going: Going) -> None:
+    """Too short for Ray to miss the host. The line to its worker may be broken, which Ray finds out minutes later."""
+    going.room["worker2"].cut()
+    time.sleep(33)
+    going.room["worker2"].join()
+    going.finish()
+    assert set(going.ended()) <= {"done", "preempted"}, going.ended()
 
 
 @pytest.mark.parametrize("going", [WIDE], ids=["wide"], indirect=True)

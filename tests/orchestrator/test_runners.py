@@ -3,17 +3,33 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 import safetensors.numpy
+from conftest import ray_head
+from rich.console import Console
 from toy import EPOCHS, Toy, toy_study
 
 from orchestrator.conductor import StudyError
+from orchestrator.run import Options, run
 from orchestrator.study import Arm
+
+
+class Unreadable(Toy):
+    """It travels, and does not arrive."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _unreadable, ()
+
+
+def _unreadable() -> None:
+    raise RuntimeError("this objective cannot be unpickled")
 
 
 def counts(rows: pd.DataFrame) -> dict[tuple[str, str], int]:
@@ -164,6 +180,40 @@ def test_a_worker_that_dies_is_tried_again(conduct: Callable, runs: Callable) ->
 
 @pytest.mark.ray
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_a_worker_that_ray_kills_for_want_of_memory_has_its_pack_divided(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ray ends Tune's loop with it: what the other worker held is run again, too, and uses up no retry."""
+    total, available = (
+        int(re.findall(rf"^{name}: *(\d+) kB$", Path("/proc/meminfo").read_text(), re.MULTILINE)[0])
+        for name in ("MemTotal", "MemAvailable")
+    )
+    monkeypatch.setenv("RAY_memory_usage_threshold", str(1.08 - available / total))
+    study = toy_study(trials=0, arms=(Arm(name="full"), Arm(name="bad", pins={"trouble": "eats"})))
+    with ray_head(6389) as address:
+        options = Options(results=tmp_path, address=address, checkpoint_seconds=0.0)
+        ended = run(study, Toy(epoch_seconds=0.3), options, console=Console(quiet=True))
+    rows = pd.read_parquet(tmp_path / "runs")
+    assert counts(rows) == {("full", "confirm"): 4, ("bad", "confirm"): 4}
+    assert set(rows.status) == {"completed"}
+    log = ended.folder.log.read_text()
+    assert "attempt 1 ended by oom" in log
+    assert set(re.findall(r"ended by (\w+)", log)) <= {"oom", "preempted"}
+
+
+@pytest.mark.ray
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning", "ignore::FutureWarning")
+@pytest.mark.parametrize("runner", ["ray"], indirect=True)
+def test_a_worker_that_cannot_begin_is_no_crash(conduct: Callable, runs: Callable) -> None:
+    """It is tried no more, for it would be the same, and says why."""
+    conduct(toy_study(trials=0, seeds=2, arms=(Arm(name="full"),)), Unreadable())
+    rows = runs()
+    assert set(rows.error_kind) == {"bug"}
+    assert rows.error.str.contains("this objective cannot be unpickled").all()
+
+
+@pytest.mark.ray
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning", "ignore::FutureWarning")
 @pytest.mark.parametrize("runner", ["ray"], indirect=True)
 def test_a_worker_that_hangs_is_ended_and_says_where_it_was(conduct: Callable, runs: Callable) -> None:
     study = toy_study(trials=0, arms=(Arm(name="full"), Arm(name="bad", pins={"trouble": "hangs"})))
@@ -180,8 +230,6 @@ def test_a_worker_that_hangs_is_ended_and_says_where_it_was(conduct: Callable, r
 @pytest.mark.ray
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning", "ignore::FutureWarning")
 def test_both_runners_give_the_same_table_for_fixed_configurations(tmp_path: Path, ray_address: str) -> None:
-    from orchestrator.run import Options, run
-
     tables = []
     for name, options in {"serial": {"serial": True}, "ray": {"address": ray_address, "workers": 2}}.items():
         run(toy_study(trials=0), Toy(), Options(results=tmp_path / name, **options))

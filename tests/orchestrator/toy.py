@@ -50,12 +50,20 @@ def loss_of(knobs: Mapping[str, Any], seed: int) -> float:
     return (knobs["x"] - 1) ** 2 + 0.1 * knobs["depth"] + 1e-3 * seed + (0.2 if knobs["kind"] == "square" else 0.0)
 
 
+def _eat_until_killed() -> None:
+    eaten = []
+    while len(eaten) < 200:
+        eaten.append(np.ones(4 * 10**6))  # 32 MB
+        time.sleep(0.03)
+
+
 class Toy:
     """valid_loss falls towards (x - 1)^2 + depth / 10; a seed shifts it a little.
 
     In search, luck shifts it too: one validation set. The folds of a rerank even that out.
 
-    The knob `trouble` makes a run diverge, raise, kill its worker at its first attempt, or hang.
+    The knob `trouble` makes a run diverge, raise, kill its worker at its first attempt, hang, or, in company, eat all
+    memory.
 
     Args:
         diary: a file in which every epoch that is trained leaves a line.
@@ -102,6 +110,8 @@ class Toy:
             raise OSError("the data cannot be read")
         if trouble == "too big" and len(pack.runs) > 1:
             np.ones((len(pack.runs), 10**14))  # no machine has so much
+        if trouble == "eats" and len(pack.runs) > 1:
+            _eat_until_killed()
         if trouble == "dies" and epoch == 3 and pack.attempt == 1:
             os._exit(1)
         return self._final(pack, run) + 1 / epoch

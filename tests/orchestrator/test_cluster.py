@@ -1,0 +1,67 @@
+"""Connecting to Ray: what is left of one of our own, and whether an actor has died or was cut off."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import RAY_WARNINGS
+
+from orchestrator.cluster import connect, is_lost
+
+pytestmark = [pytest.mark.ray, *map(pytest.mark.filterwarnings, RAY_WARNINGS)]
+
+
+def new_parent() -> Any:
+    """An actor with children that nobody ends."""
+    import ray
+
+    class Parent:
+        def bear(self) -> int:
+            shell = "setsid sleep 600 > /dev/null & echo $!"  # the shell ends: Ray does not find the child below it
+            return int(subprocess.run(["sh", "-c", shell], stdout=subprocess.PIPE, check=True).stdout)
+
+        def die(self) -> None:
+            ray.actor.exit_actor()
+
+    return ray.remote(Parent).remote()
+
+
+def test_nothing_is_left_of_a_ray_of_our_own() -> None:
+    with connect("local", workers=1):
+        import ray
+
+        actor = new_parent()
+        child = ray.get(actor.bear.remote())
+        assert Path(f"/proc/{child}").exists()
+    ends = time.monotonic() + 10
+    while _runs(child):
+        assert time.monotonic() < ends, "it is still there"
+        time.sleep(0.1)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
+
+
+def test_an_actor_that_has_died_by_itself_is_not_lost_and_one_that_lives_is() -> None:
+    """A lively one, of which Ray says that it cannot be reached, was cut off."""
+    with connect("local", workers=1):
+        import ray
+
+        actor = new_parent()
+        ray.get(actor.bear.remote())
+        actor_id = actor._actor_id.hex()
+        assert is_lost(actor_id)
+        with pytest.raises(ray.exceptions.RayActorError) as caught:
+            ray.get(actor.die.remote())
+        assert caught.value.actor_id == actor_id
+        assert not is_lost(actor_id)
+        assert not is_lost(None)
+        assert not is_lost("f" * 32)
