@@ -65,7 +65,7 @@ def _fused() -> Seconds:
     data = training.dataset(1)
     plain = training.PlainMFM(training.CONFIG, training.FEATURES)
     optimiser = torch.optim.Adam(plain.parameters(), lr=1e-3)
-    packs = {"fused": training.fused_pack(data, 10), "alone": training.fused_pack(data, 1)}
+    packs = {name: training.fused_pack(data, training.seeds(data, k)) for name, k in (("fused", 10), ("alone", 1))}
     calls: dict[str, Callable[[], object]] = {"plain": lambda: training.plain_epoch(plain, optimiser, data)}
     calls |= {name: (lambda p=pack: p._pass_over_training_items("joint")) for name, pack in packs.items()}
     return _least(calls, rounds=5)

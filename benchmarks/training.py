@@ -2,12 +2,16 @@
 
     python benchmarks/training.py [--members 1,10] [--batches 8]
     python benchmarks/training.py --device cuda --members 1,64,256    one GPU; needs nothing but PyTorch and NumPy
+    python benchmarks/training.py --mixed 60                          arms in one pack against each by itself
 
 One core (or one GPU), batch 32, 20 steps, the input widths of CMU-MOSI and the official sizes (MFM.md 1.8). Both
 versions first give the same loss for the same parameters. The floor is the time of the matrix products alone, forward
 and backward, at the rate that this core reaches on these shapes with the faster of two libraries (mfm.products). Ratios
 are of medians, taken in turn in one run; plain PyTorch has a process of its own, as a user's script has. On a GPU, a
 pack's largest memory stands beside, and how many members the memory would hold at that rate.
+
+`--mixed K`: K members, a third each of the full model, of that without prior, and of that without reconstructions in
+its loss, as one pack, in which what an arm lacks has the weight 0; against one pack an arm.
 """
 
 from __future__ import annotations
@@ -25,7 +29,7 @@ import torch
 from plain_mfm import PlainMFM
 
 from mfm.batch import Batch
-from mfm.config import Config, base
+from mfm.config import Config, Knob, base
 from mfm.data.dataset import Dataset, Modality, Task
 from mfm.model import MFM
 from mfm.pack import Member, Pack
@@ -114,13 +118,32 @@ def _wait_for(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def fused_pack(data: Dataset, num_members: int, device: torch.device = CPU) -> Pack:
-    """A pack of members that differ in their seeds."""
-    members = [Member(name=str(k), config=CONFIG, seed=k, fold=data.fold) for k in range(num_members)]
+def seeds(data: Dataset, num_members: int) -> list[Member]:
+    """Members that differ in their seeds."""
+    return [Member(name=str(k), config=CONFIG, seed=k, fold=data.fold) for k in range(num_members)]
+
+
+def fused_pack(data: Dataset, members: list[Member], device: torch.device = CPU) -> Pack:
+    """A pack in its first epoch."""
     task = Training(epochs=1, metric="valid_mae", mode="min", test=False)
     pack = Pack(data, members, task=task, device=device)
     pack.epoch = 1
     return pack
+
+
+LACKING: tuple[dict[str, Knob], ...] = ({}, {"prior": "none"}, {"generative_loss": False})
+
+
+def packs_of_arms(data: Dataset, num_members: int, device: torch.device) -> tuple[Pack, list[Pack]]:
+    """The arms that train together, in one pack, and each in a pack of its own."""
+    configs = [Config.from_knobs(CONFIG.knobs() | pins, list(FEATURES)) for pins in LACKING]
+    share = num_members // len(configs)
+    members = [
+        [Member(name=f"{i} {k}", config=config, seed=k, fold=data.fold) for k in range(share)]
+        for i, config in enumerate(configs)
+    ]
+    everybody = [member for own in members for member in own]
+    return fused_pack(data, everybody, device), [fused_pack(data, own, device) for own in members]
 
 
 def fused_epoch(pack: Pack, device: torch.device) -> None:
@@ -182,7 +205,8 @@ def check_equal_losses() -> float:
     samples = {name: Quiet().normal(f"prior_{name}", z)[0] for name, z in output.latents.items()}
     with torch.no_grad():
         theirs = plain.loss({m: value[0] for m, value in x.items()}, y[0], samples)
-    pack = fused_pack(dataset(1), 1)
+    data = dataset(1)
+    pack = fused_pack(data, seeds(data, 1))
     pack._model, noise = model, Quiet()
     ours = pack._objective(batch, batch, noise, "joint")
     return float((ours[0] - theirs).abs().detach())
@@ -229,6 +253,7 @@ def main() -> None:
     parser.add_argument("--members", default="1,10")
     parser.add_argument("--batches", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--mixed", type=int, default=0, metavar="K")
     parser.add_argument("--device", default="cpu")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -238,7 +263,9 @@ def main() -> None:
     print(f"largest difference of the losses: {check_equal_losses():.1e}")
     data = dataset(arguments.batches)
     sizes = [int(k) for k in arguments.members.split(",")]
-    packs = {k: fused_pack(data, k, device) for k in sizes}
+    if arguments.mixed:
+        return show_mixed(data, arguments.mixed, device, rounds=arguments.rounds)
+    packs = {k: fused_pack(data, seeds(data, k), device) for k in sizes}
     fused = {f"K={k}": (lambda p=p: fused_epoch(p, device)) for k, p in packs.items()}
     with plain_process(arguments.batches, device) as plain:
         seconds = median_seconds({"plain": plain, **fused}, rounds=arguments.rounds)
@@ -251,6 +278,21 @@ def main() -> None:
         print(f"{f'K={k}':8} {1e3 * mine:22.1f} {one / mine:9.2f} {1e3 * floor:8.1f} {floor / mine:20.0%}")
     if device.type == "cuda":
         show_memory(data, max(sizes), device)
+    return None
+
+
+def show_mixed(data: Dataset, num_members: int, device: torch.device, *, rounds: int) -> None:
+    """Prints what it takes to train several arms in one pack, and in one each."""
+    together, apart = packs_of_arms(data, num_members, device)
+    calls: dict[str, Callable[[], None]] = {"one pack": lambda: fused_epoch(together, device)}
+    calls |= {f"arm {i}": (lambda p=pack: fused_epoch(p, device)) for i, pack in enumerate(apart)}
+    seconds = median_seconds(calls, rounds=rounds)
+    one = seconds.pop("one pack")
+    print(
+        f"{num_members} members of {len(apart)} arms: {one:.3f} s an epoch in one pack, {sum(seconds.values()):.3f} s",
+        end="",
+    )
+    print(f" in one pack an arm: {sum(seconds.values()) / one:.2f} times")
 
 
 def show_memory(data: Dataset, num_members: int, device: torch.device) -> None:
@@ -258,7 +300,7 @@ def show_memory(data: Dataset, num_members: int, device: torch.device) -> None:
     torch.cuda.empty_cache()
     before = torch.cuda.memory_allocated(device)
     torch.cuda.reset_peak_memory_stats(device)
-    fused_epoch(fused_pack(data, num_members, device), device)
+    fused_epoch(fused_pack(data, seeds(data, num_members), device), device)
     needed = (torch.cuda.max_memory_allocated(device) - before) / num_members
     total = torch.cuda.get_device_properties(device).total_memory
     print(f"{needed / 2**20:.1f} MiB a member at K={num_members}; {total / needed:.0f} members would fill the GPU")

@@ -1,13 +1,14 @@
-"""When a knob of MFM has a meaning, and in which knobs the members of a pack may differ.
+"""When a knob of MFM has a meaning, and which configurations can train in one pack.
 
 This module imports neither torch nor optuna.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
-from mfm.config import CHOICES, Knob
+from mfm.config import CHOICES, Config, Knob
 
 # knob -> ((parent, values), ...): the knob has a meaning while every parent has one and takes one of the values.
 Conditions = dict[str, tuple[tuple[str, tuple[Knob, ...]], ...]]
@@ -75,3 +76,33 @@ def fusable(modalities: Iterable[str]) -> frozenset[str]:
     dropouts = {"dropout_y", "dropout_shared", "dropout_label"} | {n for n in _ENCODER_KNOBS if n.endswith("_dropout")}
     own = {f"{what}_{m}" for m in modalities for what in ("dropout", "weight")}
     return frozenset(scalars | dropouts | own)
+
+
+def structure(knobs: Mapping[str, Knob]) -> dict[str, Knob]:
+    """What configurations must share, `fusable` knobs aside, to train in one pack.
+
+    One that lacks a term of the objective can join those that have it, with a weight of 0 (`term_weights`): without
+    reconstructions in the loss, where there is one stage; without a prior, those with the default kernel.
+    """
+    config = Config.from_knobs(knobs, [name.removeprefix("use_") for name in knobs if name.startswith("use_")])
+    prior = Config.prior if config.prior == "none" else config.prior
+    return together([config, replace(config, prior=prior, generative_loss=True)]).knobs()
+
+
+def together(configs: Sequence[Config]) -> Config:
+    """What configurations of one structure compute together: every term of the objective that one of them has."""
+    return replace(
+        configs[0],
+        prior=next((c.prior for c in configs if c.prior != "none"), "none"),
+        generative_loss=any(c.generative_loss for c in configs),
+        schedule="two_stage" if configs[0].is_two_stage else "joint",
+    )
+
+
+def term_weights(config: Config) -> dict[str, float]:
+    """Of every term of the objective; 0 of one that the configuration lacks."""
+    return {
+        "weight_label": config.weight_label,
+        "weight_prior": config.weight_prior if config.prior != "none" else 0.0,
+        **{f"weight_{m}": own.weight if config.generative_loss else 0.0 for m, own in config.modalities.items()},
+    }

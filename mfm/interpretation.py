@@ -31,7 +31,6 @@ import torch
 from torch import Tensor
 
 from mfm.batch import Batch
-from mfm.config import Config
 from mfm.feed import Feed, Rows
 from mfm.model import MFM, SHARED
 from mfm.streams import Quiet, derive
@@ -53,7 +52,9 @@ class Dependence:
     p: float
 
 
-def evaluations(model: MFM, config: Config, feed: Feed, rows: Sequence[np.ndarray]) -> list[dict[str, np.ndarray]]:
+def evaluations(
+    model: MFM, feed: Feed, rows: Sequence[np.ndarray], *, generates: Sequence[bool]
+) -> list[dict[str, np.ndarray]]:
     """By member, columns condition, modality, level, metric and value.
 
     No rows for a model without F_y or decoders, or whose decoders learn nothing, and of fewer than four items.
@@ -63,15 +64,16 @@ def evaluations(model: MFM, config: Config, feed: Feed, rows: Sequence[np.ndarra
 
     Args:
         rows: test items of every member.
+        generates: whether a member's decoders have learned.
     """
     found: list[list[tuple[str, str, float, str, float]]] = [[] for _ in rows]
-    has_learned = config.generative_loss and min(map(len, rows)) >= LEAST_ITEMS
-    generated = _generate(model, feed.batch(Rows.of([_some(own) for own in rows]))) if has_learned else None
+    are_enough = any(generates) and min(map(len, rows)) >= LEAST_ITEMS
+    generated = _generate(model, feed.batch(Rows.of([_some(own) for own in rows]))) if are_enough else None
     if generated is not None:
         factors, x_hat, batch = generated
         norms = gradient_norms(model, factors, batch)
-        for k, own in enumerate(rows):
-            num = min(len(own), MOST_ITEMS)
+        for k in (k for k, own in enumerate(generates) if own):
+            num = min(len(rows[k]), MOST_ITEMS)
             found[k] += _dependences(k, num, factors, x_hat)
             found[k] += [
                 (CONDITION, name, float(t + 1 if len(norm_KT[k]) > 1 else 0), "gradient", float(value))

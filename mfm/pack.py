@@ -17,6 +17,7 @@ from mfm import evaluate, interpretation, probe, probes, robustness
 from mfm.allocator import keep_freed_memory
 from mfm.batch import Batch
 from mfm.capacity import matched
+from mfm.conditions import term_weights, together
 from mfm.config import Config
 from mfm.data.dataset import FOLDS, Dataset
 from mfm.feed import Feed, Rows
@@ -80,7 +81,7 @@ class Pack:
         self.epoch = 0
         self._dataset, self._task, self._device = dataset, task, device
         self._metric_names = list(epoch_modes(dataset.task, dataset.modality_names))
-        config = members[0].config
+        config = together([m.config for m in members])
         self._shape = shape = Shape.of(dataset, config.used)
         self._config = matched(config, shape)
         self._folds = {fold: [np.flatnonzero(m.fold == fold) for m in members] for fold in FOLDS}
@@ -225,7 +226,8 @@ class Pack:
 
     def _evaluations(self) -> list[dict[str, np.ndarray]]:
         """Of the members as they are now, on the test items."""
-        looked = interpretation.evaluations(self._model, self._config, self._feed, self._folds["test"])
+        generates = [m.config.generative_loss for m in self.members]
+        looked = interpretation.evaluations(self._model, self._feed, self._folds["test"], generates=generates)
         if not self._task.robustness:
             return looked
         both = zip(looked, robustness.evaluations(self._trained()), strict=True)
@@ -278,5 +280,5 @@ def only(state: State, survivors: Collection[str]) -> State:
 
 def _hyper(configs: Sequence[Config], device: torch.device) -> dict[str, Tensor]:
     """Every number that may differ between the members of a pack: (K,) by knob."""
-    rows = [{name: value for name, value in c.knobs().items() if isinstance(value, float)} for c in configs]
+    rows = [{name: v for name, v in c.knobs().items() if isinstance(v, float)} | term_weights(c) for c in configs]
     return {name: torch.tensor([row[name] for row in rows], device=device) for name in rows[0]}

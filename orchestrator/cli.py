@@ -44,6 +44,7 @@ class Arguments:
     rerank: int | None
     epochs: int | None
     frozen: bool | None
+    pack_size: int | None
     arms: tuple[str, ...]
     seed: int
     hours: float | None
@@ -66,6 +67,7 @@ class Arguments:
             "rerank": self.rerank,
             "epochs": self.epochs,
             "frozen": self.frozen,
+            "pack_size": self.pack_size,
             "seed": self.seed,
             "selected": self.arms or None,
         }
@@ -185,6 +187,12 @@ def _parser(description: str, presets: Mapping[str, str]) -> argparse.ArgumentPa
         "--frozen",
         action=argparse.BooleanOptionalAction,
         help="confirm every arm a second time with the knobs tuned for the reference, to tell what is tuning",
+    )
+    parser.add_argument(
+        "--pack-size",
+        type=at_least(1),
+        metavar="N",
+        help="most runs that train together; on GPUs many, for a large pack takes hardly longer than a small one",
     )
     parser.add_argument("--arms", type=_names, default=(), metavar="A,B", help="arms to run (the reference is added)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the study (default: 0)")

@@ -18,7 +18,14 @@ from orchestrator.search import Search, Suggestion
 from orchestrator.study import Fingerprint, Knob, Pack, Run, Study, digest
 
 # How often an attempt that ended so is tried again; kinds that are absent are not.
-RETRIES: Mapping[str, float] = {"crash": 2, "hang": 1, "data": 1, "preempted": math.inf, "drained": math.inf}
+RETRIES: Mapping[str, float] = {
+    "crash": 2,
+    "hang": 1,
+    "data": 1,
+    "oom": 1,  # of a single run, which may have been its neighbours' victim
+    "preempted": math.inf,
+    "drained": math.inf,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,8 +79,9 @@ class Plan:
         self._record = record
         self._num_cores = 0
         self._searches: dict[Key, Search] = {}
-        self._to_confirm: dict[Key, list[Run]] = {}  # of settled searches: the confirm runs that are not asked yet
-        self._to_freeze: dict[Key, list[Run]] = {}  # the same of frozen runs, of arms whose seeds are decided
+        self._to_confirm: dict[Key, list[AskedRun]] = {}  # of settled searches: the confirm runs that are not asked yet
+        self._to_freeze: dict[Key, list[AskedRun]] = {}  # the same of frozen runs, of arms whose seeds are decided
+        self._structures: dict[str, str] = {}  # by configuration
         self._ranked: dict[Key, list[Suggestion]] = {}  # the candidates of the searches that are over
 
     # What to run
@@ -140,7 +148,7 @@ class Plan:
             key = min(searching, key=lambda k: len(self.history.suggestions(k)))
             if pack_id := self._compose_search(key):
                 return pack_id
-        return next((pack_id for key in self._keys() if (pack_id := self._compose_frozen(key))), None)
+        return self._compose_of([self._frozen(key) for key in self._keys()], most=self._most_of_a_pack)
 
     def _keys(self) -> list[Key]:
         longest_first = sorted(self.study.running, key=lambda arm: -self.study.full_cost(arm.name))
@@ -192,17 +200,16 @@ class Plan:
         return self.history.folds(key, self._config_id(key, candidate.suggested))
 
     def _compose_rerank(self, key: Key) -> str | None:
-        """The folds of one candidate, as a pack."""
+        """The folds of a candidate."""
         if key in self._to_confirm or not self._is_searched(key) or not self._is_ranked_again(key):
             return None
-        ranked = self._candidates(key)
-        return next((pack_id for one in ranked if (pack_id := self._compose_folds(key, one.suggested))), None)
+        return self._compose_of([self._folds_to_run(key, one.suggested) for one in self._candidates(key)])
 
-    def _compose_folds(self, key: Key, suggested: Mapping[str, Knob]) -> str | None:
+    def _folds_to_run(self, key: Key, suggested: Mapping[str, Knob]) -> list[AskedRun]:
         known = self.history.folds(key, self._config_id(key, suggested))
         missing = [split for split in rerank.splits_of(self.study, key[1]) if split not in known]
-        runs = [self._maker.fold_run(key, suggested, split=split) for split in missing[: self.study.pack_size]]
-        return self._ask_pack([asked(run, suggested=suggested) for run in runs]) if runs else None
+        runs = [self._maker.fold_run(key, suggested, split=split) for split in missing]
+        return [asked(run, suggested=suggested) for run in runs]
 
     # Path
 
@@ -214,9 +221,9 @@ class Plan:
         while True:
             off = path.removed(self.study, self.history)
             arms = path.candidates(self.study, off)
-            for arm in (self.study.reference, *arms.values()):
-                if pack_id := self._compose_folds(path.key_of(arm), choice.suggested):
-                    return pack_id
+            compared = [path.key_of(arm) for arm in (self.study.reference, *arms.values())]
+            if pack_id := self._compose_of([self._folds_to_run(key, choice.suggested) for key in compared]):
+                return pack_id
             if not arms or not path.is_over(self.study, self.history, choice, off):
                 return None
             folds = {name: path.folds_of(self.study, self.history, choice, arm) for name, arm in arms.items()}
@@ -272,29 +279,29 @@ class Plan:
         return None if best is None else best.suggested
 
     def _compose_confirm(self, key: Key) -> str | None:
+        if not (own := self._confirms(key)):
+            return None
+        others = [self._confirms(other) for other in self._keys() if other != key]
+        return self._compose_of([own, *others], most=self._most_of_a_pack)
+
+    def _confirms(self, key: Key) -> list[AskedRun]:
+        """The confirm runs of a search that are not asked yet; none, while it searches."""
         if key not in self._to_confirm:
             choice = self.settle(key)
             if choice is None:
-                return None
+                return []
             self._to_confirm[key] = self._missing_confirms(key, choice)
-        return self._next_of(self._to_confirm, key, self.history.chosen[key])
+        return self._to_confirm[key]
 
-    def _next_of(self, waiting: dict[Key, list[Run]], key: Key, choice: Chosen) -> str | None:
-        """A pack of runs that wait to be asked, all with the same knobs."""
-        size = self._pack_size(key[0], num_waiting=len(waiting[key])) if waiting[key] else 0
-        runs, waiting[key] = waiting[key][:size], waiting[key][size:]
-        return self._ask_pack([asked(run, suggested=choice.suggested or {}) for run in runs]) if runs else None
-
-    def _pack_size(self, arm: str, *, num_waiting: int) -> int:
-        """How many runs of an arm, of those that wait, the next pack holds at most."""
+    def _most_of_a_pack(self, arm: str) -> int:
+        """How many runs of an arm the next pack holds at most."""
         if not self._num_cores:
             return self.study.pack_size
         left = sum(self.study.full_cost(key[0]) * self._num_unasked(key) for key in self._keys())
         cost = self.study.cost_of(arm)
         fewest = math.ceil(cost.pack / (LARGEST_LOSS * self.study.full_cost(arm) - cost.run))
         runs = round((LARGEST_SHARE * left / self._num_cores - cost.pack) / cost.run)
-        size = min(self.study.pack_size, max(1, fewest, runs))
-        return math.ceil(num_waiting / math.ceil(num_waiting / size))  # no pack of the few that would be left over
+        return min(self.study.pack_size, max(1, fewest, runs))
 
     def _num_unasked(self, key: Key) -> int:
         """Runs of a search that are still to be asked, as far as is known: folds are few, and not among them."""
@@ -309,23 +316,23 @@ class Plan:
                 number += len(self.study.confirm_seeds(key[1], self.history.look_of(key[0])))
         return number
 
-    def _missing_confirms(self, key: Key, choice: Chosen) -> list[Run]:
+    def _missing_confirms(self, key: Key, choice: Chosen) -> list[AskedRun]:
         if choice.suggested is None:
             return []
         indices = self.study.confirm_seeds(key[1], self.history.look_of(key[0]))
         runs = [self._maker.confirm_run(key, choice.suggested, index=index) for index in indices]
-        return [run for run in runs if run.run_id not in self.history.runs]
+        return [asked(run, suggested=choice.suggested) for run in runs if run.run_id not in self.history.runs]
 
-    def _compose_frozen(self, key: Key) -> str | None:
+    def _frozen(self, key: Key) -> list[AskedRun]:
         """An arm once more, on the seeds that it is confirmed with, and with the knobs that the reference chose."""
         if key not in self._to_freeze:
             if not self.study.frozen or key[0] == self.study.reference or not self.history.is_decided(key[0]):
-                return None
+                return []
             choice = self.settle((self.study.reference, key[1]))
             if choice is None or self.settle(key) is None:
-                return None
+                return []
             self._to_freeze[key] = self._missing_confirms(key, choice)
-        return self._next_of(self._to_freeze, key, self.history.chosen[self.study.reference, key[1]])
+        return self._to_freeze[key]
 
     def _look(self) -> bool:
         """Where everything up to a look is over: decides which arms go on. Returns whether any does."""
@@ -352,6 +359,36 @@ class Plan:
         return values
 
     # Packs
+
+    def _compose_of(self, waiting: Sequence[list[AskedRun]], *, most: Callable[[str], int] | None = None) -> str | None:
+        """A pack of the first runs that wait to be asked; on GPUs, of others of the same structure, too.
+
+        On cores one configuration's runs fill a pack, and an arm without a term of the loss is cheaper by itself.
+
+        Args:
+            waiting: each of one configuration; those that are asked are taken out.
+            most: runs in a pack that begins with an arm; as many as a pack may hold, where it is not given.
+        """
+        there = [runs for runs in waiting if runs]
+        if not there:
+            return None
+        own = self._structure(there[0][0])
+        fitting = there[:1] if self._num_cores else [runs for runs in there if self._structure(runs[0]) == own]
+        size = most(there[0][0].arm) if most else self.study.pack_size
+        num_waiting = sum(map(len, fitting))
+        size = math.ceil(num_waiting / math.ceil(num_waiting / size))  # no pack of the few that would be left over
+        pack = list[AskedRun]()
+        for runs in fitting:
+            num = size - len(pack)
+            pack += runs[:num]
+            del runs[:num]
+        return self._ask_pack(pack)
+
+    def _structure(self, run: AskedRun) -> str:
+        if run.config_id not in self._structures:
+            knobs = self.study.configuration(run.arm, run.suggested)
+            self._structures[run.config_id] = self.study.structure_id(knobs)
+        return self._structures[run.config_id]
 
     def _ask_pack(self, runs: Sequence[AskedRun]) -> str | None:
         pack_id = f"p{self.history.next_pack:06d}"
@@ -390,11 +427,21 @@ class Plan:
             return []
         self._emit(Ended(pack_id=pack_id, attempt=attempt, kind=kind, error=error))
         open_runs = self.history.open_runs(pack_id)
+        by_arm = self._by_arm(open_runs)
         if kind == "oom" and len(open_runs) > 1:
-            self._divide(open_runs)
+            middle = len(open_runs) // 2
+            self._divide([open_runs[:middle], open_runs[middle:]])
         elif self.history.packs[pack_id].failures[kind] > RETRIES.get(kind, 0):
-            return [self.history.runs[i].run for i in open_runs]
+            if len(by_arm) == 1:
+                return [self.history.runs[i].run for i in open_runs]
+            self._divide(by_arm)  # one arm's failure is not another's
         return []
+
+    def _by_arm(self, run_ids: Sequence[str]) -> list[list[str]]:
+        result: dict[str, list[str]] = {}
+        for run_id in run_ids:
+            result.setdefault(self.history.runs[run_id].run.arm, []).append(run_id)
+        return list(result.values())
 
     def _is_stale(self, pack_id: str, attempt: int) -> bool:
         record = self.history.packs[pack_id]
@@ -428,10 +475,9 @@ class Plan:
         values = [value, suggestion.value] if suggestion.reports else [value]
         return (min if self.study.modes[self.study.search_metric] == "min" else max)(values)
 
-    def _divide(self, open_runs: Sequence[str]) -> None:
-        middle = len(open_runs) // 2
-        for half in (open_runs[:middle], open_runs[middle:]):
-            records = [self.history.runs[i] for i in half]
+    def _divide(self, parts: Sequence[Sequence[str]]) -> None:
+        for part in parts:
+            records = [self.history.runs[i] for i in part]
             self._ask_pack([asked(r.run, suggested=r.suggested, number=r.number) for r in records])
 
     def _finish(self, key: Key, suggestion: Suggestion) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable
 
 from rich.console import Console
@@ -53,9 +54,9 @@ class Progress:
 
     def began(self, pack: Pack) -> None:
         """A pack was handed to a worker."""
-        tally = self._tallies[pack.runs[0].arm]
-        tally.running += len(pack.runs)
-        tally.planned = planned_for(self._study, self._history, pack.runs[0].arm)
+        for arm, num in Counter(run.arm for run in pack).items():
+            self._tallies[arm].running += num
+            self._tallies[arm].planned = planned_for(self._study, self._history, arm)
         self._tell("")
 
     def reported(self, pack: Pack, epoch: int) -> None:
@@ -72,9 +73,10 @@ class Progress:
 
     def ended(self, pack: Pack, kind: str) -> None:
         """An attempt at a pack is over."""
-        arm = pack.runs[0].arm
-        self._tallies[arm].running -= len(pack.runs)
-        self._tell(self._line(pack, kind))
+        for run in pack:
+            self._tallies[run.arm].running -= 1
+        for run in {run.arm: run for run in pack}.values():
+            self._tell(self._line(run, kind))
 
     def say(self, text: str) -> None:
         """A line that stays."""
@@ -82,8 +84,8 @@ class Progress:
 
     # How it looks
 
-    def _line(self, pack: Pack, kind: str) -> str:
-        arm, part = pack.runs[0].arm, self._part_of(pack.runs[0])
+    def _line(self, run: Run, kind: str) -> str:
+        arm, part = run.arm, self._part_of(run)
         tally = self._tallies[arm]
         best = "" if tally.best is None else f", best {self._study.search_metric} {tally.best:.4g}"
         what = "" if kind == "done" else f" ({kind})"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
@@ -73,6 +73,9 @@ class Study:
     conditions: Conditions = field(default_factory=dict)
     # Knobs in which runs of one pack may differ: they change no tensor's shape.
     fusable: frozenset[str] = frozenset()
+    # What configurations must share, fusable knobs aside, for their runs to train in one pack: where a term of the
+    # loss with the weight 0 does for one that is absent, arms can. Absent: every knob.
+    structure: Callable[[Knobs], Knobs] = dict
     modes: Mapping[str, Mode]  # every metric, valid_* and test_*, with the side that is better
     epoch_metrics: tuple[str, ...]  # those reported at every epoch
     search_metric: str  # what the search looks at
@@ -294,6 +297,10 @@ class Study:
     def config_id(self, arm: str, suggested: Knobs) -> str:
         """Of that configuration: equal where all knobs that have a meaning are."""
         return config_id(self, self.configuration(arm, suggested))
+
+    def structure_id(self, knobs: Knobs) -> str:
+        """Of a configuration: runs can train in one pack where it is equal."""
+        return digest({knob: value for knob, value in self.structure(knobs).items() if knob not in self.fusable})
 
 
 @dataclass(frozen=True, kw_only=True)

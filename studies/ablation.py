@@ -60,6 +60,7 @@ class Question:
             space=self.space,
             conditions=conditions.conditions(modalities),
             fusable=conditions.fusable(modalities),
+            structure=conditions.structure,
             modes=metrics.outcome_modes(task, modalities, styled=bool(self.dataset.style)),  # type: ignore[arg-type]
             epoch_metrics=tuple(metrics.epoch_modes(task, modalities)),
             search_metric=self.search_metric,

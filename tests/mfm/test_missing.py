@@ -49,11 +49,18 @@ def feed_of(dataset: Dataset) -> Feed:
     return Feed(dataset, NAMES, rows, mask_padding=True, device=torch.device("cpu"))
 
 
-def runs(dataset: Dataset, seeds: list[int], *, epochs: int = 2, **pins: Any) -> dict[str, Outcome]:
+def member(dataset: Dataset, seed: int, *, name: str = "", **pins: Any) -> Member:
     names = dataset.modality_names
-    small = {name: value for name, value in SMALL.items() if name in base(names)}
+    small = {knob: value for knob, value in SMALL.items() if knob in base(names)}
     config = Config.from_knobs(base(names, **small) | pins, names)
-    members = [Member(name=f"seed{s}", config=config, seed=s, fold=dataset.fold) for s in seeds]
+    return Member(name=name or f"seed{seed}", config=config, seed=seed, fold=dataset.fold)
+
+
+def runs(dataset: Dataset, seeds: list[int], *, epochs: int = 2, **pins: Any) -> dict[str, Outcome]:
+    return trained(dataset, [member(dataset, seed, **pins) for seed in seeds], epochs=epochs)
+
+
+def trained(dataset: Dataset, members: list[Member], *, epochs: int = 2) -> dict[str, Outcome]:
     task = Task(epochs=epochs, metric="valid_mae", mode="min", test=True, robustness=True)
     training = train(dataset, members, task=task, device=torch.device("cpu"))
     while True:
@@ -290,6 +297,16 @@ def test_evaluations_are_those_of_the_run_and_do_not_depend_on_companions(datase
         f"missing/{m}": 6 for m in ("masked", "mean", "zero", "surrogate", "codes", "discriminative", "generative")
     }
     assert not one[(one["condition"] == "missing/generative") & (one["metric"] == "test_mae")].size
+
+
+def test_a_member_that_generates_nothing_is_evaluated_as_alone(dataset: Dataset) -> None:
+    """Its surrogates learn from codes and labels alone, beside those of one whose reconstructions count, too."""
+    members = [member(dataset, 5, name="full"), member(dataset, 5, name="less", generative_loss=False, prior="none")]
+    both, alone = trained(dataset, members), trained(dataset, members[1:])
+    one, other = table(both["less"]), table(alone["less"])
+    assert one.drop(columns="value").equals(other.drop(columns="value"))
+    np.testing.assert_allclose(one["value"], other["value"], rtol=2e-3, atol=2e-3)
+    assert set(table(both["full"])["condition"]) - set(one["condition"]) == {"interpretation"}
 
 
 def test_on_planted_data_the_surrogate_does_better_than_a_fill_and_dropout_in_training_helps() -> None:

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from mfm import evaluate, probe
-from mfm.conditions import conditions
+from mfm.conditions import conditions, fusable, structure
 from mfm.config import Config, base
 from mfm.data.dataset import Dataset
 from mfm.data.planted import Plan, planted
@@ -261,3 +261,35 @@ def test_stages_share_the_epochs() -> None:
 def test_a_weight_of_a_reconstruction_is_its_modality_s_own(dataset: Dataset) -> None:
     plain, heavy = (curves(dataset, epochs=8, weight_visual=w)[0][-1] for w in (0.0, 10.0))
     assert heavy["valid_reconstruction_visual"] < 0.95 * plain["valid_reconstruction_visual"]
+
+
+# Which configurations can train in one pack
+
+SAME: dict[str, tuple[dict[str, Any], dict[str, Any], bool]] = {
+    "a lighter prior": ({}, {"weight_prior": 0.1, "lr": 0.1}, True),
+    "no prior": ({}, {"prior": "none"}, True),
+    "no reconstructions in the loss": ({}, {"generative_loss": False}, True),
+    "neither": ({}, {"generative_loss": False, "prior": "none"}, True),
+    "neither, with two stages that are then one": (
+        {}, {"generative_loss": False, "prior": "none", "schedule": "two_stage"}, True,
+    ),
+    "another kernel": ({}, {"prior": "mmd_imq"}, False),
+    "another kernel and none": ({"prior": "mmd_imq"}, {"prior": "none"}, False),
+    "a divergence": ({"prior": "none"}, {"prior": "kl"}, False),
+    "two stages": ({}, {"schedule": "two_stage"}, False),
+    "two stages, and one of them": ({"schedule": "two_stage"}, {"generative_loss": False}, False),
+    "no decoders": ({}, {"decoders": "none"}, False),
+    "a wider code": ({}, {"z_language": 5}, False),
+    "the purely generative end": ({}, {"label_loss": False}, False),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", SAME)
+def test_configurations_train_together_where_only_weights_differ(case: str) -> None:
+    one, other, expected = SAME[case]
+    free = fusable(NAMES)
+    found = [
+        {knob: value for knob, value in structure(config_of(**pins).knobs()).items() if knob not in free}
+        for pins in (one, other)
+    ]
+    assert (found[0] == found[1]) is expected

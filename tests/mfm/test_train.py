@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -127,6 +128,34 @@ def test_members_may_differ_in_every_fusable_knob(dataset: Dataset) -> None:
     together = run(dataset, members)[1]
     for m in members:
         same(together[m.name], run(dataset, [m])[1][m.name], rtol=2e-4)
+
+
+LACKING = {"nothing": {}, "prior": {"prior": "none"}, "reconstructions": {"generative_loss": False}}
+HEAVY = {"lr": 1e-2, "weight_prior": 5.0} | {f"weight_{m}": 2.0 for m in NAMES}
+LACKING["both"] = LACKING["prior"] | LACKING["reconstructions"]
+
+
+@pytest.mark.parametrize("shared", [{}, {"latent": "reparameterised", "clip": 0.5}, {"generative_factors": "shared"}])
+def test_members_may_lack_terms_of_the_objective(dataset: Dataset, shared: dict[str, Any]) -> None:
+    """A pack of several arms: what a member lacks has the weight 0, and it equals the member alone, which lacks it."""
+    members = [
+        Member(name=name, config=config_of(**HEAVY, **shared, **pins), seed=7, fold=dataset.fold)
+        for name, pins in LACKING.items()
+    ]
+    done, together, _ = run(dataset, members)
+    for m in members:
+        epochs, alone, _ = run(dataset, [m])
+        same(together[m.name], alone[m.name], rtol=2e-4)
+        np.testing.assert_allclose(
+            [e.metrics[m.name]["train_loss"] for e in done],
+            [e.metrics[m.name]["train_loss"] for e in epochs],
+            rtol=2e-4,
+        )
+        looked = [outcome.evaluations for outcome in (together[m.name], alone[m.name])]
+        assert [len(own["value"]) for own in looked if own] == [len(looked[1]["value"])] * 2
+    learned = [np.concatenate([w.ravel() for w in (outcome.weights or {}).values()]) for outcome in together.values()]
+    apart = min(np.abs(one - other).max() for one, other in combinations(learned, 2))
+    assert apart > 0.01, "every term changes what is learned"
 
 
 @pytest.mark.parametrize("arm", ["full", "generative end"])

@@ -15,7 +15,7 @@ from orchestrator import events
 from orchestrator.design import factorial
 from orchestrator.events import Asked, Chosen, Event, Looked, Reported, Told
 from orchestrator.plan import Done, GoOn, Plan, Wait
-from orchestrator.study import Arm, Cost, Fingerprint, Pack, Study
+from orchestrator.study import Arm, Cost, Fingerprint, Knobs, Pack, Study
 from orchestrator.tally import tallies
 
 FINGERPRINT = Fingerprint(data_sha256="data", code_sha256="code")
@@ -163,9 +163,9 @@ def test_packs_that_cost_much_by_themselves_stay_large() -> None:
     assert sum(n for _, n in found) == 40
 
 
-def test_elsewhere_packs_are_as_large_as_they_may_be() -> None:
+def test_elsewhere_packs_are_as_few_as_they_may_be_and_alike() -> None:
     world = World(toy_study(trials=0, seeds=20, pack_size=8, costs={"square": Cost(run=3.0)})).run()
-    assert sizes(world, "confirm") == [(arm, n) for arm in ("square", "full") for n in (8, 8, 4)]
+    assert sizes(world, "confirm") == [(arm, n) for arm in ("square", "full") for n in (7, 7, 6)]
 
 
 @pytest.mark.parametrize("kind", ["plain", "frozen", "looks"])
@@ -313,8 +313,78 @@ def test_a_pack_that_is_too_big_is_divided_until_one_run_is_left() -> None:
         sizes.append(len(pack.runs))
         for run in plan.end(pack.pack_id, attempt=pack.attempt, kind="oom"):
             plan.tell(run.run_id, "failed")
-    assert sorted(sizes) == [1, 1, 1, 1, 2, 2, 4]
+    assert sorted(sizes) == [1] * 8 + [2, 2, 4], (
+        "single runs are tried twice: their neighbours' memory may be free then"
+    )
     assert {r.status for r in plan.history.runs.values()} == {"failed"}
+
+
+# Arms in one pack
+
+ALIKE = (Arm(name="full"), Arm(name="square", pins={"kind": "square"}), Arm(name="deep", pins={"depth": 3}))
+
+
+def without_kind(knobs: Knobs) -> Knobs:
+    """Configurations that differ in `kind` alone train together."""
+    return {**knobs, "kind": "any"}
+
+
+def arms_by_pack(recorded: list[Event], phase: str) -> list[Counter[str]]:
+    packs = [event.runs for event in recorded if isinstance(event, Asked)]
+    return [Counter(run.arm for run in runs) for runs in packs if runs[0].phase == phase]
+
+
+def test_arms_of_one_structure_train_in_one_pack() -> None:
+    world = World(toy_study(trials=0, arms=ALIKE, pack_size=16, structure=without_kind)).run()
+    assert arms_by_pack(world.events, "confirm") == [Counter(full=4, square=4), Counter(deep=4)]
+    assert statuses(world.plan) == {(arm.name, "confirm"): 4 for arm in ALIKE}
+
+
+def test_packs_of_several_arms_are_as_large_as_one_another() -> None:
+    world = World(toy_study(trials=0, arms=ALIKE[:2], seeds=6, pack_size=10, structure=without_kind)).run()
+    assert arms_by_pack(world.events, "confirm") == [Counter(full=6), Counter(square=6)]
+    world = World(toy_study(trials=0, arms=ALIKE[:2], seeds=6, pack_size=5, structure=without_kind)).run()
+    assert arms_by_pack(world.events, "confirm") == [Counter(full=4), Counter(full=2, square=2), Counter(square=4)]
+
+
+def test_on_cores_arms_train_by_themselves() -> None:
+    world = World(toy_study(trials=0, arms=ALIKE, pack_size=16, structure=without_kind), num_cores=1).run()
+    assert all(len(arms) == 1 for arms in arms_by_pack(world.events, "confirm"))
+
+
+def test_what_arms_have_chosen_decides_whether_they_train_together() -> None:
+    """Frozen runs have the reference's knobs, all arms' but for their pins; what was searched is mostly apart."""
+    study = toy_study(arms=(*ALIKE[:2], Arm(name="other", pins={"kind": "square", "edge": 0.1})), frozen=True,
+                      structure=without_kind, pack_size=16)  # fmt: skip
+    world = World(study).run()
+    assert arms_by_pack(world.events, "confirm")[-1] == Counter(square=4, other=4)
+    for record in world.plan.history.runs.values():
+        assert record.run.knobs == study.configuration(record.run.arm, record.suggested)
+
+
+def test_the_folds_of_alike_candidates_train_in_one_pack() -> None:
+    space = {"x": FloatDistribution(-2, 2)}
+    world = World(toy_study(space=space, arms=ALIKE[:1], rerank=3, pack_size=16)).run()
+    assert arms_by_pack(world.events, "rerank") == [Counter(full=15)]
+    world = World(toy_study(space=space, arms=ALIKE[:1], rerank=3, pack_size=16), num_cores=1).run()
+    assert arms_by_pack(world.events, "rerank") == [Counter(full=5)] * 3
+
+
+@pytest.mark.parametrize("kind", ["bug", "crash"])
+def test_a_failure_in_a_pack_of_several_arms_is_found_out_arm_by_arm(kind: str) -> None:
+    plan = Plan(toy_study(trials=0, arms=ALIKE[:2], pack_size=16, structure=without_kind), FINGERPRINT)
+    while isinstance(pack := plan.ask(), Pack):
+        if {run.arm for run in pack} == {"square"}:
+            for run in pack:
+                plan.tell(run.run_id, "completed")
+            assert plan.end(pack.pack_id, attempt=pack.attempt, kind="done") == []
+        else:
+            for run in plan.end(pack.pack_id, attempt=pack.attempt, kind=kind):
+                plan.tell(run.run_id, "failed")
+    assert Counter((r.run.arm, r.status) for r in plan.history.runs.values()) == {
+        ("full", "failed"): 4,
+        ("square", "completed"): 4,
+    }
 
 
 def test_a_search_that_repeats_itself_is_told_from_what_is_known() -> None:

@@ -76,3 +76,34 @@ def test_damaged_and_missing_weights_are_named_and_made_anew(results: Path) -> N
     anew, old = safetensors.numpy.load_file(first), safetensors.numpy.load(good)
     assert all(abs(anew[name] - old[name]).max() < 1e-4 for name in old), "alone, where it had companions"
     assert "4 of 4 weights are whole" in ask("verify", str(results), "--runs", "1").stdout
+
+
+def test_arms_that_train_in_one_pack_do_so_again_to_the_same_bits(tmp_path: Path) -> None:
+    results, arms = tmp_path / "results", ["no_prior", "no_generative_loss", "no_generative_factors"]
+    budget = (
+        "--trials",
+        "0",
+        "--seeds",
+        "2",
+        "--epochs",
+        "2",
+        "--pack-size",
+        "6",
+        "--serial",
+        "--arms",
+        ",".join(arms),
+    )
+    script = str(ROOT / "studies" / "mosi_ablation.py")
+    done = subprocess.run([sys.executable, script, "--results", str(results), *budget], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    for arm in ("full", *arms):
+        assert f"{arm}: confirm 2 of 2 runs over" in done.stdout
+    rows = pd.read_parquet(results / "runs")
+    assert sorted(rows.groupby("pack_id").arm.unique().map(sorted)) == [
+        ["full", "no_generative_loss", "no_prior"],
+        ["no_generative_factors"],
+    ]
+    assert rows.groupby("arm")["metric:test_mae"].nunique().eq(2).all()
+    assert rows["metric:test_mae"].nunique() == 8
+    again = ask("verify", str(results), "--runs", "8")
+    assert "8 of 8 completed runs trained again; largest deviation 0" in again.stdout
