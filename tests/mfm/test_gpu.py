@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from test_train import NAMES, PLAN, member, task
+from test_train import HEAVY, LACKING, NAMES, PLAN, member, task
 
 from mfm.config import base
 from mfm.data.dataset import Dataset
@@ -71,6 +72,13 @@ def test_a_pack_on_a_gpu_equals_each_of_its_members_alone(dataset: Dataset, arm:
     for seed in (1, 2, 3):
         alone = trained(dataset, [member(dataset, seed, **ARMS[arm])], DEVICE)[1]
         alike(together[f"seed{seed}"], alone[f"seed{seed}"], within=2e-3)
+
+
+def test_arms_in_one_pack_on_a_gpu_equal_each_of_them_alone(dataset: Dataset) -> None:
+    members = [replace(member(dataset, 1, **HEAVY, **pins), name=name) for name, pins in LACKING.items()]
+    together = trained(dataset, members, DEVICE)[1]
+    for m in members:
+        alike(together[m.name], trained(dataset, [m], DEVICE)[1][m.name], within=2e-3)
 
 
 def test_what_was_cut_on_a_gpu_goes_on_there_and_on_a_cpu(dataset: Dataset) -> None:
