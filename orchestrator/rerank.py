@@ -1,7 +1,8 @@
 """The best of a search, ranked again by k-fold: one small validation set ranks good ones mostly by chance.
 
 Each candidate is trained once per fold of the items that are not tested; groups (videos) stay together. The folds of a
-candidate are one pack. The plan asks and waits; here stands who is a candidate, and who has won.
+candidate are one pack; on GPUs those of another candidate with the same structure join it. The plan asks and waits;
+here stands who is a candidate, and who has won.
 """
 
 from __future__ import annotations

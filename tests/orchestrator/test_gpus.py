@@ -43,16 +43,15 @@ class Card(Toy):
 def test_packs_share_a_gpu_by_the_memory_that_the_first_needed_and_other_nodes_cores_work_too(tmp_path: Path) -> None:
     folder, results = tmp_path / "packs", tmp_path / "results"
     folder.mkdir()
+    study = toy_study(trials=0, seeds=25, pack_size=2, structure=lambda knobs: {**knobs, "kind": "any"})
     cores = ("--num-cpus=1", "--object-store-memory=100000000")
     with ray_head(6401, "--num-gpus=1", "--num-cpus=3") as address, ray_node(f"--address={address}", *cores):
-        ended = run(
-            toy_study(trials=0, seeds=50, pack_size=2, selected=("full",)),
-            Card(folder),
-            Options(results=results, address=address),
-            console=Console(quiet=True),
-        )
+        ended = run(study, Card(folder), Options(results=results, address=address), console=Console(quiet=True))
     assert ended.complete
-    rows = pd.read_parquet(results / "runs").drop_duplicates("pack_id").set_index("pack_id").sort_index()
+    runs = pd.read_parquet(results / "runs")
+    assert runs.arm.value_counts().to_dict() == {"full": 25, "square": 25}
+    assert runs.groupby("pack_id").arm.nunique().max() == 2, "arms of one structure share packs"
+    rows = runs.drop_duplicates("pack_id").set_index("pack_id").sort_index()
     notes = pd.DataFrame({path.name: json.loads(path.read_text()) for path in folder.iterdir()}).T
     rows = rows.join(notes)
     assert ((rows.gpu_share > 0) == rows.gpu).all(), "what a row says is what its worker was shown"
