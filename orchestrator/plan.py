@@ -14,6 +14,7 @@ from orchestrator import path, rerank
 from orchestrator.events import Asked, AskedRun, Began, Chosen, Ended, Event, Looked, Reported, Stepped, Told
 from orchestrator.history import History, Key
 from orchestrator.making import RunMaker, asked
+from orchestrator.packing import Packer
 from orchestrator.search import Search, Suggestion
 from orchestrator.study import Fingerprint, Knob, Pack, Run, Study, digest
 
@@ -37,13 +38,6 @@ class Wait:
 class Done:
     """Everything planned is over."""
 
-
-# On cores, no pack takes longer than this share of what is left for every worker: the last packs are small, and nobody
-# waits long for the last one (guided self-scheduling, Polychronopoulos and Kuck 1987). A smaller share makes more packs
-# of fewer runs, which cost more to train: benchmarks/utilisation.py.
-LARGEST_SHARE = 0.8
-# But no pack is so small that a run in it costs more than so many times what it costs in a full one.
-LARGEST_LOSS = 1.25
 
 # Primary metric by arm and seed (None: failed) and the look -> the arms, the reference aside, that need more seeds.
 GoOn = Callable[[Mapping[str, Mapping[int, float | None]], int], Sequence[str]]
@@ -76,12 +70,12 @@ class Plan:
         self._go_on = go_on
         self.history = History(study, events)
         self._maker = RunMaker(study=study, fingerprint=fingerprint)
+        self._packer = Packer(study=study)
         self._record = record
         self._num_cores = 0
         self._searches: dict[Key, Search] = {}
         self._to_confirm: dict[Key, list[AskedRun]] = {}  # of settled searches: the confirm runs that are not asked yet
         self._to_freeze: dict[Key, list[AskedRun]] = {}  # the same of frozen runs, of arms whose seeds are decided
-        self._structures: dict[str, str] = {}  # by configuration
         self._ranked: dict[Key, list[Suggestion]] = {}  # the candidates of the searches that are over
 
     # What to run
@@ -148,7 +142,7 @@ class Plan:
             key = min(searching, key=lambda k: len(self.history.suggestions(k)))
             if pack_id := self._compose_search(key):
                 return pack_id
-        return self._compose_of([self._frozen(key) for key in self._keys()], most=self._most_of_a_pack)
+        return self._compose_of([self._frozen(key) for key in self._keys()], left=self._cost_left())
 
     def _keys(self) -> list[Key]:
         longest_first = sorted(self.study.running, key=lambda arm: -self.study.full_cost(arm.name))
@@ -282,7 +276,7 @@ class Plan:
         if not (own := self._confirms(key)):
             return None
         others = [self._confirms(other) for other in self._keys() if other != key]
-        return self._compose_of([own, *others], most=self._most_of_a_pack)
+        return self._compose_of([own, *others], left=self._cost_left())
 
     def _confirms(self, key: Key) -> list[AskedRun]:
         """The confirm runs of a search that are not asked yet; none, while it searches."""
@@ -293,15 +287,9 @@ class Plan:
             self._to_confirm[key] = self._missing_confirms(key, choice)
         return self._to_confirm[key]
 
-    def _most_of_a_pack(self, arm: str) -> int:
-        """How many runs of an arm the next pack holds at most."""
-        if not self._num_cores:
-            return self.study.pack_size
-        left = sum(self.study.full_cost(key[0]) * self._num_unasked(key) for key in self._keys())
-        cost = self.study.cost_of(arm)
-        fewest = math.ceil(cost.pack / (LARGEST_LOSS * self.study.full_cost(arm) - cost.run))
-        runs = round((LARGEST_SHARE * left / self._num_cores - cost.pack) / cost.run)
-        return min(self.study.pack_size, max(1, fewest, runs))
+    def _cost_left(self) -> float:
+        """What all runs cost that are still to be asked."""
+        return sum(self.study.full_cost(key[0]) * self._num_unasked(key) for key in self._keys())
 
     def _num_unasked(self, key: Key) -> int:
         """Runs of a search that are still to be asked, as far as is known: folds are few, and not among them."""
@@ -360,35 +348,9 @@ class Plan:
 
     # Packs
 
-    def _compose_of(self, waiting: Sequence[list[AskedRun]], *, most: Callable[[str], int] | None = None) -> str | None:
-        """A pack of the first runs that wait to be asked; on GPUs, of others of the same structure, too.
-
-        On cores one configuration's runs fill a pack, and an arm without a term of the loss is cheaper by itself.
-
-        Args:
-            waiting: each of one configuration; those that are asked are taken out.
-            most: runs in a pack that begins with an arm; as many as a pack may hold, where it is not given.
-        """
-        there = [runs for runs in waiting if runs]
-        if not there:
-            return None
-        own = self._structure(there[0][0])
-        fitting = there[:1] if self._num_cores else [runs for runs in there if self._structure(runs[0]) == own]
-        size = most(there[0][0].arm) if most else self.study.pack_size
-        num_waiting = sum(map(len, fitting))
-        size = math.ceil(num_waiting / math.ceil(num_waiting / size))  # no pack of the few that would be left over
-        pack = list[AskedRun]()
-        for runs in fitting:
-            num = size - len(pack)
-            pack += runs[:num]
-            del runs[:num]
-        return self._ask_pack(pack)
-
-    def _structure(self, run: AskedRun) -> str:
-        if run.config_id not in self._structures:
-            knobs = self.study.configuration(run.arm, run.suggested)
-            self._structures[run.config_id] = self.study.structure_id(knobs)
-        return self._structures[run.config_id]
+    def _compose_of(self, waiting: Sequence[list[AskedRun]], *, left: float = math.inf) -> str | None:
+        runs = self._packer.take(waiting, num_cores=self._num_cores, left=left)
+        return self._ask_pack(runs) if runs else None
 
     def _ask_pack(self, runs: Sequence[AskedRun]) -> str | None:
         pack_id = f"p{self.history.next_pack:06d}"
