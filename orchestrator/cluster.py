@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import shutil
 import signal
 import socket
@@ -26,6 +27,8 @@ from orchestrator.placement import Room, later
 logger = logging.getLogger(__name__)
 
 MARK = "STUDIES_RAY"  # a variable that all processes of a Ray of our own have, with its folder
+# Why an actor is dead that was ended, and has not died by itself, in Ray's words.
+ENDED = re.compile(r"reason: (NODE_DIED|OWNER_DIED|RAY_KILL|OUT_OF_SCOPE|REF_DELETED)|INTENDED_SYSTEM_EXIT")
 ANSWER_SECONDS = 5.0  # that a node may take
 # What `ray up` leaves on the head for the autoscaler there, as JSON.
 BOOTSTRAP = Path("~/ray_bootstrap_config.yaml")
@@ -124,15 +127,17 @@ def _end_what_is_left(folder: str) -> None:
 
 
 def is_lost(actor_id: str | None) -> bool:
-    """Whether an actor has not died by itself: its node does not answer, or only the line to it broke.
+    """Whether an actor that Ray cannot reach has not died by itself.
 
-    A node that does not answer is dead or cut off, which Ray itself takes longer to notice. An actor that is alive
-    although Ray says that it cannot be reached was cut off for a while.
+    Its node does not answer: it is dead or cut off, which Ray itself takes longer to notice. Or the line to it broke:
+    then it lives, or was ended by those who could not reach it.
     """
     actor = state.actors(actor_id) if actor_id else {}
-    if actor.get("State") == "ALIVE":
+    if not actor or actor["State"] != "DEAD":
+        return bool(actor)
+    if ENDED.search(str(actor["DeathCause"])):
         return True
-    homes = [node for node in ray.nodes() if actor and node["NodeID"] == actor["Address"]["NodeID"]]
+    homes = [node for node in ray.nodes() if node["NodeID"] == actor["Address"]["NodeID"]]
     return any(not node["Alive"] or not _answers(node) for node in homes)
 
 

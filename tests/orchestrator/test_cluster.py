@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import time
 from pathlib import Path
@@ -25,9 +26,9 @@ def new_parent() -> Any:
             return int(subprocess.run(["sh", "-c", shell], stdout=subprocess.PIPE, check=True).stdout)
 
         def die(self) -> None:
-            ray.actor.exit_actor()
+            os._exit(1)
 
-    return ray.remote(Parent).remote()
+    return ray.remote(Parent).options(num_cpus=0).remote()
 
 
 def test_nothing_is_left_of_a_ray_of_our_own() -> None:
@@ -50,18 +51,30 @@ def _runs(pid: int) -> bool:
         return False
 
 
-def test_an_actor_that_has_died_by_itself_is_not_lost_and_one_that_lives_is() -> None:
-    """A lively one, of which Ray says that it cannot be reached, was cut off."""
+def test_an_actor_that_has_died_by_itself_is_not_lost_and_one_that_lives_or_was_ended_is() -> None:
+    """A lively one, of which Ray says that it cannot be reached, was cut off; Tune lets go of it, which ends it."""
     with connect("local", workers=1):
         import ray
 
-        actor = new_parent()
-        ray.get(actor.bear.remote())
-        actor_id = actor._actor_id.hex()
-        assert is_lost(actor_id)
+        died, killed, released = (new_parent() for _ in range(3))
+        ids = [actor._actor_id.hex() for actor in (died, killed, released)]
+        ray.get([actor.bear.remote() for actor in (died, killed, released)])
+        assert [is_lost(actor_id) for actor_id in ids] == [True, True, True], "they live"
         with pytest.raises(ray.exceptions.RayActorError) as caught:
-            ray.get(actor.die.remote())
-        assert caught.value.actor_id == actor_id
-        assert not is_lost(actor_id)
+            ray.get(died.die.remote())
+        assert caught.value.actor_id == ids[0]
+        ray.kill(killed)
+        del released
+        wait_for_death(*ids)
+        assert [is_lost(actor_id) for actor_id in ids] == [False, True, True]
         assert not is_lost(None)
         assert not is_lost("f" * 32)
+
+
+def wait_for_death(*actor_ids: str) -> None:
+    from ray._private import state
+
+    ends = time.monotonic() + 20
+    while {state.actors(actor_id)["State"] for actor_id in actor_ids} != {"DEAD"}:
+        assert time.monotonic() < ends, "some live"
+        time.sleep(0.1)
