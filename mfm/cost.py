@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import timeit
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -17,10 +18,21 @@ from mfm.data.dataset import Dataset
 
 # A training step is about three forward passes; a MAC is two operations.
 OPERATIONS_PER_MAC = 6
-# Share of the measured rate that training reaches, and seconds that a network's step over a batch takes by itself.
-EFFICIENCY, SECONDS_PER_STEP = 0.55, 0.09e-3
+# Products of the official sizes reach so many times the measured rate, which is of small ones.
+LARGE = 3.0
+# What is done to an entry of a product's result besides, there and back, takes as long as so many operations; most of
+# the time of small models. And a network's step over a batch takes so many seconds by itself.
+OPERATIONS_PER_ENTRY, SECONDS_PER_STEP = 1000.0, 0.11e-3
 # Operations a second of a core whose rate was not measured.
 TYPICAL_RATE = 1e11
+
+
+class Product(NamedTuple):
+    """A vector times a matrix."""
+
+    inputs: float
+    outputs: float
+    times: float = 1.0
 
 
 def seconds_per_run(dataset: Dataset, config: Config, *, epochs: int, pack_size: int) -> float:
@@ -38,7 +50,9 @@ def seconds_per_epoch(dataset: Dataset, config: Config, *, rate: float = TYPICAL
     num_items = len(dataset.rows("train"))
     num_steps = max(m.num_steps for m in dataset.modalities)
     overhead = num_items / config.batch_size * num_steps * num_networks(config) * SECONDS_PER_STEP
-    return overhead, num_items * macs(dataset, config) * OPERATIONS_PER_MAC / (EFFICIENCY * rate)
+    entries = sum(p.times * p.outputs for p in products(dataset, config))
+    operations = macs(dataset, config) * OPERATIONS_PER_MAC / LARGE + entries * OPERATIONS_PER_ENTRY
+    return overhead, num_items * operations / rate
 
 
 def num_networks(config: Config) -> int:
@@ -55,88 +69,112 @@ def num_networks(config: Config) -> int:
 
 def macs(dataset: Dataset, config: Config) -> float:
     """Multiply-accumulates of one item's forward pass, over its steps with data."""
+    return sum(p.times * p.inputs * p.outputs for p in products(dataset, config))
+
+
+def products(dataset: Dataset, config: Config) -> list[Product]:
+    """The matrix products of one item's forward pass, over its steps with data."""
     steps = float(np.mean([m.mask.sum(axis=1).mean() for m in dataset.modalities if m.kind == "sequence"] or [1.0]))
     features = {m.name: m.num_features for m in dataset.modalities if m.name in config.used}
     images = {m.name: m.image_shape for m in dataset.modalities if m.image_shape is not None}
-    total = 0.0
+    found = list[Product]()
     if config.multimodal_factor != "none":
-        total += _ENCODERS[config.encoder](config, features, steps)
+        found += _ENCODERS[config.encoder](config, features, steps)
     for name, num_features in features.items():
         own = config.modalities[name]
         if name in images:
-            total += _image(config, images[name], own)
+            found += _image(config, images[name], own)
             continue
         if config.generative_factors == "modality":
-            total += steps * _lstm(num_features, own.z)
+            found.append(_lstm(num_features, own.z, steps))
         if config.decoders != "none":
             width = config.f_y + own.f
-            total += steps * (_lstm(0, width) + width * num_features)
-    return total
+            found += [_lstm(0, width, steps), Product(width, num_features, steps)]
+    return found
 
 
-def _image(config: Config, image: tuple[int, int, int], own: ModalityConfig) -> float:
+def _image(config: Config, image: tuple[int, int, int], own: ModalityConfig) -> list[Product]:
     """Encoder, decoder and the embedding in front of Z_y: each the two convolutions of mfm.convolution and layers."""
     pixels = image[1] * image[2]
-    convolutions = pixels / 4 * image[0] * 16 * 16 + pixels / 16 * 16 * 32 * 16
+    convolutions = [Product(image[0] * 16, 16, pixels / 4), Product(16 * 16, 32, pixels / 16)]
     stacks = [
         (config.generative_factors == "modality", own.z),
         (config.decoders != "none", config.f_y + own.f),
         (config.multimodal_factor != "none", own.hidden),
     ]
-    return sum(convolutions + pixels / 16 * 32 * width for there, width in stacks if there)
+    return [p for there, width in stacks if there for p in (*convolutions, Product(pixels / 16 * 32, width))]
 
 
-def _lstm(num_features: int, hidden: int) -> float:
-    return 4.0 * hidden * (num_features + hidden)
+def _lstm(num_features: int, hidden: int, steps: float) -> Product:
+    return Product(num_features + hidden, 4 * hidden, steps)
 
 
-def _mfn(config: Config, features: Mapping[str, int], steps: float) -> float:
+def _mlp(inputs: float, width: float, outputs: float, steps: float) -> list[Product]:
+    return [Product(inputs, width, steps), Product(width, outputs, steps)]
+
+
+def _mfn(config: Config, features: Mapping[str, int], steps: float) -> list[Product]:
     hidden = {name: config.modalities[name].hidden for name in features}
     cells, memory = 2 * sum(hidden.values()), config.memory
-    attention = 2 * cells * config.attention_width + (cells + memory) * config.candidate_width
-    gates = (cells + 2 * memory) * (config.gamma1_width + config.gamma2_width)
-    return steps * (sum(_lstm(features[name], hidden[name]) for name in features) + attention + gates)
+    return [
+        *(_lstm(features[name], hidden[name], steps) for name in features),
+        *_mlp(cells, config.attention_width, cells, steps),
+        *_mlp(cells, config.candidate_width, memory, steps),
+        *_mlp(cells + memory, config.gamma1_width, memory, steps),
+        *_mlp(cells + memory, config.gamma2_width, memory, steps),
+    ]
 
 
-def _ef_lstm(config: Config, features: Mapping[str, int], steps: float) -> float:
-    return steps * _lstm(sum(features.values()), config.ef_hidden)
+def _ef_lstm(config: Config, features: Mapping[str, int], steps: float) -> list[Product]:
+    return [_lstm(sum(features.values()), config.ef_hidden, steps)]
 
 
-def _embeddings(config: Config, features: Mapping[str, int], steps: float) -> float:
-    return steps * sum(_lstm(d, config.modalities[name].hidden) for name, d in features.items())
+def _embeddings(config: Config, features: Mapping[str, int], steps: float) -> list[Product]:
+    return [_lstm(d, config.modalities[name].hidden, steps) for name, d in features.items()]
 
 
-def _tfn(config: Config, features: Mapping[str, int], steps: float) -> float:
+def _tfn(config: Config, features: Mapping[str, int], steps: float) -> list[Product]:
     entries = (config.tfn_width + 1) ** len(features)
-    return _embeddings(config, features, steps) + (entries + config.tfn_hidden) * config.tfn_hidden
+    return _embeddings(config, features, steps) + _mlp(entries, config.tfn_hidden, config.tfn_hidden, 1)
 
 
-def _lmf(config: Config, features: Mapping[str, int], steps: float) -> float:
+def _lmf(config: Config, features: Mapping[str, int], steps: float) -> list[Product]:
     hidden = sum(config.modalities[name].hidden for name in features)
-    return _embeddings(config, features, steps) + hidden * config.lmf_rank * config.lmf_width
+    return [*_embeddings(config, features, steps), Product(hidden, config.lmf_rank * config.lmf_width)]
 
 
-def _late_fusion(config: Config, features: Mapping[str, int], steps: float) -> float:
-    return _embeddings(config, features, steps) + sum(config.modalities[m].hidden for m in features) * config.late_width
+def _late_fusion(config: Config, features: Mapping[str, int], steps: float) -> list[Product]:
+    hidden = sum(config.modalities[name].hidden for name in features)
+    return [*_embeddings(config, features, steps), Product(hidden, config.late_width)]
 
 
-def _marn(config: Config, features: Mapping[str, int], steps: float) -> float:
+def _marn(config: Config, features: Mapping[str, int], steps: float) -> list[Product]:
     hidden = {name: config.modalities[name].hidden for name in features}
-    total, reduced = sum(hidden.values()), config.marn_reduced * len(features)
-    block = config.marn_attentions * total * (total + config.marn_reduced) + reduced * config.marn_code
-    return steps * (sum(_lstm(d + config.marn_code, hidden[name]) for name, d in features.items()) + block)
+    total = sum(hidden.values())
+    return [
+        *(_lstm(d + config.marn_code, hidden[name], steps) for name, d in features.items()),
+        *_mlp(total, config.marn_attentions * total, config.marn_reduced, steps),
+        Product(config.marn_reduced * len(features), config.marn_code, steps),
+    ]
 
 
-def _mult(config: Config, features: Mapping[str, int], steps: float) -> float:
-    """A layer of width d: four maps of attention, two of 4 d, and the products of all pairs of steps."""
+def _mult(config: Config, features: Mapping[str, int], steps: float) -> list[Product]:
     stream, others = config.mult_heads * config.mult_head_width, max(1, len(features) - 1)
-    inputs = config.mult_kernel * sum(features.values()) * stream
-    crossed = len(features) * (len(features) - 1) * (12 * stream**2 + 2 * steps * stream)
-    remembered = len(features) * (12 * (others * stream) ** 2 + 2 * steps * others * stream)
-    return steps * (inputs + config.mult_layers * (crossed + remembered))
+    crossed, remembered = len(features) * (len(features) - 1), len(features)
+    return [
+        Product(config.mult_kernel * sum(features.values()), stream, steps),
+        *_transformer(stream, steps, times=steps * config.mult_layers * crossed),
+        *_transformer(others * stream, steps, times=steps * config.mult_layers * remembered),
+    ]
 
 
-_ENCODERS: Mapping[str, Callable[[Config, Mapping[str, int], float], float]] = {
+def _transformer(width: int, steps: float, *, times: float) -> list[Product]:
+    """A layer: four maps of attention, the products of all pairs of steps, and two layers of four times its width."""
+    attention = [Product(width, width, 4 * times), Product(steps, width, 2 * times)]
+    return [*attention, Product(width, 4 * width, times), Product(4 * width, width, times)]
+
+
+_ENCODERS: Mapping[str, Callable[[Config, Mapping[str, int], float], list[Product]]] = {
     "mfn": _mfn,
     "ef_lstm": _ef_lstm,
     "tfn": _tfn,
