@@ -72,10 +72,7 @@ def connect(address: str | None, *, workers: int | None) -> Iterator[Connection]
     try:
         yield Connection(address=joined.address)
     finally:
-        ray.shutdown()
-        if joined.folder is not None:
-            _end_what_is_left(joined.folder)
-            shutil.rmtree(joined.folder, ignore_errors=True)
+        _end(joined.folder)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,20 +107,27 @@ def _start(workers: int | None, options: Mapping[str, Any]) -> _Joined:
     os.environ[MARK] = folder
     try:
         ray.init(address="local", num_cpus=workers, include_dashboard=False, _temp_dir=inside, **options)
+    except BaseException:  # Ctrl-C, too
+        _end(folder)
+        raise
     finally:
         ray_constants.ENABLE_RAY_CLUSTER = able
         del os.environ[MARK]
     return _Joined(address="local", folder=folder)
 
 
-def _end_what_is_left(folder: str) -> None:
-    """Ends processes of a Ray of our own that is over: a worker that was just starting may have outlived it."""
+def _end(folder: str | None) -> None:
+    """Leaves Ray. One of our own goes with its folder and all its processes, those that were just starting, too."""
+    ray.shutdown()
+    if folder is None:
+        return
     for environment in Path("/proc").glob("[0-9]*/environ"):
         try:
             if f"{MARK}={folder}".encode() in environment.read_bytes().split(b"\0"):
                 os.kill(int(environment.parent.name), signal.SIGKILL)
         except OSError:
             continue  # another user's, or gone
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def is_lost(actor_id: str | None) -> bool:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
+import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +45,36 @@ def test_nothing_is_left_of_a_ray_of_our_own() -> None:
     while _runs(child):
         assert time.monotonic() < ends, "it is still there"
         time.sleep(0.1)
+
+
+STARTING = "from orchestrator.cluster import connect\nwith connect('local', workers=1): input()"
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.5, 1.0, 2.0])
+def test_nothing_is_left_of_a_ray_that_is_interrupted_while_it_starts(tmp_path: Path, seconds: float) -> None:
+    variable = {"OF_THIS_TEST": str(tmp_path)}
+    driver = subprocess.Popen([sys.executable, "-c", STARTING], stdin=subprocess.PIPE, env=os.environ | variable)
+    ends = time.monotonic() + 30
+    while len(_with(variable)) < 2:
+        assert time.monotonic() < ends, "no Ray"
+        time.sleep(0.02)
+    time.sleep(seconds)
+    driver.send_signal(signal.SIGINT)
+    driver.wait(60)
+    time.sleep(1)
+    assert _with(variable) == []
+
+
+def _with(variable: Mapping[str, str]) -> list[str]:
+    """The processes whose environment has a variable."""
+    wanted, found = "".join(f"{name}={value}" for name, value in variable.items()).encode(), []
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            if wanted in (path / "environ").read_bytes().split(b"\0"):
+                found.append((path / "comm").read_text().strip())
+        except OSError:
+            continue
+    return found
 
 
 def _runs(pid: int) -> bool:
