@@ -197,20 +197,19 @@ class _Bridge:
         self.end(trial.trial_id, _kind(error), error)
 
     def survives(self, error: BaseException) -> bool:
-        """Whether it was Ray that ended Tune's loop, so that every pack has lost its worker, and may run again.
+        """Whether the packs may run again after an error that ended Tune's loop, and with it every worker.
 
         Tune gives up where Ray has killed a worker because its node's memory was short. That one's pack needs too much;
-        one that nobody knows was still beginning.
+        one that nobody knows was still beginning. After any other error Ray itself may be gone: the study stops.
         """
-        while error.__cause__ is not None and not isinstance(error, exceptions.RayError):
+        while error.__cause__ is not None and not isinstance(error, exceptions.OutOfMemoryError):
             error = error.__cause__
-        if not isinstance(error, exceptions.RayError):
+        if not isinstance(error, exceptions.OutOfMemoryError) or not self._packs:
             return False
         killed = {i for i, actor in self._actors.items() if actor in KILLED.findall(str(error))}
         killed = killed or self._packs.keys() - self._actors.keys() or set(self._packs)
         for trial_id in list(self._packs):
-            kind = "oom" if trial_id in killed else "preempted"
-            self.end(trial_id, kind if isinstance(error, exceptions.OutOfMemoryError) else "crash", str(error))
+            self.end(trial_id, "oom" if trial_id in killed else "preempted", str(error))
         return True
 
     def end(self, trial_id: str, kind: str, error: str = "") -> None:
