@@ -192,7 +192,7 @@ def _parser(description: str, presets: Mapping[str, str]) -> argparse.ArgumentPa
         "--pack-size",
         type=at_least(1),
         metavar="N",
-        help="most runs that train together; on GPUs many, for a large pack takes hardly longer than a small one",
+        help="most runs that train together (default: the preset's); on GPUs, those of several arms too",
     )
     parser.add_argument("--arms", type=_names, default=(), metavar="A,B", help="arms to run (the reference is added)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the study (default: 0)")
