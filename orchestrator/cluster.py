@@ -9,9 +9,11 @@ import re
 import shutil
 import signal
 import socket
+import stat
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,10 +25,10 @@ from ray.experimental import internal_kv
 from orchestrator import token
 from orchestrator.health import Health, Machine
 from orchestrator.placement import Room, later
+from orchestrator.signals import undisturbed
 
 logger = logging.getLogger(__name__)
 
-MARK = "STUDIES_RAY"  # a variable that all processes of a Ray of our own have, with its folder
 # Why an actor is dead that was ended, and has not died by itself, in Ray's words.
 ENDED = re.compile(r"reason: (NODE_DIED|OWNER_DIED|RAY_KILL|OUT_OF_SCOPE|REF_DELETED)|INTENDED_SYSTEM_EXIT")
 ANSWER_SECONDS = 5.0  # that a node may take
@@ -104,7 +106,6 @@ def _start(workers: int | None, options: Mapping[str, Any]) -> _Joined:
     folder = tempfile.mkdtemp(prefix="studies-", dir=SHORT if Path(SHORT).is_dir() else None)
     inside = f"{folder}/ray"  # Ray opens it to everybody; the way to it is closed
     able, ray_constants.ENABLE_RAY_CLUSTER = ray_constants.ENABLE_RAY_CLUSTER, False  # else it listens to the network
-    os.environ[MARK] = folder
     try:
         ray.init(address="local", num_cpus=workers, include_dashboard=False, _temp_dir=inside, **options)
     except BaseException:  # Ctrl-C, too
@@ -112,22 +113,37 @@ def _start(workers: int | None, options: Mapping[str, Any]) -> _Joined:
         raise
     finally:
         ray_constants.ENABLE_RAY_CLUSTER = able
-        del os.environ[MARK]
     return _Joined(address="local", folder=folder)
 
 
 def _end(folder: str | None) -> None:
     """Leaves Ray. One of our own goes with its folder and all its processes, those that were just starting, too."""
-    ray.shutdown()
+    try:
+        ray.shutdown()
+    finally:  # a second Ctrl-C interrupts the first
+        with undisturbed():
+            _clear(folder)
+
+
+def _clear(folder: str | None) -> None:
     if folder is None:
         return
-    for environment in Path("/proc").glob("[0-9]*/environ"):
-        try:
-            if f"{MARK}={folder}".encode() in environment.read_bytes().split(b"\0"):
-                os.kill(int(environment.parent.name), signal.SIGKILL)
-        except OSError:
-            continue  # another user's, or gone
+    while processes := _processes(folder):
+        for process in processes:
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        time.sleep(0.05)
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _processes(folder: str) -> set[int]:
+    """Other processes that write files below a folder: those of the Ray of our own that has it, and no other's."""
+    found = set()
+    for opened in Path("/proc").glob("[0-9]*/fd/*"):
+        with suppress(OSError):  # another user's, or gone
+            if str(opened.readlink()).startswith(f"{folder}/") and opened.lstat().st_mode & stat.S_IWUSR:
+                found.add(int(opened.parts[2]))
+    return found - {os.getpid()}
 
 
 def is_lost(actor_id: str | None) -> bool:

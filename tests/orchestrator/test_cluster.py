@@ -7,14 +7,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import RAY_WARNINGS
 
-from orchestrator.cluster import connect, is_lost
+from orchestrator.cluster import SHORT, connect, is_lost
 
 pytestmark = [pytest.mark.ray, *map(pytest.mark.filterwarnings, RAY_WARNINGS)]
 
@@ -50,30 +50,30 @@ def test_nothing_is_left_of_a_ray_of_our_own() -> None:
 STARTING = "from orchestrator.cluster import connect\nwith connect('local', workers=1): input()"
 
 
+@pytest.mark.parametrize("times", [1, 2])
 @pytest.mark.parametrize("seconds", [0.0, 0.5, 1.0, 2.0])
-def test_nothing_is_left_of_a_ray_that_is_interrupted_while_it_starts(tmp_path: Path, seconds: float) -> None:
-    variable = {"OF_THIS_TEST": str(tmp_path)}
-    driver = subprocess.Popen([sys.executable, "-c", STARTING], stdin=subprocess.PIPE, env=os.environ | variable)
-    ends = time.monotonic() + 30
-    while len(_with(variable)) < 2:
-        assert time.monotonic() < ends, "no Ray"
-        time.sleep(0.02)
-    time.sleep(seconds)
-    driver.send_signal(signal.SIGINT)
-    driver.wait(60)
-    time.sleep(1)
-    assert _with(variable) == []
+def test_nothing_is_left_of_a_ray_that_is_interrupted_while_it_starts(seconds: float, times: int) -> None:
+    before = set(Path(SHORT).glob("studies-*"))
+    with subprocess.Popen([sys.executable, "-c", STARTING], stdin=subprocess.PIPE) as driver:
+        ends = time.monotonic() + 30
+        while not (new := set(Path(SHORT).glob("studies-*")) - before) or not _holding(new):
+            assert time.monotonic() < ends, "no Ray"
+            time.sleep(0.02)
+        time.sleep(seconds)
+        for _ in range(times):
+            driver.send_signal(signal.SIGINT)
+            time.sleep(0.05)
+    assert _holding(new) == {}
+    assert not any(folder.exists() for folder in new)
 
 
-def _with(variable: Mapping[str, str]) -> list[str]:
-    """The processes whose environment has a variable."""
-    wanted, found = "".join(f"{name}={value}" for name, value in variable.items()).encode(), []
-    for path in Path("/proc").glob("[0-9]*"):
-        try:
-            if wanted in (path / "environ").read_bytes().split(b"\0"):
-                found.append((path / "comm").read_text().strip())
-        except OSError:
-            continue
+def _holding(folders: set[Path]) -> dict[int, str]:
+    """The processes that have a file of these folders open."""
+    found = {}
+    for path in Path("/proc").glob("[0-9]*/fd/*"):
+        with suppress(OSError):
+            if any(str(path.readlink()).startswith(f"{folder}/") for folder in folders):
+                found[int(path.parts[2])] = Path(f"/proc/{path.parts[2]}/comm").read_text().strip()
     return found
 
 
