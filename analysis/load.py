@@ -20,10 +20,10 @@ from analysis.study import Study, read_study
 
 # Columns of `runs` beside `param:<knob>` and `metric:<name>`, and what stands for them where a ledger has none.
 RUN_DEFAULTS = {
-    "search": 0, "split": 0, "retry": 0, "error_kind": None, "error": None, "epochs": 0, "best_epoch": 0,
-    "started_at": pd.NaT, "ended_at": pd.NaT, "train_seconds": float("nan"), "gpu_share": float("nan"), "device": None,
-    "host": None, "git_sha": None, "git_dirty": None, "code_sha256": None, "data_sha256": None, "versions": None,
-    "reused_from": None,
+    "tuning": None, "search": 0, "split": 0, "fold": None, "retry": 0, "error_kind": None, "error": None, "epochs": 0,
+    "epochs_planned": None, "best_epoch": 0, "started_at": pd.NaT, "ended_at": pd.NaT, "train_seconds": float("nan"),
+    "gpu_share": float("nan"), "device": None, "host": None, "git_sha": None, "git_dirty": None, "code_sha256": None,
+    "data_sha256": None, "versions": None, "reused_from": None,
 }  # fmt: skip
 RUN_COLUMNS = ("run_id", "arm", "phase", "config_id", "seed", "status")
 EVALUATION_COLUMNS = ("run_id", "condition", "modality", "level", "metric", "value")
@@ -52,7 +52,7 @@ class Results:
     @cached_property
     def rerank(self) -> pd.DataFrame:
         """The fold runs by which the best of the searches were ranked again, each with its last try."""
-        return _last_tries(self.runs[self.runs["phase"] == "rerank"], ["arm", "search", "config_id", "split"])
+        return _last_tries(self.runs[self.runs["phase"] == "rerank"], ["arm", "search", "config_id", "split", "fold"])
 
     @cached_property
     def confirm(self) -> pd.DataFrame:

@@ -51,7 +51,7 @@ def _ranked_again(results: Results) -> list[str]:
         return []
     folds = folds[folds["arm"].isin(results.study.tuned)]
     num_best = folds.groupby(["arm", "search"])["config_id"].nunique()
-    num_folds = folds.groupby(["arm", "search", "config_id"])["split"].nunique()
+    num_folds = folds.groupby(["arm", "search", "config_id"])["fold"].nunique()
     return [
         f"The best {span(num_best)} of each search were then ranked again by {span(num_folds)}-fold over the groups of "
         f"the items that are not tested ({count(len(folds), 'run')}); the best mean was chosen."

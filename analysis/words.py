@@ -78,7 +78,9 @@ def span(counts: pd.Series) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A time: 42 s, 3.1 min, 5.2 h."""
+    """A time: 0.4 s, 42 s, 3.1 min, 5.2 h."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

@@ -148,7 +148,7 @@ def _check_folds(study: Mapping[str, Any], rows: list[dict[str, Any]]) -> None:
             completed = [row for row in of_phase["search", arm, search] if row["status"] == "completed"]
             most = min(study["rerank"], len(completed))
             best = {row["config_id"] for row in sorted(completed, key=lambda row: _score(study, row))[:most]}
-            folds = Counter((row["config_id"], row["split"]) for row in of_phase["rerank", arm, search])
+            folds = Counter((row["config_id"], row["fold"]) for row in of_phase["rerank", arm, search])
             planned = 5 * most if most > 1 else 0
             must(len(folds) == folds.total() == planned, f"{arm}: {folds.total()} fold runs of {planned}")
             must({config for config, _ in folds} in (set(), best), f"{arm}: others than the best were ranked again")

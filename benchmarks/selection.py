@@ -46,22 +46,23 @@ class Bench:
         """A configuration in the three ways."""
         knobs = self.study.configuration(self.study.reference, _draw(self.study, number))
         began = time.perf_counter()
-        hold_out = self._mean(knobs, "search", [(0, 0)], "valid_mae")
+        hold_out = self._mean(knobs, "search", [(0, None)], "valid_mae")
         between = time.perf_counter()
         folds = self._mean(knobs, "rerank", [(0, fold) for fold in range(RERANK_FOLDS)], "valid_mae")
         ended = time.perf_counter()
-        test = self._mean(knobs, "confirm", [(1 + seed, 0) for seed in range(self.seeds)], "test_mae")
+        test = self._mean(knobs, "confirm", [(1 + seed, None) for seed in range(self.seeds)], "test_mae")
         return {
             "number": number, "hold_out": hold_out, "folds": folds, "test": test,
             "seconds_hold_out": between - began, "seconds_folds": ended - between,
         }  # fmt: skip
 
-    def _mean(self, knobs: Knobs, phase: Phase, which: Sequence[tuple[int, int]], metric: str) -> float:
+    def _mean(self, knobs: Knobs, phase: Phase, which: Sequence[tuple[int, int | None]], metric: str) -> float:
+        arm = self.study.reference
         runs = tuple(
             make_run(
-                self.study, FINGERPRINT, knobs, arm=self.study.reference, phase=phase, search=0, seed=seed, split=split
+                self.study, FINGERPRINT, knobs, arm=arm, phase=phase, search=0, seed=seed, split=0, fold=fold
             )
-            for seed, split in which
+            for seed, fold in which
         )
         training = self.objective.train(Pack(pack_id="bench", runs=runs))
         try:

@@ -40,6 +40,9 @@ class Run(Protocol):
     @property
     def split(self) -> int: ...  # noqa: D102
 
+    @property
+    def fold(self) -> int | None: ...  # noqa: D102
+
 
 class Pack(Protocol):
     """What of a pack is read here."""
@@ -121,7 +124,7 @@ class MFMObjective:
                 name=run.run_id,
                 config=Config.from_knobs(run.knobs, names),
                 seed=run.seed,
-                fold=self._fold(run, pack.phase),
+                fold=self._fold(run),
             )
             for run in pack.runs
         ]
@@ -134,12 +137,11 @@ class MFMObjective:
         )
         return train(self._dataset, members, task=task, device=_device(self._device_name), state=state)
 
-    def _fold(self, run: Run, phase: str) -> np.ndarray:
-        """The fold of every item (N,). The split of a rerank run names a split of the study and a part of it."""
-        if phase != "rerank":
+    def _fold(self, run: Run) -> np.ndarray:
+        """The fold of every item (N,); of a rerank run, its part of the items that are not tested is valid."""
+        if run.fold is None:
             return self._folds.of(self._dataset, run.split)
-        split, part = divmod(run.split, self._rerank_folds)
-        return self._folds.inner(self._dataset, split, part=part, num_parts=self._rerank_folds)
+        return self._folds.inner(self._dataset, run.split, part=run.fold, num_parts=self._rerank_folds)
 
 
 def _device(name: str) -> torch.device:

@@ -16,11 +16,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-import numpy as np
-
+from orchestrator import seam
 from orchestrator.checkpoint import Checkpoint, Checkpoints
 from orchestrator.folder import Folder
-from orchestrator.objective import Epoch, Objective, Outcome, Training
+from orchestrator.objective import Epoch, Objective, PlainOutcome, Training
+from orchestrator.seam import Refused
 from orchestrator.study import Pack
 
 logger = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ class Finished:
     """The pack is over, with the outcomes of the runs that went on to the end."""
 
     report: Report  # epochs that no message has brought yet
-    outcomes: Mapping[str, Outcome]
+    outcomes: Mapping[str, PlainOutcome | Refused]
     seconds: float  # since the last epoch
 
 
@@ -132,27 +132,41 @@ class Attempt:
     def _advance(self, survivors: Collection[str] | None) -> Message | None:
         """Trains for one epoch, or to the end; None: this epoch is told with a later one."""
         began = self._clock()
+        going = self._run_ids if survivors is None else [i for i in self._run_ids if i in survivors]
         try:
             epoch = next(self._begin()) if self._training is None else self._training.send(survivors)
-            self._note(epoch, self._clock() - began)
+            self._note(epoch, self._clock() - began, going)
             return self._report() if self._is_due() else None
         except StopIteration as stop:
-            return Finished(report=self._report(), outcomes=stop.value or {}, seconds=self._clock() - began)
+            return self._finished(stop.value, going, self._clock() - began)
+        except seam.SeamError as error:
+            return Broken(kind="bug", error=str(error))
         except Exception as error:
             return Broken(kind=_kind(error), error=traceback.format_exc())
+
+    def _finished(self, returned: Any, going: Collection[str], seconds: float) -> Finished | Broken:
+        if not self._history:
+            return Broken(kind="bug", error=seam.NOTHING_YIELDED)
+        try:
+            outcomes = seam.outcomes_of(returned, going, num_epochs=len(self._history))
+        except seam.SeamError as error:
+            return Broken(kind="bug", error=str(error))
+        return Finished(report=self._report(), outcomes=outcomes, seconds=seconds)
 
     def _is_due(self) -> bool:
         """Whether the last epoch is to be told now."""
         return self._unsent[-1].epoch == self._rung or self._clock() - self._reported_at >= self._report_seconds
 
     def save(self) -> None:
-        """Writes a checkpoint of the last finished epoch. Where it cannot be written, training goes on without."""
+        """Writes a checkpoint of the last finished epoch. Where it cannot be written, training goes on without.
+
+        Raises:
+            SeamError: the objective's state is not what a checkpoint can hold.
+        """
         if self._epoch is None:
             return
         self._saved_at = self._clock()
-        state = self._epoch.state()
-        arrays = {name: value for name, value in state.items() if isinstance(value, np.ndarray)}
-        plain = {name: value for name, value in state.items() if name not in arrays}
+        plain, arrays = seam.state_of(self._epoch)
         history = [[e.epoch, e.seconds, e.metrics] for e in self._history]
         checkpoint = Checkpoint(
             epoch=self._history[-1].epoch,
@@ -169,8 +183,8 @@ class Attempt:
         return [run.run_id for run in self._pack]
 
     def _begin(self) -> Training:
-        described = dict(self._objective.describe())
-        self._place = Place(host=socket.gethostname(), device=described.pop("device", ""), versions=described)
+        device, versions = seam.description(self._objective)
+        self._place = Place(host=socket.gethostname(), device=device, versions=versions)
         checkpoint = self._checkpoints.latest(self._run_ids)
         state: dict[str, Any] | None = None
         if checkpoint is not None:
@@ -181,14 +195,15 @@ class Attempt:
                 for epoch, seconds, metrics in checkpoint.plain["history"]
             ]
             self._unsent = list(self._history)
-        self._training = self._objective.train(self._pack, state)
+        self._training = seam.training(self._objective, self._pack, state)
         return self._training
 
-    def _note(self, epoch: Epoch, seconds: float) -> None:
-        metrics = {run: {name: float(v) for name, v in values.items()} for run, values in epoch.metrics.items()}
-        done = EpochDone(epoch=len(self._history) + 1, metrics=metrics, seconds=seconds)
+    def _note(self, epoch: Epoch, seconds: float, going: Collection[str]) -> None:
+        number = len(self._history) + 1
+        metrics = seam.metrics_of(epoch, number=number, pack=self._pack, going=going)
+        done = EpochDone(epoch=number, metrics=metrics, seconds=seconds)
         self._epoch = epoch
-        if epoch.memory is not None and self._place is not None:
+        if self._memory is not None and self._place is not None:
             self._place = replace(self._place, gpu_share=self._gpu_share)
         self._history.append(done)
         self._unsent.append(done)
@@ -199,8 +214,11 @@ class Attempt:
         assert self._place is not None
         self._reported_at = self._clock()
         sent, self._unsent = tuple(self._unsent), []
-        memory = None if self._epoch is None else self._epoch.memory
-        return Report(place=self._place, started_at=self._started_at, epochs=sent, memory=memory)
+        return Report(place=self._place, started_at=self._started_at, epochs=sent, memory=self._memory)
+
+    @property
+    def _memory(self) -> float | None:
+        return getattr(self._epoch, "memory", None)
 
 
 def _kind(error: Exception) -> str:

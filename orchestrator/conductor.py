@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import numpy as np
@@ -20,7 +20,7 @@ from orchestrator.ledger import Bundle, Ledger, usable
 from orchestrator.plan import Done, GoOn, Plan, Wait, no_more_seeds
 from orchestrator.provenance import Commit
 from orchestrator.rows import Course, Ending, Maker, now
-from orchestrator.schema import EVALUATION_COLUMNS, ITEM_COLUMNS
+from orchestrator.seam import Refused
 from orchestrator.study import Fingerprint, Pack, Run, Study
 
 logger = logging.getLogger(__name__)
@@ -87,6 +87,7 @@ class Conductor:
         self._bundles: dict[str, Bundle] = {}
         self._errors: list[str] = []
         self._drain_reason = ""
+        self.is_complete = False  # whether nothing that the study declares is missing
         self._has_decided = False
         self._ends_at = None if hours is None else clock() + 3600 * hours
         unfinished = {record.pack_id for record in self.plan.history.runs.values() if record.status == "running"}
@@ -120,6 +121,7 @@ class Conductor:
         if self.draining:
             return Wait() if self._courses else Done()
         pack = self.plan.ask(at=now(), num_cores=num_cores)
+        self.is_complete = isinstance(pack, Done)
         if self._has_decided:
             self._has_decided = False
             self.on_decided()
@@ -138,15 +140,19 @@ class Conductor:
             case Report():
                 self._receive_epochs(course, message)
             case Finished():
-                self._receive_outcomes(course, message)
-                self.end(pack, kind="done")
+                refused = self._receive_outcomes(course, message)
+                self.end(pack, kind="done", refused=refused)
             case Broken():
                 self.end(pack, kind=message.kind, error=message.error)
         self._ledger.publish_if_due()
         return set(course.survivors) if pack.pack_id in self._courses else set()
 
-    def end(self, pack: Pack, *, kind: str, error: str = "") -> None:
-        """An attempt is over: it is done, it was drained, or something else ended it."""
+    def end(self, pack: Pack, *, kind: str, error: str = "", refused: str = "") -> None:
+        """An attempt is over: it is done, it was drained, or something else ended it.
+
+        Args:
+            refused: why the outcome of one of its runs could not be stored, where it is done.
+        """
         course = self._courses.get(pack.pack_id)
         if course is None or course.pack.attempt != pack.attempt:
             return
@@ -161,7 +167,7 @@ class Conductor:
         if not self.plan.history.open_runs(pack.pack_id):
             checkpoint.remove(self.folder, pack.pack_id)
         self.observer.ended(pack, kind)
-        self._count_errors(kind, error)
+        self._count_errors("bug" if refused else kind, refused or error)
 
     # What becomes of runs
 
@@ -196,25 +202,33 @@ class Conductor:
             if run.run_id not in go_on:
                 self._tell(course, run, Ending(status="pruned"))
 
-    def _receive_outcomes(self, course: Course, finished: Finished) -> None:
+    def _receive_outcomes(self, course: Course, finished: Finished) -> str:
+        """Tells the runs that went on to the end; returns why the last one's outcome was refused, if one was."""
         self._receive_epochs(course, finished.report)
         share = finished.seconds / max(1, len(finished.outcomes))
+        refused = ""
         for run in course.surviving():
-            self._tell(course, run, self._ending(finished, run, share))
+            ending = self._ending(finished, run, share)
+            refused = ending.error or "" if ending.error_kind == "bug" else refused
+            self._tell(course, run, ending)
+        return refused
 
     def _ending(self, finished: Finished, run: Run, seconds: float) -> Ending:
-        outcome = finished.outcomes.get(run.run_id)
-        if outcome is None:
-            return Ending(status="failed", error_kind="bug", error="the objective gave no outcome for this run")
+        outcome = finished.outcomes[run.run_id]
+        if isinstance(outcome, Refused):
+            return Ending(status="failed", error_kind="bug", error=outcome.error, seconds=seconds)
         if bad := _not_finite(outcome.metrics):
             return Ending(status="failed", error_kind="nan", error=f"not finite in the outcome: {bad}")
         if unknown := set(outcome.metrics) - set(self.study.modes):
             raise StudyError(f"the objective reports metrics that the study does not declare: {sorted(unknown)}")
-        if outcome.items is not None:
-            _require_columns("items", outcome.items, ITEM_COLUMNS)
-        if outcome.evaluations is not None:
-            _require_columns("evaluations", outcome.evaluations, EVALUATION_COLUMNS)
+        if (needed := self._needed(run)) not in outcome.metrics:
+            error = f"the outcome of a {run.phase} run must have the metric {needed}; it has {sorted(outcome.metrics)}"
+            return Ending(status="failed", error_kind="bug", error=error, seconds=seconds)
         return Ending(status="completed", outcome=outcome, seconds=seconds)
+
+    def _needed(self, run: Run) -> str:
+        """The metric without which an outcome is none."""
+        return self.study.primary_metric if run.phase == "confirm" else self.study.search_metric
 
     def _tell(self, course: Course, run: Run, ending: Ending) -> None:
         """Writes a run's row; from here on it is over for good."""
@@ -222,8 +236,7 @@ class Conductor:
             self._ledger.save_weights(run.run_id, ending.outcome.weights)
         bundle = self._maker.bundle(course, run, ending)
         self._bundles[run.run_id] = bundle
-        metric = self.study.search_metric if run.phase == "rerank" else self.study.primary_metric
-        decides = bundle.run.get(f"metric:{metric}") if ending.status == "completed" else None
+        decides = bundle.run[f"metric:{self._needed(run)}"] if ending.status == "completed" else None
         self.plan.tell(run.run_id, ending.status, value=decides)
         course.survivors.discard(run.run_id)
         value = bundle.run.get(f"metric:{self.study.search_metric}")
@@ -262,13 +275,6 @@ class _Nobody:
 
 
 def _nothing() -> None: ...
-
-
-def _require_columns(table: str, columns: Mapping[str, np.ndarray], names: Sequence[str]) -> None:
-    """Raises a StudyError unless these are whole columns of one length."""
-    lengths = {name: len(column) for name, column in columns.items()}
-    if set(lengths) != set(names) or len(set(lengths.values())) > 1:
-        raise StudyError(f"{table} must be columns {', '.join(names)} of one length; got {lengths}")
 
 
 def printable(text: str) -> str:

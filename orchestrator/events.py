@@ -28,6 +28,8 @@ class AskedRun:
     epochs: int
     retry: int
     number: int | None  # of the suggestion, in its search; None: not a search run
+    fold: int | None = None  # see Run
+    tuning: str = "own"  # see Run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +81,7 @@ class Told:
 
     run_id: str
     status: str  # completed, pruned or failed
-    # A completed confirm run's primary metric, for what decides on more seeds; a completed fold run's search metric.
+    # Of a completed run, what is decided by: a confirm run's primary metric, any other's search metric.
     value: float | None = None
 
 

@@ -9,7 +9,7 @@ from typing import cast
 
 from orchestrator.events import Asked, AskedRun, Began, Chosen, Ended, Event, Looked, Reported, Stepped, Told
 from orchestrator.search import Suggestion
-from orchestrator.study import Knob, Phase, Run, Study, digest
+from orchestrator.study import Knob, Phase, Run, Study, Tuning, digest
 
 Key = tuple[str, int]  # an arm and one of its searches
 
@@ -24,7 +24,7 @@ class RunRecord:
     pack_id: str
     status: str = "running"  # until it is told
     given_up: int | None = None  # the epoch after which the pruner ended it
-    value: float | None = None  # a completed confirm run's primary metric; a fold run's search metric
+    value: float | None = None  # see Told
 
 
 @dataclass(kw_only=True)
@@ -51,7 +51,7 @@ class History:
         self._study = study
         self._suggestions: dict[Key, list[Suggestion]] = {}
         self._told_by: dict[str, list[Suggestion]] = {}
-        self._folds: dict[tuple[str, int, str], dict[int, str]] = {}  # arm, search, config_id -> split -> run
+        self._folds: dict[tuple[str, int, str], dict[int, str]] = {}  # arm, search, config_id -> fold -> run
         self._open: dict[str, dict[str, None]] = {}  # packs with runs to finish, in order
         for event in events:
             self.apply(event)
@@ -94,8 +94,8 @@ class History:
         return result
 
     def folds(self, key: Key, config_id: str) -> dict[int, RunRecord]:
-        """By split: the fold runs, each in its last try, by which a configuration is ranked again."""
-        return {split: self.runs[run_id] for split, run_id in self._folds.get((*key, config_id), {}).items()}
+        """By fold: its run in its last try. By them a configuration is ranked again."""
+        return {fold: self.runs[run_id] for fold, run_id in self._folds.get((*key, config_id), {}).items()}
 
     def num_fold_runs(self, arm: str) -> int:
         """Fold runs that an arm has been asked for; tries of one count once."""
@@ -180,9 +180,9 @@ class History:
             if not self._is_repeat(asked):
                 self._close(asked.run_id)
                 self.runs[asked.run_id] = self._record_of(asked, event.pack_id)
-                if asked.phase == "rerank" and asked.epochs == self._study.epochs:
+                if asked.fold is not None and asked.epochs == self._study.epochs:
                     key = asked.arm, asked.search, asked.config_id
-                    self._folds.setdefault(key, {})[asked.split] = asked.run_id
+                    self._folds.setdefault(key, {})[asked.fold] = asked.run_id
                 if self._is_wanted(asked):
                     self._open.setdefault(event.pack_id, {})[asked.run_id] = None
             if asked.number is not None and asked.epochs == self._study.epochs:
@@ -223,6 +223,8 @@ class History:
             split=asked.split,
             epochs=asked.epochs,
             retry=asked.retry,
+            fold=asked.fold,
+            tuning=cast(Tuning, asked.tuning),
         )
         return RunRecord(run=run, suggested=asked.suggested, number=asked.number, pack_id=pack_id)
 

@@ -27,7 +27,7 @@ from orchestrator.events import Event
 from orchestrator.folder import Folder
 from orchestrator.journal import FileJournal, Journal, Line, PutJournal, next_term, read, unpack
 from orchestrator.lock import Lock
-from orchestrator.schema import TABLES, schemas, table
+from orchestrator.schema import TABLES, column_of, schemas, table
 from orchestrator.study import Study
 
 logger = logging.getLogger(__name__)
@@ -86,9 +86,9 @@ class Ledger:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.folder = folder
+        self._schemas = schemas(study)
         self._lock = Lock(folder)
         self._declare = declare
-        self._schemas = schemas(study)
         self._clock = clock
         try:
             self._open()
@@ -387,6 +387,15 @@ def _rows(schema: pa.Schema, name: str, bundles: Sequence[Bundle]) -> pa.Table:
 
 
 def _columns(schema: pa.Schema, bundle: Bundle, columns: Mapping[str, Sequence[Any]]) -> pa.Table:
-    """A run's own columns, with its name in front."""
-    num_rows = len(next(iter(columns.values())))
-    return pa.table({"run_id": [bundle.run["run_id"]] * num_rows, **columns}, schema=schema)
+    """A run's own columns, with its name in front; none, where a journal has what no column can hold.
+
+    Values are checked before they reach a journal (seam.py); one that was written earlier must not end its study.
+    """
+    run_id, num_rows = bundle.run["run_id"], len(next(iter(columns.values())))
+    try:
+        return pa.table({name: column_of(schema.field(name).type, v) for name, v in columns.items()}).add_column(
+            0, "run_id", pa.array([run_id] * num_rows, pa.string())
+        ).cast(schema)
+    except (pa.ArrowException, TypeError, ValueError, KeyError) as error:
+        logger.warning("run %s: its items or evaluations cannot be stored and are left out: %s", run_id, error)
+        return schema.empty_table()

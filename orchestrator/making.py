@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from orchestrator.events import AskedRun
 from orchestrator.history import Key, RunRecord
-from orchestrator.study import SEED_STRIDE, Fingerprint, Knob, Phase, Run, Study, make_run
+from orchestrator.study import SEED_STRIDE, Fingerprint, Knob, Phase, Run, Study, Tuning, make_run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,20 +27,30 @@ class RunMaker:
         split = key[1] % self.study.splits
         return self._make(key, suggested, phase="search", seed=self._search_seed(key[1]), split=split)
 
-    def fold_run(self, key: Key, suggested: Mapping[str, Knob], *, split: int) -> Run:
-        """One of the folds by which a configuration is ranked again; `split`: see `rerank.splits_of`."""
-        return self._make(key, suggested, phase="rerank", seed=self._search_seed(key[1]), split=split)
+    def fold_run(self, key: Key, suggested: Mapping[str, Knob], *, fold: int) -> Run:
+        """One of the folds by which a configuration is ranked again."""
+        split = key[1] % self.study.splits
+        return self._make(key, suggested, phase="rerank", seed=self._search_seed(key[1]), split=split, fold=fold)
 
-    def confirm_run(self, key: Key, suggested: Mapping[str, Knob], *, index: int) -> Run:
+    def confirm_run(self, key: Key, suggested: Mapping[str, Knob], *, index: int, tuning: Tuning = "own") -> Run:
         """A configuration with a fresh seed, tested. Seeds count from 1: claims rest on what nothing was chosen by."""
         split = index % self.study.splits
-        return self._make(key, suggested, phase="confirm", seed=self._seed(1 + index), split=split)
+        return self._make(key, suggested, phase="confirm", seed=self._seed(1 + index), split=split, tuning=tuning)
 
     def again(self, record: RunRecord) -> Run:
         """The same once more, as a run of its own."""
         run = record.run
         key = run.arm, run.search
-        return self._make(key, record.suggested, phase=run.phase, seed=run.seed, split=run.split, retry=run.retry + 1)
+        return self._make(
+            key,
+            record.suggested,
+            phase=run.phase,
+            seed=run.seed,
+            split=run.split,
+            retry=run.retry + 1,
+            fold=run.fold,
+            tuning=run.tuning,
+        )
 
     def _seed(self, index: int) -> int:
         return self.study.seed * SEED_STRIDE + index
@@ -50,7 +60,16 @@ class RunMaker:
         return self._seed(SEED_STRIDE - search if search else 0)
 
     def _make(
-        self, key: Key, suggested: Mapping[str, Knob], *, phase: Phase, seed: int, split: int, retry: int = 0
+        self,
+        key: Key,
+        suggested: Mapping[str, Knob],
+        *,
+        phase: Phase,
+        seed: int,
+        split: int,
+        retry: int = 0,
+        fold: int | None = None,
+        tuning: Tuning = "own",
     ) -> Run:
         return make_run(
             self.study,
@@ -62,6 +81,8 @@ class RunMaker:
             seed=seed,
             split=split,
             retry=retry,
+            fold=fold,
+            tuning=tuning,
         )
 
 
@@ -79,4 +100,6 @@ def asked(run: Run, *, suggested: Mapping[str, Knob], number: int | None = None)
         epochs=run.epochs,
         retry=run.retry,
         number=number,
+        fold=run.fold,
+        tuning=run.tuning,
     )

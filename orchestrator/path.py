@@ -53,9 +53,9 @@ def removed(study: Study, history: History) -> list[str]:
 def basis(study: Study, history: History, choice: Chosen, off: Sequence[str]) -> str:
     """What a step rests on: a hash of the reference's choice, the path up to it, and the candidates' fold runs."""
     runs = [
-        [name, split, record.run.run_id, record.status]
+        [name, fold, record.run.run_id, record.status]
         for name, arm in candidates(study, off).items()
-        for split, record in folds_of(study, history, choice, arm).items()
+        for fold, record in folds_of(study, history, choice, arm).items()
     ]
     return digest([choice.config_id, list(off), sorted(runs)])[:16]
 

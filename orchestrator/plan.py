@@ -7,6 +7,7 @@ it is applied. A plan that is built from the recorded events goes on where the o
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -16,7 +17,7 @@ from orchestrator.history import History, Key
 from orchestrator.making import RunMaker, asked
 from orchestrator.packing import Packer
 from orchestrator.search import Search, Suggestion
-from orchestrator.study import Fingerprint, Knob, Pack, Run, Study, digest
+from orchestrator.study import RERANK_FOLDS, Fingerprint, Knob, Pack, Run, Study, Tuning, digest
 
 # How often an attempt that ended so is tried again; kinds that are absent are not.
 RETRIES: Mapping[str, float] = {
@@ -112,6 +113,17 @@ class Plan:
         self._ranked.clear()
         return len(again)
 
+    def unconfirmed(self) -> dict[str, str]:
+        """By arm: why it has no confirm runs, though its search is over. It is nothing that more asking would give."""
+        result = {}
+        for key in self._keys():
+            choice = self.history.chosen.get(key)
+            if choice is not None and choice.suggested is None:
+                known = Counter(s.status for s in self.history.suggestions(key))
+                became = ", ".join(f"{number} {status}" for status, number in sorted(known.items()))
+                result[key[0]] = f"none of its search runs completed ({became})"
+        return result
+
     def _is_of_study(self, run: Run) -> bool:
         """Whether the study, as it is now, asks for a run: other numbers of epochs are other runs."""
         return run.epochs == self.study.epochs and self.study.runs_arm(run.arm)
@@ -131,18 +143,21 @@ class Plan:
         """A new pack: of an arm whose search is over, so that nothing long is left at the end; else the least searched.
 
         Such an arm's best are ranked again, and then its choice is confirmed. Runs with frozen knobs come last. Of what
-        is alike in this, the longer goes first.
+        is alike in this, the longer goes first. A search whose last suggestions repeat known runs is over without a
+        pack: then its arm is looked at once more.
         """
-        if self.study.path and (pack_id := self._compose_path()):
-            return pack_id
-        for key in self._keys():
-            if pack_id := self._compose_rerank(key) or self._compose_confirm(key):
+        while True:
+            if self.study.path and (pack_id := self._compose_path()):
                 return pack_id
-        while searching := [key for key in self._keys() if self._num_missing(key) > 0]:
+            for key in self._keys():
+                if pack_id := self._compose_rerank(key) or self._compose_confirm(key):
+                    return pack_id
+            searching = [key for key in self._keys() if self._num_missing(key) > 0]
+            if not searching:
+                return self._compose_of([self._frozen(key) for key in self._keys()], left=self._cost_left())
             key = min(searching, key=lambda k: len(self.history.suggestions(k)))
             if pack_id := self._compose_search(key):
                 return pack_id
-        return self._compose_of([self._frozen(key) for key in self._keys()], left=self._cost_left())
 
     def _keys(self) -> list[Key]:
         longest_first = sorted(self.study.running, key=lambda arm: -self.study.full_cost(arm.name))
@@ -201,8 +216,8 @@ class Plan:
 
     def _folds_to_run(self, key: Key, suggested: Mapping[str, Knob]) -> list[AskedRun]:
         known = self.history.folds(key, self._config_id(key, suggested))
-        missing = [split for split in rerank.splits_of(self.study, key[1]) if split not in known]
-        runs = [self._maker.fold_run(key, suggested, split=split) for split in missing]
+        missing = [fold for fold in range(RERANK_FOLDS) if fold not in known]
+        runs = [self._maker.fold_run(key, suggested, fold=fold) for fold in missing]
         return [asked(run, suggested=suggested) for run in runs]
 
     # Path
@@ -245,10 +260,10 @@ class Plan:
             return None
         folds = [self._folds(key, s) for s in self._candidates(key)] if self._is_ranked_again(key) else []
         runs = [record for one in folds for record in one.values()]
-        if len(runs) < len(folds) * rerank.RERANK_FOLDS or any(r.status == "running" for r in runs):
+        if len(runs) < len(folds) * RERANK_FOLDS or any(r.status == "running" for r in runs):
             return None
         basis = [(s.number, s.run_id, s.status) for s in self.history.suggestions(key)]
-        basis += [(r.run.split, r.run.run_id, r.status) for r in runs]
+        basis += [(r.run.fold, r.run.run_id, r.status) for r in runs]
         hashed = digest(basis)[:16]
         settled = self.history.chosen.get(key)
         if settled is None or settled.basis != hashed or settled.config_id != self._config_id(key, settled.suggested):
@@ -284,7 +299,8 @@ class Plan:
             choice = self.settle(key)
             if choice is None:
                 return []
-            self._to_confirm[key] = self._missing_confirms(key, choice)
+            is_other = self.study.path and key[0] != self.study.reference
+            self._to_confirm[key] = self._missing_confirms(key, choice, tuning="reference" if is_other else "own")
         return self._to_confirm[key]
 
     def _cost_left(self) -> float:
@@ -304,11 +320,11 @@ class Plan:
                 number += len(self.study.confirm_seeds(key[1], self.history.look_of(key[0])))
         return number
 
-    def _missing_confirms(self, key: Key, choice: Chosen) -> list[AskedRun]:
+    def _missing_confirms(self, key: Key, choice: Chosen, *, tuning: Tuning) -> list[AskedRun]:
         if choice.suggested is None:
             return []
         indices = self.study.confirm_seeds(key[1], self.history.look_of(key[0]))
-        runs = [self._maker.confirm_run(key, choice.suggested, index=index) for index in indices]
+        runs = [self._maker.confirm_run(key, choice.suggested, index=index, tuning=tuning) for index in indices]
         return [asked(run, suggested=choice.suggested) for run in runs if run.run_id not in self.history.runs]
 
     def _frozen(self, key: Key) -> list[AskedRun]:
@@ -319,21 +335,20 @@ class Plan:
             choice = self.settle((self.study.reference, key[1]))
             if choice is None or self.settle(key) is None:
                 return []
-            self._to_freeze[key] = self._missing_confirms(key, choice)
+            self._to_freeze[key] = self._missing_confirms(key, choice, tuning="reference")
         return self._to_freeze[key]
 
     def _look(self) -> bool:
-        """Where everything up to a look is over: decides which arms go on. Returns whether any does."""
-        if not self.study.looks:
-            return False
-        look = len(self.history.looks())
-        if look + 1 >= self.study.num_looks or any(True for _ in self.history.open_packs()):
+        """Where everything up to a look is over: decides which arms go on. Returns whether it looked."""
+        looks = self.history.looks() if self.study.looks else []
+        look, is_last = len(looks), bool(looks) and not looks[-1].going
+        if look + 1 >= self.study.num_looks or is_last or any(True for _ in self.history.open_packs()):
             return False
         going = tuple(self._go_on(self._confirmed_values(), look))
         going = (self.study.reference, *going) if going else ()
         self._emit(Looked(look=look, going=going, basis=self.history.basis()))
         self._to_confirm.clear()
-        return bool(going)
+        return True
 
     def _confirmed_values(self) -> dict[str, dict[int, float | None]]:
         """By arm and seed: the primary metric of the chosen configuration's confirm runs; None of a failed one."""

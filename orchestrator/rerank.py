@@ -13,7 +13,7 @@ from orchestrator.history import RunRecord
 from orchestrator.search import Suggestion
 from orchestrator.study import RERANK_FOLDS, Study
 
-Folds = Mapping[int, RunRecord]  # split -> the last try of that fold's run
+Folds = Mapping[int, RunRecord]  # fold -> the last try of its run
 
 
 def candidates(study: Study, known: Sequence[Suggestion]) -> list[Suggestion]:
@@ -22,12 +22,6 @@ def candidates(study: Study, known: Sequence[Suggestion]) -> list[Suggestion]:
     completed = {s.run_id: s for s in reversed(known) if s.status == "completed" and s.reports}
     ranked = sorted(completed.values(), key=lambda s: (sign * s.value, s.number))
     return ranked[: max(1, study.rerank)]
-
-
-def splits_of(study: Study, search: int) -> range:
-    """The splits of a search's fold runs: `split // RERANK_FOLDS` is the search's own, the rest is the fold."""
-    first = search % study.splits * RERANK_FOLDS
-    return range(first, first + RERANK_FOLDS)
 
 
 def best(study: Study, ranked: Sequence[Suggestion], folds: Sequence[Folds]) -> Suggestion | None:

@@ -61,6 +61,7 @@ def _run(base: Mapping[str, Any], row: Mapping[str, Any], *, epochs: int) -> Run
         knobs={knob: _known(row[f"param:{knob}"], default) for knob, default in base.items()},
         seed=row["seed"],
         split=row["split"],
+        fold=row["fold"],
         epochs=epochs,
         retry=row["retry"],
     )

@@ -31,6 +31,7 @@ from orchestrator.watchdog import LEAST_SECONDS
 
 logger = logging.getLogger("orchestrator")
 
+UNCONFIRMED = "The rows of these runs say what went wrong (column error); --retry-failed tries failed ones once more"
 ONE_PACK = {"CPU": 1.0}  # what any pack takes; on a GPU, a share of that besides
 
 
@@ -65,9 +66,10 @@ class Ended:
     """How a call ended."""
 
     folder: Folder
-    complete: bool
+    complete: bool  # nothing that the study declares is missing, but for what `unconfirmed` names
     interruption: Interruption
     reason: str  # why it ended before it was complete
+    unconfirmed: Mapping[str, str] = field(default_factory=dict)  # arm -> why it has no confirm runs
 
 
 def run(
@@ -119,8 +121,16 @@ def run(
             interruption = _conduct(conductor, objective, options, console=console)
         if conductor.fatal is not None:
             raise conductor.fatal
-        complete = not conductor.draining
-    return Ended(folder=folder, complete=complete, interruption=interruption, reason=conductor.draining)
+        unconfirmed = conductor.plan.unconfirmed()
+        for arm, why in unconfirmed.items():
+            console.print(f"{arm} is not confirmed: {why}. {UNCONFIRMED}", markup=False, soft_wrap=True)
+    return Ended(
+        folder=folder,
+        complete=conductor.is_complete,
+        interruption=interruption,
+        reason=conductor.draining,
+        unconfirmed=unconfirmed,
+    )
 
 
 def archive(folder: Folder, console: Console) -> None:

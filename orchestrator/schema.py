@@ -6,35 +6,41 @@ first file lacks).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from datetime import datetime
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from orchestrator.study import Knob, Study
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 TABLES = ("epochs", "items", "evaluations", "artifacts", "runs")  # in the order in which a part is published
 EVALUATION_COLUMNS = ("condition", "modality", "level", "metric", "value")
 ITEM_COLUMNS = ("item", "group", "target", "y", "prediction")
 
-_TIME = pa.timestamp("us", tz="UTC")
+# UTC, without saying so: DuckDB reads a column with a time zone by the package pytz alone.
+_TIME = pa.timestamp("us")
 _RUN_COLUMNS = {
     "run_id": pa.string(),
     "study": pa.string(),
     "arm": pa.string(),
     "phase": pa.string(),
+    "tuning": pa.string(),  # own or reference: whose search chose the hyperparameters
     "search": pa.int64(),
     "config_id": pa.string(),
     "pack_id": pa.string(),
     "seed": pa.int64(),
     "split": pa.int64(),
+    "fold": pa.int64(),  # of a rerank run: the part of the items that are not tested which is valid
     "retry": pa.int64(),
     "status": pa.string(),
     "error_kind": pa.string(),
     "error": pa.string(),
     "epochs": pa.int64(),  # trained
+    "epochs_planned": pa.int64(),
     "best_epoch": pa.int64(),
 }
 _RUN_ORIGIN = {
@@ -93,12 +99,29 @@ def schemas(study: Study) -> dict[str, pa.Schema]:
 
 def table(schema: pa.Schema, rows: Iterable[Mapping[str, Any]]) -> pa.Table:
     """Rows as a table; what a row lacks is null, what the schema lacks is an error of ours."""
-    plain = [{name: _plain(row.get(name), schema.field(name).type) for name in schema.names} for row in rows]
+    kinds = [(name, schema.field(name).type) for name in schema.names]
+    plain = [{name: _plain(row.get(name), kind) for name, kind in kinds} for row in rows]
     return pa.Table.from_pylist(plain, schema=schema)
 
 
+def column_of(kind: pa.DataType, values: Sequence[Any]) -> pa.Array:
+    """Values as a column, NaN as null.
+
+    Raises:
+        ArrowException, ValueError, TypeError: one cannot be of this type.
+    """
+    if kind == pa.string():
+        return pa.array([None if value is None else str(value) for value in values], kind)
+    return pa.array(np.array(values, dtype=float), kind, from_pandas=True)
+
+
 def _plain(value: Any, kind: pa.DataType) -> Any:
-    return datetime.fromisoformat(value) if kind == _TIME and isinstance(value, str) else value
+    """A value as the table has it: NaN is null, for readers disagree on NaN, and no reader does on null."""
+    if kind == _TIME and isinstance(value, str):
+        return datetime.fromisoformat(value).astimezone(UTC).replace(tzinfo=None)
+    if kind == pa.string() and value is not None and not isinstance(value, str):
+        return str(value)  # of a journal that was written before values were checked
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def _type_of(value: Knob) -> pa.DataType:

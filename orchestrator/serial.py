@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+
 from orchestrator.attempt import CHECKPOINT_SECONDS, Attempt
 from orchestrator.conductor import Conductor
 from orchestrator.objective import Objective
+from orchestrator.seam import SeamError
 from orchestrator.study import Pack
+
+logger = logging.getLogger(__name__)
 
 
 def run(conductor: Conductor, objective: Objective, *, checkpoint_seconds: float = CHECKPOINT_SECONDS) -> None:
@@ -19,8 +24,15 @@ def _train(conductor: Conductor, objective: Objective, pack: Pack, checkpoint_se
     survivors = conductor.receive(pack, attempt.step(None))
     while survivors:
         if conductor.draining:
-            attempt.save()
+            _save(attempt, pack)
             conductor.end(pack, kind="drained")
             return
         survivors = conductor.receive(pack, attempt.step(survivors))
     conductor.end(pack, kind="done")
+
+
+def _save(attempt: Attempt, pack: Pack) -> None:
+    try:
+        attempt.save()
+    except SeamError as error:
+        logger.warning("%s: no checkpoint at the end: %s", pack.pack_id, error)

@@ -23,6 +23,8 @@ Conditions = Mapping[str, Sequence[tuple[str, Sequence[Knob]]]]
 # component -> the pins that switch it off
 Factors = Mapping[str, Knobs]
 Phase = Literal["search", "rerank", "confirm"]
+# Whose search chose a run's hyperparameters: the arm's own, or the reference's.
+Tuning = Literal["own", "reference"]
 # Parts into which the items that are not tested are dealt to rank the best of a search again. What that buys is
 # measured by benchmarks/selection.py, on CMU-MOSI too: docs/statistics.md.
 RERANK_FOLDS = 5
@@ -89,8 +91,8 @@ class Study:
     seed: int = 0
     pack_size: int = 8  # most runs that train together
     # So many of the best of every search are ranked again by k-fold before one is chosen; 0: the search alone decides.
-    # An objective meets these runs as phase "rerank": split // RERANK_FOLDS is the split whose test items stay unseen,
-    # split % RERANK_FOLDS the fold of its other items that is valid.
+    # An objective meets these runs as phase "rerank": the test items of `Run.split` stay unseen, and of its other items
+    # the fold `Run.fold` of RERANK_FOLDS is valid.
     rerank: int = 0
     # Trials that every search begins with, drawn uniformly from the space (the first is the default): what explains the
     # whole range is asked of them where they are enough.
@@ -325,6 +327,8 @@ class Run:
     split: int
     epochs: int
     retry: int = 0
+    fold: int | None = None  # of RERANK_FOLDS, that is valid; None: not a rerank run
+    tuning: Tuning = "own"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -361,6 +365,8 @@ def make_run(
     seed: int,
     split: int,
     retry: int = 0,
+    fold: int | None = None,
+    tuning: Tuning = "own",
 ) -> Run:
     """A run with its identity: equal runs have equal ids."""
     config = config_id(study, knobs)
@@ -370,6 +376,7 @@ def make_run(
         config,
         seed,
         split,
+        fold,
         study.epochs,
         retry,
         fingerprint.data_sha256,
@@ -386,6 +393,8 @@ def make_run(
         split=split,
         epochs=study.epochs,
         retry=retry,
+        fold=fold,
+        tuning=tuning,
     )
 
 

@@ -37,7 +37,7 @@ def tallies(study: Study, history: History) -> dict[str, Tally]:
     for record in history.runs.values():
         run = record.run
         if run.arm in result and run.epochs == study.epochs and (part := history.part_of(run)):
-            last[part, run.arm, run.config_id, str(run.seed), str(run.split)] = record
+            last[part, run.arm, run.config_id, str(run.seed), str(run.split), str(run.fold)] = record
     for (part, arm, *_), record in last.items():
         if record.status != "running":
             result[arm].over[part, record.status] += 1

@@ -10,6 +10,7 @@ import pytest
 from optuna.distributions import FloatDistribution
 from toy import Toy, toy_study
 
+from orchestrator.schema import SCHEMA_VERSION
 from orchestrator.study import Arm
 
 
@@ -96,7 +97,7 @@ def test_a_file_that_is_not_a_study_is_refused(conduct: Callable) -> None:
     with pytest.raises(ValueError, match=r"study.json must describe a study; it cannot be read"):
         conduct(toy_study())
     ended.folder.study.write_text('{"schema_version": 99}')
-    with pytest.raises(ValueError, match="schema version 99; this code reads up to 2"):
+    with pytest.raises(ValueError, match=f"schema version 99; this code reads up to {SCHEMA_VERSION}"):
         conduct(toy_study())
 
 
@@ -104,6 +105,6 @@ def test_a_folder_of_an_earlier_schema_is_refused_by_name_and_kept_with_fresh(co
     ended = conduct(toy_study())
     known = json.loads(ended.folder.study.read_text())
     ended.folder.study.write_text(json.dumps(known | {"schema_version": 1}))
-    with pytest.raises(ValueError, match=r"earlier version of the project \(schema version 1; this one writes 2\)"):
+    with pytest.raises(ValueError, match=rf"earlier version of the project \(schema version 1; this one writes {SCHEMA_VERSION}\)"):
         conduct(toy_study())
     assert conduct(toy_study(), fresh=True).complete

@@ -56,7 +56,7 @@ def test_components_go_in_the_order_in_which_they_are_missed_least(
     confirm = rows[rows.phase == "confirm"]
     assert confirm.groupby("arm").size().to_dict() == {"full": 4, "no_a": 4, "no_a+c": 4, "no_a+b+c": 4}
     assert set(rows[rows.phase == "search"].arm) == {"full"}
-    folds = rows[rows.phase == "rerank"].groupby("arm").split.nunique()
+    folds = rows[rows.phase == "rerank"].groupby("arm").fold.nunique()
     compared = ["no_a", "no_b", "no_c", "no_a+b", "no_a+c", "no_a+b+c"]
     assert folds.to_dict() == dict.fromkeys(["full", *compared], RERANK_FOLDS)
     assert confirm.drop_duplicates("arm")["param:x"].nunique() == 1, "the other knobs stay as the reference chose them"

@@ -597,7 +597,7 @@ def test_a_rerank_that_is_cut_off_anywhere_asks_every_fold_once(cut: float) -> N
     study = toy_study(rerank=3, pack_size=5)
     whole = World(study).run()
     cut_off = World(study, known=whole.events[: int(cut * len(whole.events))]).run()
-    folds = Counter((run.arm, run.config_id, run.split) for run in asked(cut_off.events) if run.phase == "rerank")
+    folds = Counter((run.arm, run.config_id, run.fold) for run in asked(cut_off.events) if run.phase == "rerank")
     assert set(folds.values()) == {1}
     by_config = Counter((arm, config) for arm, config, _ in folds)
     assert set(by_config.values()) == {5}

@@ -39,7 +39,7 @@ def test_the_best_of_every_search_are_trained_once_a_fold_in_one_pack(conduct: C
     assert folds.groupby("arm").size().to_dict() == {"full": 3 * RERANK_FOLDS, "square": 3 * RERANK_FOLDS}
     for _, own in folds.groupby("pack_id"):
         assert own.config_id.nunique() == 1
-        assert sorted(own.split) == list(range(RERANK_FOLDS))
+        assert sorted(own.fold) == list(range(RERANK_FOLDS))
     for arm, own in rows[rows.phase == "search"].groupby("arm"):
         best = own.drop_duplicates("config_id").nsmallest(3, "metric:valid_loss").config_id
         assert set(folds[folds.arm == arm].config_id) == set(best)
@@ -70,8 +70,8 @@ def test_searches_and_splits_have_folds_of_their_own(conduct: Callable, runs: Ca
     conduct(study(searches=2, splits=2))
     rows = runs()
     folds = rows[rows.phase == "rerank"]
-    assert (folds.split // RERANK_FOLDS == folds.search).all()
-    assert folds.groupby(["arm", "search", "config_id"]).split.nunique().eq(RERANK_FOLDS).all()
+    assert (folds.split == folds.search).all()
+    assert folds.groupby(["arm", "search", "config_id"]).fold.nunique().eq(RERANK_FOLDS).all()
 
 
 def test_a_search_with_nothing_to_rank_is_not_ranked(conduct: Callable, runs: Callable) -> None:
@@ -93,7 +93,7 @@ def test_a_stopped_rerank_goes_on_and_trains_nothing_twice(
     trained = Counter(diary.read_text().split())
     trained.pop("1")  # the epoch
     assert set(trained.values()) == {1}
-    folds = rows[rows.phase == "rerank"].groupby(["arm", "config_id"]).split.nunique()
+    folds = rows[rows.phase == "rerank"].groupby(["arm", "config_id"]).fold.nunique()
     assert folds.eq(RERANK_FOLDS).all()
     assert set(chosen(tmp_path / "results").values()) <= set(folds.index.get_level_values("config_id"))
 
@@ -104,7 +104,7 @@ def test_more_trials_rank_anew_and_reuse_the_folds_there_are(conduct: Callable, 
     conduct(study(trials=16), Toy(luck=LUCK))
     rows = runs()
     assert set(before.run_id) < set(rows.run_id)
-    assert not rows[rows.phase == "rerank"].duplicated(["arm", "config_id", "split"]).any()
+    assert not rows[rows.phase == "rerank"].duplicated(["arm", "config_id", "fold"]).any()
     assert set(chosen(tmp_path / "results").values()) <= set(rows[rows.phase == "rerank"].config_id)
 
 
@@ -114,7 +114,7 @@ def test_a_candidate_that_fails_in_a_fold_is_not_chosen(conduct: Callable, runs:
 
         def _final(self, pack: Pack, run: Run) -> float:
             if run.knobs["x"] == 1.0:
-                return float("nan") if pack.phase == "rerank" and run.split == 2 else -1.0
+                return float("nan") if pack.phase == "rerank" and run.fold == 2 else -1.0
             return super()._final(pack, run)
 
     base = dict(toy_study().base) | {"x": 1.0}
