@@ -6,17 +6,17 @@ consistent subset of the finished runs, possibly an empty one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from analysis.study import Study, read_study
+from analysis.declared import counted, is_own, is_reference
+from analysis.study import Change, Study, read_study
 
 # Columns of `runs` beside `param:<knob>` and `metric:<name>`, and what stands for them where a ledger has none.
 RUN_DEFAULTS = {
@@ -36,10 +36,12 @@ class Results:
 
     folder: Path
     study: Study
-    runs: pd.DataFrame  # one row a run; columns as in DESIGN: run_id, arm, phase, ..., param:<knob>, metric:<name>
+    # One row a run of the declared study; columns run_id, arm, phase, ..., param:<knob>, metric:<name>.
+    runs: pd.DataFrame
     epochs: pd.DataFrame  # run_id, epoch and the search's metric
     items: pd.DataFrame  # run_id, item, group, target, y, prediction: test items of confirm runs
     evaluations: pd.DataFrame  # run_id, condition, modality, level, metric, value: missing and noisy modalities
+    left_out: Mapping[str, int] = field(default_factory=dict)  # why a row does not count -> rows
 
     @cached_property
     def search(self) -> pd.DataFrame:
@@ -57,12 +59,7 @@ class Results:
     @cached_property
     def confirm(self) -> pd.DataFrame:
         """The confirm runs that count: those of the configurations chosen now, each with its last try."""
-        runs = self.runs[self.runs["phase"] == "confirm"]
-        counts = [
-            self._is_chosen(arm, search, config)
-            for arm, search, config in zip(runs["arm"], runs["search"], runs["config_id"], strict=True)
-        ]
-        return _last_tries(runs[np.array(counts, dtype=bool)], ["arm", "seed", "split"])
+        return _last_tries(self.runs[is_own(self.runs, self.study)], ["arm", "seed", "split"])
 
     @cached_property
     def frozen(self) -> pd.DataFrame:
@@ -70,13 +67,13 @@ class Results:
 
         Where an arm chose what the reference chose, they are its confirm runs.
         """
-        runs = self.runs[self.runs["phase"] == "confirm"]
-        wanted = {(arm, s): config for arm, ids in self.study.frozen.items() for s, config in enumerate(ids)}
-        counts = [
-            wanted.get((arm, int(search) % self.study.searches)) == config
-            for arm, search, config in zip(runs["arm"], runs["search"], runs["config_id"], strict=True)
-        ]
-        return _last_tries(runs[np.array(counts, dtype=bool)], ["arm", "seed", "split"])
+        return _last_tries(self.runs[is_reference(self.runs, self.study)], ["arm", "seed", "split"])
+
+    @cached_property
+    def late_changes(self) -> list[Change]:
+        """Changes of the declaration that were made when confirm runs were over already."""
+        ended = self.runs.loc[self.runs["phase"] == "confirm", "ended_at"]
+        return [change for change in self.study.changes if (ended < change.at).any()]
 
     def of(self, arm: str, phase: pd.DataFrame) -> pd.DataFrame:
         """The rows of one arm."""
@@ -94,12 +91,6 @@ class Results:
         primary = self.study.primary_metric
         return [primary, *(m for m in measured if m != primary and self.study.mode(m) is not None)]
 
-    def _is_chosen(self, arm: str, search: int, config_id: str) -> bool:
-        chosen = self.study.chosen.get(arm, ())
-        if len(chosen) < self.study.searches:  # some of its searches are not over: whose ids these are is not said
-            return config_id in chosen
-        return config_id == chosen[int(search) % len(chosen)]
-
 
 def load(folder: str | Path) -> Results:
     """Reads a results folder.
@@ -114,11 +105,12 @@ def load(folder: str | Path) -> Results:
     if not (folder / "runs").is_dir():
         raise ValueError(f"a results folder holds a folder runs/ of Parquet parts; {folder} holds none")
     # `epochs` and `items` of a run are published before its row in `runs`: read the rows first.
-    runs = _runs(folder / "runs")
+    runs, left_out = counted(_runs(folder / "runs"), study)
     return Results(
         folder=folder,
         study=study.planned(also=set(runs["arm"])),
         runs=runs,
+        left_out=left_out,
         epochs=_frame(
             folder / "epochs",
             required=("run_id", "epoch"),
@@ -138,7 +130,13 @@ def _runs(folder: Path) -> pd.DataFrame:
 
     runs = _frame(folder, required=RUN_COLUMNS, wanted=wanted)
     missing = {column: default for column, default in RUN_DEFAULTS.items() if column not in runs}
-    return runs.assign(**missing)
+    runs = runs.assign(**missing)
+    return runs.assign(**{name: _without_zone(runs[name]) for name in ("started_at", "ended_at")})
+
+
+def _without_zone(times: pd.Series) -> pd.Series:
+    """Times of UTC; ledgers of earlier versions say so."""
+    return times.dt.tz_convert("UTC").dt.tz_localize(None) if isinstance(times.dtype, pd.DatetimeTZDtype) else times
 
 
 def _frame(

@@ -8,6 +8,7 @@ import pandas as pd
 
 from analysis.effects import cells_of, is_averaged
 from analysis.load import Results
+from analysis.prose import is_declared_late
 from analysis.statistics import ALPHA
 from analysis.study import Study
 from analysis.words import count, duration, join, metric_name, show_p, span
@@ -15,16 +16,19 @@ from analysis.words import count, duration, join, metric_name, show_p, span
 
 def methods(results: Results) -> list[str]:
     """The paragraph for a paper, from study.json and the runs."""
-    return [_compared(results.study), *_searched(results), *_confirmed(results), *_conditions(results)]
+    return [_compared(results), *_searched(results), *_confirmed(results), *_conditions(results)]
 
 
-def _compared(study: Study) -> str:
+def _compared(results: Results) -> str:
+    study = results.study
+    late = "; the latter was changed after results were known" if is_declared_late(results) else ""
+    declared = f"are declared{late}" if late else "were declared before the run"
     side = "lower" if study.is_better_low(study.primary_metric) else "higher"
     verb = "is" if len(study.others) == 1 else "are"
     return (
         f"{count(len(study.others), 'arm')} {verb} compared with the reference {study.reference} by "
         f"{metric_name(study.primary_metric)} ({side} is better). This metric and the smallest effect of interest, "
-        f"{study.smallest_effect:g}, were declared before the run; all other metrics are secondary."
+        f"{study.smallest_effect:g}, {declared}; all other metrics are secondary."
     )
 
 

@@ -10,9 +10,11 @@ import pandas as pd
 from analysis import statistics as st
 from analysis.effects import INTERACTION, MAIN
 from analysis.load import Results
-from analysis.study import Study
+from analysis.study import Change, Study
 from analysis.verdict import EQUIVALENT, HELPS, HURTS, UNDECIDED, WORDS
 from analysis.words import count, decimals, join, metric_name, span
+
+LONGEST_VALUE = 24  # characters of a changed value that is shown
 
 MEANINGS = {
     HELPS: "the result is worse without it",
@@ -93,6 +95,44 @@ def pins(arm: str, study: Study) -> str:
     return ", ".join(f"{knob} = {json.dumps(value)}" for knob, value in study.arms[arm].items()) or "nothing"
 
 
+def left_out(results: Results) -> list[str]:
+    """Rows of the folder that do not count, and why; none: nothing to say."""
+    if not results.left_out:
+        return []
+    total = sum(results.left_out.values())
+    parts = join([f"{number} {reason}" for reason, number in results.left_out.items()])
+    return [f"{count(total, 'row')} of the folder {'does' if total == 1 else 'do'} not count: {parts}."]
+
+
+def changed(results: Results) -> list[str]:
+    """What was changed of the declaration after results were known."""
+    return [
+        f"Changed on {change.at:%Y-%m-%d}, after results were known: {_what(change)}."
+        for change in results.late_changes
+    ]
+
+
+def _what(change: Change) -> str:
+    named = dict(zip(change.values, change.what, strict=False))
+    return join([f"{named[key]}{_from_to(*both)}" for key, both in change.values.items()]) or join(list(change.what))
+
+
+def _from_to(before: object, after: object) -> str:
+    """The two values, where they are short enough to be read."""
+    texts = [json.dumps(value) for value in (before, after)]
+    return f", from {texts[0]} to {texts[1]}" if max(map(len, texts)) <= LONGEST_VALUE else ""
+
+
+def is_declared_late(results: Results) -> bool:
+    """Whether the smallest effect of interest is not the one of before the run."""
+    return any("smallest_effect" in change.values for change in results.late_changes)
+
+
+def unconfirmed(results: Results) -> list[str]:
+    """Arms that have no confirm runs, and why."""
+    return [f"{arm} is not confirmed: {why}." for arm, why in results.study.unconfirmed.items()]
+
+
 def caveats(results: Results, arms: pd.DataFrame) -> list[str]:
     """What a reader must know to read the verdicts.
 
@@ -104,9 +144,13 @@ def caveats(results: Results, arms: pd.DataFrame) -> list[str]:
     if arms.empty:
         return []
     return [
+        *changed(results),
+        *left_out(results),
+        *unconfirmed(results),
         f"Different: a two-sided sign-flip test over paired seeds gives p ≤ {st.ALPHA} after Holm's correction over "
         f"{count(len(arms), 'arm')}. Equivalent: two one-sided t tests, a family of their own, place the difference "
-        f"within ±{study.smallest_effect:g}, the smallest effect of interest, declared before the run.",
+        f"within ±{study.smallest_effect:g}, the smallest effect of interest, "
+        f"{'changed after results were known' if is_declared_late(results) else 'declared before the run'}.",
         "The sign-flip test asks whether differences are symmetric about 0: an arm that is much noisier than the "
         "reference, and skewed, can fail it without a difference in the mean.",
         _looks(arms, study) if study.looks else _reach(arms),

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from analysis import latex, path, tables, terminal
+from analysis import latex, path, prose, tables, terminal
 from analysis.cost import NO_PRICES, Prices
 from analysis.findings import Findings, find
 from analysis.gallery import Gallery
@@ -58,7 +58,9 @@ def write(results_dir: str | Path, *, seed: int = 0, prices: Prices = NO_PRICES)
 def _text(found: Findings) -> str:
     study = found.results.study
     walked = textwrap.wrap(path.headline(found.path, study), terminal.WIDTH)
-    return "\n".join([terminal.verdicts(found.ablation, study), *walked])
+    notes = [*prose.changed(found.results), *prose.left_out(found.results), *prose.unconfirmed(found.results)]
+    told = [line for note in notes for line in textwrap.wrap(note, terminal.WIDTH)]
+    return "\n".join([terminal.verdicts(found.ablation, study), *walked, *told])
 
 
 def _write_tables(found: Findings, folder: Path) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, cast
 
+import pandas as pd
 from optuna.distributions import BaseDistribution, json_to_distribution
 
 from analysis.adaptive import planned_looks
@@ -28,6 +29,15 @@ class Step:
     removed: str | None  # the component that went with this step; None: the reference, before the first
     folds: float | None  # the mean of the search metric over folds, by which it was decided
     compared: Mapping[str, float | None]  # the same without each component that could have gone
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """A change of the declaration after the study's first call."""
+
+    at: pd.Timestamp  # UTC
+    what: tuple[str, ...]  # in words
+    values: Mapping[str, tuple[Any, Any]]  # key of study.json -> before and after
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +74,13 @@ class Study:
     uniform_runs: Mapping[str, frozenset[str]] = field(default_factory=dict)  # arm -> search runs no sampler has chosen
     is_path: bool = False  # whether the components go one after another; then only the reference is searched
     path: tuple[Step, ...] = ()  # the reference, and the steps that are decided
+    # What later calls of the study changed of this declaration, in order.
+    changes: tuple[Change, ...] = ()
+    # What a run must share with the declaration to count; None: it is not on record.
+    data_sha256: str | None = None
+    code_sha256: str | None = None
+    unconfirmed: Mapping[str, str] = field(default_factory=dict)  # arm -> why it has no confirm runs
+    first_seed: int | None = None  # of the confirm runs, which count on from it
     epochs: int | None = None
     searches: int = 1  # independent searches per arm
     # Items tested / items trained on, where seeds meet several overlapping splits (Nadeau and Bengio 2003).
@@ -77,8 +94,8 @@ class Study:
 
     @property
     def groups(self) -> str:
-        """What the test items come in, in the plural: videos, unless the study says otherwise."""
-        return f"{self.about.get('group', 'video')}s"
+        """What the test items come in, in the plural: "groups", unless the study's `about` says what a group is."""
+        return f"{self.about.get('group', 'group')}s"
 
     def __post_init__(self) -> None:
         if self.reference not in self.arms:
@@ -182,10 +199,21 @@ def _study(declared: Mapping[str, Any]) -> Study:
         uniform_runs={arm: frozenset(ids) for arm, ids in (declared.get("uniform_runs") or {}).items()},
         is_path=bool(declared.get("is_path")),
         path=tuple(Step(**step) for step in declared.get("path") or ()),
+        changes=tuple(_change(change) for change in declared.get("changes") or ()),
+        data_sha256=declared.get("data_sha256"),
+        code_sha256=declared.get("code_sha256"),
+        unconfirmed=dict(declared.get("unconfirmed") or {}),
+        first_seed=declared.get("first_seed"),
         epochs=declared.get("epochs"),
         searches=int(declared.get("searches") or 1),
         test_to_train=declared.get("test_to_train", about.get("test_to_train")),
     )
+
+
+def _change(written: Mapping[str, Any]) -> Change:
+    values = {key: (before, after) for key, (before, after) in (written.get("values") or {}).items()}
+    at = pd.Timestamp(written["at"]).tz_convert("UTC").tz_localize(None)
+    return Change(at=at, what=tuple(written["what"]), values=values)
 
 
 def _mode(metric: str, mode: str) -> Mode:

@@ -59,9 +59,7 @@ class Bench:
     def _mean(self, knobs: Knobs, phase: Phase, which: Sequence[tuple[int, int | None]], metric: str) -> float:
         arm = self.study.reference
         runs = tuple(
-            make_run(
-                self.study, FINGERPRINT, knobs, arm=arm, phase=phase, search=0, seed=seed, split=0, fold=fold
-            )
+            make_run(self.study, FINGERPRINT, knobs, arm=arm, phase=phase, search=0, seed=seed, split=0, fold=fold)
             for seed, fold in which
         )
         training = self.objective.train(Pack(pack_id="bench", runs=runs))

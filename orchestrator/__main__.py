@@ -138,7 +138,9 @@ def _print_best(folder: Folder, study: dict[str, Any], arm: str, config_id: str,
     console.print(f"  {study['primary_metric']} {mean:.4g}, mean of {len(confirm)} confirm seeds", markup=False)
     console.print(f"  knobs    {json.dumps(knobs)}", markup=False)
     console.print(f"  run      {best['run_id']} (seed {best['seed']}: best {study['search_metric']})", markup=False)
-    console.print(f"  weights  {folder.model(best['run_id'])}", markup=False)
+    folder.fetch(folder.models)
+    if folder.model(best["run_id"]).exists():
+        console.print(f"  weights  {folder.model(best['run_id'])}", markup=False)
     command = ["python", "-m", "orchestrator", "train", str(folder.root), best["run_id"]]
     console.print(f"  train    {shlex.join(command)}", markup=False)
 

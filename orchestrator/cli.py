@@ -14,6 +14,7 @@ from rich.table import Table
 
 from orchestrator import journal, ledger
 from orchestrator.conductor import StudyError
+from orchestrator.cores import available_cores
 from orchestrator.folder import Folder
 from orchestrator.history import History
 from orchestrator.objective import Objective
@@ -160,7 +161,12 @@ def _parser(description: str, presets: Mapping[str, str]) -> argparse.ArgumentPa
     what = "; ".join(f"{name}: {text}" for name, text in presets.items())
     parser.add_argument("--preset", choices=list(presets), default=next(iter(presets)), help=what.replace("%", "%%"))
     parser.add_argument("--data", type=Path, metavar="DIR", help="real data; without it, planted synthetic data")
-    parser.add_argument("--results", metavar="DIR", help="results folder (default: results/<study>)")
+    parser.add_argument(
+        "--results",
+        type=_place,
+        metavar="DIR|URI",
+        help="results folder, or s3://BUCKET/NAME (default: results/<study>)",
+    )
     parser.add_argument("--trials", type=at_least(0), metavar="N", help="search runs per arm")
     parser.add_argument(
         "--seeds",
@@ -245,7 +251,7 @@ def _outlook(prepared: Prepared, folder: Folder, counts: Mapping[str, Tally], ar
     if study.path:
         missing, more = missing + more, 0  # how many is known, only not of which arms
     seconds, source = _seconds_per_run(prepared, folder)
-    workers = arguments.workers or (1 if arguments.serial else _num_cpus())
+    workers = arguments.workers or (1 if arguments.serial else available_cores())
     runs, time = f"{missing}", duration(missing * seconds / workers)
     if more:
         runs, time = f"{missing} to {missing + more}", f"{time} to {duration((missing + more) * seconds / workers)}"
@@ -255,6 +261,7 @@ def _outlook(prepared: Prepared, folder: Folder, counts: Mapping[str, Tally], ar
         f"{told} on {workers} worker{'s' if workers > 1 else ''} ({source})",
         f"{reference} against arm {study.reference!r}; differences below {study.smallest_effect:g} do not matter",
         f"Searched: {', '.join(study.searched) or 'nothing'}",
+        *(f"Not searched: {knob}, which {', '.join(arms)} holds fixed" for knob, arms in study.not_searched.items()),
         f"Results: {folder.address}",
     ]
 
@@ -269,12 +276,6 @@ def _seconds_per_run(prepared: Prepared, folder: Folder) -> tuple[float, str]:
         if seconds:
             return sum(seconds) / len(seconds), f"from {len(seconds)} finished runs"
     return prepared.seconds_per_run, "a rough guess from operation counts; finished runs make it better"
-
-
-def _num_cpus() -> int:
-    import os  # noqa: PLC0415
-
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _run(prepared: Prepared, options: Options, console: Console, report: Callable[[Path], Sequence[str]]) -> int:
@@ -344,7 +345,16 @@ def _go_on(words: Sequence[str]) -> str:
 
 
 def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(",") if name.strip())
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    if not names:
+        raise argparse.ArgumentTypeError(f"must be names of arms, A,B; got {text!r}. Leave it out to run all arms")
+    return names
+
+
+def _place(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError(f"must be a folder or an address, s3://BUCKET/NAME; got {text!r}")
+    return text
 
 
 def at_least(low: int) -> Callable[[str], int]:

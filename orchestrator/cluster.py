@@ -19,10 +19,12 @@ from pathlib import Path
 from typing import Any
 
 import ray
-from ray._private import ray_constants, state
+from ray import exceptions
+from ray._private import ray_constants, services, state
 from ray.experimental import internal_kv
 
 from orchestrator import token
+from orchestrator.cores import available_cores
 from orchestrator.health import Health, Machine
 from orchestrator.placement import Room, later
 from orchestrator.signals import undisturbed
@@ -32,6 +34,9 @@ logger = logging.getLogger(__name__)
 # Why an actor is dead that was ended, and has not died by itself, in Ray's words.
 ENDED = re.compile(r"reason: (NODE_DIED|OWNER_DIED|RAY_KILL|OUT_OF_SCOPE|REF_DELETED)|INTENDED_SYSTEM_EXIT")
 ANSWER_SECONDS = 5.0  # that a node may take
+SETTINGS = 4  # the type of HTTP/2's first frame (RFC 9113, section 6.5)
+PREFIX = "studies-"  # of the folder of a Ray of our own
+OWN = re.compile(rf"/{PREFIX}[^/]+/ray/")  # in the command lines of its processes
 # What `ray up` leaves on the head for the autoscaler there, as JSON.
 BOOTSTRAP = Path("~/ray_bootstrap_config.yaml")
 # Ray's sockets lie below its folder, and their paths have room for about 100 characters.
@@ -64,10 +69,10 @@ def connect(address: str | None, *, workers: int | None) -> Iterator[Connection]
     Args:
         address: of a running cluster, "auto" for the one on this machine, or "local"; None: RAY_ADDRESS, else the
             running one, else local.
-        workers: cores that a Ray of our own may use; None: all.
+        workers: cores that a Ray of our own may use; None: all that this process may.
 
     Raises:
-        ValueError: nothing answers at the address.
+        ValueError: no Ray answers at the address, within 5 seconds.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     joined = _join(address, workers)
@@ -85,29 +90,64 @@ class _Joined:
 
 def _join(address: str | None, workers: int | None) -> _Joined:
     """Connects, and says to what."""
-    wanted = address or os.environ.get("RAY_ADDRESS") or "auto"
     options = {"logging_level": logging.ERROR, "log_to_driver": False}
-    if wanted != "local":
-        try:
-            ray.init(address=wanted, **options)
-            return _Joined(address=str(ray.get_runtime_context().gcs_address))
-        except ConnectionError as error:
-            if address is not None:
-                raise ValueError(
-                    f"--address {address}: no Ray cluster answers there ({error}). Start one with "
-                    "'ray start --head', or leave --address out to run on this machine alone"
-                ) from error
-    return _start(workers, options)
+    wanted, said = address or os.environ.get("RAY_ADDRESS") or "auto", "--address" if address else "RAY_ADDRESS"
+    remedy = f"Start one with 'ray start --head', or leave {said} out to run on this machine alone"
+    if wanted == "auto":
+        wanted = _found_here() or "local"
+        if wanted == "local" and address == "auto":
+            raise ValueError(f"{said} auto: no Ray runs on this machine that is not a study's own. {remedy}")
+    if wanted == "local":
+        return _start(workers, options)
+    if "://" in wanted:
+        raise ValueError(f"{said} must be a cluster's own address, host:port; got {wanted}. {remedy}")
+    if not _answers_as_ray(wanted):
+        raise ValueError(f"{said} {wanted}: no Ray cluster answers there within {ANSWER_SECONDS:.0f} s. {remedy}")
+    try:
+        ray.init(address=wanted, **options)
+    except (ConnectionError, RuntimeError, exceptions.RayError) as error:  # of another version, or with another token
+        why = " ".join(str(error).split())
+        raise ValueError(f"{said} {wanted}: the Ray there does not take this process: {why}. {remedy}") from error
+    return _Joined(address=str(ray.get_runtime_context().gcs_address))
+
+
+def _found_here() -> str | None:
+    """The address of a Ray that runs on this machine; of those that `ray start` has started, the latest.
+
+    Not one that a study has started for itself: it is for that study alone, and goes with it.
+    """
+    found = []
+    for process in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            words = process.read_bytes().decode(errors="replace").split("\0")
+            if Path(words[0]).name == "raylet" and not any(OWN.search(word) for word in words):
+                found += [word.partition("=")[2] for word in words if word.startswith("--gcs-address=")]
+    latest = services.find_bootstrap_address(None)
+    return latest if latest in found else next(iter(sorted(found)), None)
+
+
+def _answers_as_ray(address: str) -> bool:
+    """Whether somebody at an address speaks as Ray does: gRPC, which is HTTP/2, and a server begins with SETTINGS."""
+    host, _, port = address.rpartition(":")
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER_SECONDS) as line:
+            line.settimeout(ANSWER_SECONDS)
+            line.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, SETTINGS, 0, 0, 0, 0, 0]))
+            return line.recv(4)[3:] == bytes([SETTINGS])
+    except (OSError, ValueError):
+        return False
 
 
 def _start(workers: int | None, options: Mapping[str, Any]) -> _Joined:
     """A Ray of our own, for this user of this machine alone: with a token, its ports on loopback, its files closed."""
     token.keep_private()
-    folder = tempfile.mkdtemp(prefix="studies-", dir=SHORT if Path(SHORT).is_dir() else None)
+    folder = tempfile.mkdtemp(prefix=PREFIX, dir=SHORT if Path(SHORT).is_dir() else None)
     inside = f"{folder}/ray"  # Ray opens it to everybody; the way to it is closed
     able, ray_constants.ENABLE_RAY_CLUSTER = ray_constants.ENABLE_RAY_CLUSTER, False  # else it listens to the network
     try:
-        ray.init(address="local", num_cpus=workers, include_dashboard=False, _temp_dir=inside, **options)
+        ray.init(
+            address="local", num_cpus=workers or available_cores(), include_dashboard=False, _temp_dir=inside, **options
+        )
     except BaseException:  # Ctrl-C, too
         _end(folder)
         raise

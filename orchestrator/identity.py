@@ -13,8 +13,8 @@ from orchestrator import path
 from orchestrator.folder import Folder
 from orchestrator.history import History
 from orchestrator.schema import SCHEMA_VERSION
-from orchestrator.study import Fingerprint, Study
-from orchestrator.tally import planned_for
+from orchestrator.study import SEED_STRIDE, Fingerprint, Study
+from orchestrator.tally import planned_for, unconfirmed
 
 # Facts that two calls of one study must share, with what they are called in a message.
 FIXED = {
@@ -30,10 +30,18 @@ FIXED = {
     "searches": "the number of searches per arm",
     "splits": "the number of splits",
     "rerank": "how many of the best of a search are ranked again (--rerank)",
+    "modes": "which side of a metric is better",
     "rule": "the rule of the adaptive seeds",
     "seed": "the study's seed",
     "data_sha256": "the data",
     "code_sha256": "the model's code",
+}
+# Facts that may change freely, and that a reader must know of where they did after results were known.
+BUDGET = {
+    "trials": "the search runs per arm",
+    "seeds": "the confirm seeds per arm",
+    "looks": "the looks of the adaptive seeds",
+    "epochs": "the epochs per run",
 }
 
 
@@ -65,6 +73,7 @@ def describe(study: Study, fingerprint: Fingerprint, *, program: Mapping[str, An
         "is_path": study.path,
         "splits": study.splits,
         "seed": study.seed,
+        "first_seed": study.seed * SEED_STRIDE + 1,  # of the confirm runs, which count on from it
         "notes": list(study.notes),
         "about": dict(study.about),
         "data_sha256": fingerprint.data_sha256,
@@ -73,6 +82,7 @@ def describe(study: Study, fingerprint: Fingerprint, *, program: Mapping[str, An
         "chosen": {},
         "repeats": {},
         "planned": {},
+        "unconfirmed": {},
         "uniform_runs": {},
         "frozen": {},
         "path": [],
@@ -119,7 +129,7 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
 def _comparable(old: Mapping[str, Any], new: Mapping[str, Any], key: str) -> tuple[Any, Any]:
     """The two values as JSON has them; an arm that only one of them has is an extension, not a change."""
     one, other = (json.loads(json.dumps(d.get(key))) for d in (old, new))
-    if key == "arms":
+    if key in ("arms", "modes"):
         shared = set(one) & set(other)
         one, other = ({name: arms[name] for name in shared} for arms in (one, other))
     return one, other
@@ -161,28 +171,37 @@ def reconcile(
             "mixed in silence: begin anew with --fresh (the old results are kept aside), or say with --accept-change "
             "that the change does not matter"
         )
-    new["changes"] = old["changes"]
+    new["changes"] = _noted(old, new)
     if changed:
-        if not any(change["what"] == changed for change in old["changes"][-1:]):
-            note = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "what": changed}
-            new["changes"] = [*old["changes"], note]
         new["data_sha256"], new["code_sha256"] = old["data_sha256"], old["code_sha256"]
         fingerprint = Fingerprint(data_sha256=old["data_sha256"], code_sha256=old["code_sha256"])
     return new, fingerprint
+
+
+def _noted(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The changes so far: when, what in words, and each value before and after."""
+    known = FIXED | BUDGET
+    values = {k: both for k in known if (both := list(_comparable(old, new, k)))[0] != both[1]}
+    if not values or any(change["values"] == values for change in old["changes"][-1:]):
+        return old["changes"]
+    at, what = datetime.now(UTC).isoformat(timespec="seconds"), [known[key] for key in values]
+    return [*old["changes"], {"at": at, "what": what, "values": values}]
 
 
 def decided(study: Study, history: History) -> dict[str, Any]:
     """What is known only after some runs.
 
     Chosen configurations, suggestions that were a known run (and are no row of their own), with adaptive seeds how many
-    seeds every arm was given, and how many runs of every arm are planned, by part of the study. The search runs
-    that no sampler has chosen, the configurations with frozen knobs, and the steps of a path.
+    seeds every arm was given, how many runs of every arm are planned, by part of the study, and why an arm has no
+    confirm runs. The search runs that no sampler has chosen, the configurations with frozen knobs, and the steps of a
+    path.
     """
     return {
         "chosen": _chosen(study, history),
         "repeats": {arm.name: n for arm in study.running if (n := history.num_repeats(arm.name))},
         "asked_seeds": {arm.name: history.num_seeds(arm.name) for arm in study.running} if study.looks else {},
         "planned": {arm.name: planned_for(study, history, arm.name) for arm in study.running},
+        "unconfirmed": unconfirmed(study, history),
         "uniform_runs": _uniform_runs(study, history),
         "frozen": _frozen(study, history),
         "path": path.describe(study, history) if study.path else [],

@@ -393,9 +393,11 @@ def _columns(schema: pa.Schema, bundle: Bundle, columns: Mapping[str, Sequence[A
     """
     run_id, num_rows = bundle.run["run_id"], len(next(iter(columns.values())))
     try:
-        return pa.table({name: column_of(schema.field(name).type, v) for name, v in columns.items()}).add_column(
-            0, "run_id", pa.array([run_id] * num_rows, pa.string())
-        ).cast(schema)
+        return (
+            pa.table({name: column_of(schema.field(name).type, v) for name, v in columns.items()})
+            .add_column(0, "run_id", pa.array([run_id] * num_rows, pa.string()))
+            .cast(schema)
+        )
     except (pa.ArrowException, TypeError, ValueError, KeyError) as error:
         logger.warning("run %s: its items or evaluations cannot be stored and are left out: %s", run_id, error)
         return schema.empty_table()

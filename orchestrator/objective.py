@@ -68,16 +68,15 @@ Training = Generator[Epoch, Collection[str] | None, Mapping[str, Outcome]]
 
 
 class Objective(Protocol):
-    """What trains packs. It is sent to the workers, so that it must pickle; big arrays travel once per node."""
+    """What trains packs. It is sent to the workers, so that it must pickle; big arrays travel once per node.
+
+    It may have a text `code_sha256`, a hash of the code that makes the numbers: runs of other code are other runs.
+    Without, the sources of its module and of what that imports from its project are hashed (orchestrator.code).
+    """
 
     @property
     def data_sha256(self) -> str:
         """A hash of the data: runs on other data are other runs."""
-        ...
-
-    @property
-    def code_sha256(self) -> str:
-        """A hash of the code that makes the numbers."""
         ...
 
     def describe(self) -> Mapping[str, str]:

@@ -7,7 +7,6 @@ it is applied. A plan that is built from the recorded events goes on where the o
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -112,17 +111,6 @@ class Plan:
         self._to_freeze.clear()
         self._ranked.clear()
         return len(again)
-
-    def unconfirmed(self) -> dict[str, str]:
-        """By arm: why it has no confirm runs, though its search is over. It is nothing that more asking would give."""
-        result = {}
-        for key in self._keys():
-            choice = self.history.chosen.get(key)
-            if choice is not None and choice.suggested is None:
-                known = Counter(s.status for s in self.history.suggestions(key))
-                became = ", ".join(f"{number} {status}" for status, number in sorted(known.items()))
-                result[key[0]] = f"none of its search runs completed ({became})"
-        return result
 
     def _is_of_study(self, run: Run) -> bool:
         """Whether the study, as it is now, asks for a run: other numbers of epochs are other runs."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Mapping, Sequence
+import re
+import runpy
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from pathlib import Path
 from types import ModuleType
@@ -14,7 +17,8 @@ import numpy as np
 from orchestrator import weights
 from orchestrator.cli import Script
 from orchestrator.objective import Objective, Outcome
-from orchestrator.study import Pack, Run
+from orchestrator.run import Found, looking_for
+from orchestrator.study import Fingerprint, Knobs, Pack, Run
 
 
 def retrain(study: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> dict[str, Outcome]:
@@ -27,15 +31,46 @@ def retrain(study: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> dict
     Raises:
         ValueError: the script is not there, or gives other data or code than the runs were trained with.
     """
-    program = study["program"]
-    script: Script = _load(Path(program["script"])).SCRIPT
-    prepared = script.prepare(script.parse(program["arguments"]))
+    fingerprint, base, make = _made_again(study)
     for name in ("data_sha256", "code_sha256"):
-        if any(getattr(prepared.fingerprint, name) != row[name] for row in rows):
+        if any(getattr(fingerprint, name) != row[name] for row in rows):
             raise ValueError(f"the run was trained with another {name.removesuffix('_sha256')} than is there now")
-    base, epochs = prepared.study.base, max(row["epochs"] for row in rows)
+    epochs = max(row["epochs"] for row in rows)
     pack = Pack(pack_id="again", runs=tuple(_run(base, row, epochs=epochs) for row in rows))
-    return dict(_train(prepared.objective(), pack, {row["run_id"]: row["epochs"] for row in rows}))
+    return dict(_train(make(), pack, {row["run_id"]: row["epochs"] for row in rows}))
+
+
+def _made_again(study: Mapping[str, Any]) -> tuple[Fingerprint, Knobs, Callable[[], Objective]]:
+    """What the study's script makes: its data and code, its defaults, and its objective.
+
+    A script that has a `SCRIPT` (orchestrator.cli) is asked for it. Any other is run up to its call of
+    `orchestrator.run.run` for this study, with the arguments that it was given then.
+    """
+    program = study["program"]
+    if not program:
+        raise ValueError("runs can be trained again where a script has made the study; this one came of a notebook")
+    path, arguments = Path(program["script"]), program["arguments"]
+    if not path.is_file():
+        raise ValueError(f"the study's script must be there to train a run again; {path} is not")
+    if re.search(r"^SCRIPT\b", path.read_text(encoding="utf-8"), re.MULTILINE):
+        script: Script = _load(path).SCRIPT
+        prepared = script.prepare(script.parse(arguments))
+        return prepared.fingerprint, prepared.study.base, prepared.objective
+    found = _found(path, arguments, study["study"])
+    return found.fingerprint, found.study.base, lambda: found.objective
+
+
+def _found(path: Path, arguments: Sequence[str], name: str) -> Found:
+    words, places = sys.argv, sys.path
+    sys.argv, sys.path = [str(path), *arguments], [str(path.parent), *sys.path]
+    try:
+        with looking_for(name):
+            runpy.run_path(str(path), run_name="__main__")
+    except Found as found:
+        return found
+    finally:
+        sys.argv, sys.path = words, places
+    raise ValueError(f"{path} must run the study {name!r} again as it did before; it ended without it")
 
 
 def save_weights(outcome: Outcome, path: Path) -> None:
@@ -85,8 +120,6 @@ def _train(objective: Objective, pack: Pack, last_epoch: Mapping[str, int]) -> M
 
 
 def _load(script: Path) -> ModuleType:
-    if not script.is_file():
-        raise ValueError(f"the study's script must be there to train a run again; {script} is not")
     spec = importlib.util.spec_from_file_location(script.stem, script)
     assert spec is not None
     assert spec.loader is not None

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,8 @@ from rich.console import Console
 
 from orchestrator import identity, serial, token
 from orchestrator.attempt import CHECKPOINT_SECONDS
-from orchestrator.conductor import Conductor
+from orchestrator.code import code_sha256
+from orchestrator.conductor import Conductor, StudyError
 from orchestrator.folder import Folder
 from orchestrator.health import absent, require_room
 from orchestrator.ledger import Ledger
@@ -25,13 +28,15 @@ from orchestrator.placement import Placement
 from orchestrator.plan import GoOn, no_more_seeds
 from orchestrator.progress import Progress
 from orchestrator.provenance import commit
-from orchestrator.signals import Interruption, draining
+from orchestrator.signals import Interruption, draining, handlers_kept
 from orchestrator.study import Fingerprint, Study
+from orchestrator.tally import unconfirmed as unconfirmed_of
 from orchestrator.watchdog import LEAST_SECONDS
+from orchestrator.words import as_options
 
 logger = logging.getLogger("orchestrator")
 
-UNCONFIRMED = "The rows of these runs say what went wrong (column error); --retry-failed tries failed ones once more"
+UNCONFIRMED = "The column error of their rows says what went wrong; --retry-failed tries failed ones once more"
 ONE_PACK = {"CPU": 1.0}  # what any pack takes; on a GPU, a share of that besides
 
 
@@ -92,6 +97,17 @@ def run(
         StudyError: the study cannot go on; what is finished is safe.
     """
     console = console or Console()
+    if (wanted := _wanted.get()) is not None:
+        return wanted(study, objective, options)
+    if options.program:
+        return _run(study, objective, options, go_on, console)
+    try:
+        return _run(study, objective, replace(options, program=program_here()), go_on, console)
+    except (ValueError, StudyError) as error:
+        raise type(error)(as_options(str(error))) from error
+
+
+def _run(study: Study, objective: Objective, options: Options, go_on: GoOn, console: Console) -> Ended:
     folder = Folder.at(options.results)
     if folder.bucket:
         with Lock(folder):
@@ -99,7 +115,7 @@ def run(
             folder.forget_another()
     if options.fresh:
         archive(folder, console)
-    fingerprint = Fingerprint(data_sha256=objective.data_sha256, code_sha256=objective.code_sha256)
+    fingerprint = Fingerprint(data_sha256=objective.data_sha256, code_sha256=code_sha256(objective))
     description, fingerprint = identity.reconcile(
         folder, study, fingerprint, program=options.program, accept_change=options.accept_change
     )
@@ -121,9 +137,11 @@ def run(
             interruption = _conduct(conductor, objective, options, console=console)
         if conductor.fatal is not None:
             raise conductor.fatal
-        unconfirmed = conductor.plan.unconfirmed()
+        unconfirmed = unconfirmed_of(study, history)
         for arm, why in unconfirmed.items():
-            console.print(f"{arm} is not confirmed: {why}. {UNCONFIRMED}", markup=False, soft_wrap=True)
+            console.print(
+                f"{arm} is not confirmed: {why}. {UNCONFIRMED}", markup=False, soft_wrap=True, highlight=False
+            )
     return Ended(
         folder=folder,
         complete=conductor.is_complete,
@@ -149,6 +167,46 @@ def archive(folder: Folder, console: Console) -> None:
         else:
             folder.root.rename(aside)
     console.print(f"The old results are kept in {aside}", soft_wrap=True, highlight=False)
+
+
+# Set while a script is run again to learn what it studies: then it is told that, and nothing is run.
+_wanted: ContextVar[Callable[[Study, Objective, Options], Ended] | None] = ContextVar("wanted", default=None)
+
+
+class Found(BaseException):
+    """A script has come to the study that was looked for. It must not be caught by `except Exception`."""
+
+    def __init__(self, study: Study, objective: Objective) -> None:
+        super().__init__(study.name)
+        self.study, self.objective = study, objective
+        self.fingerprint = Fingerprint(data_sha256=objective.data_sha256, code_sha256=code_sha256(objective))
+
+
+@contextmanager
+def looking_for(name: str) -> Iterator[None]:
+    """While it lasts, `run` raises Found for the study of that name, and runs none."""
+
+    def wanted(study: Study, objective: Objective, options: Options) -> Ended:
+        if study.name == name:
+            raise Found(study, objective)
+        return Ended(
+            folder=Folder.at(options.results),
+            complete=False,
+            interruption=Interruption(),
+            reason="another is looked for",
+        )
+
+    token = _wanted.set(wanted)
+    try:
+        yield
+    finally:
+        _wanted.reset(token)
+
+
+def program_here() -> dict[str, Any]:
+    """How to make the study again: the script of this process, and its arguments; a notebook has none."""
+    script = Path(sys.argv[0] or ".").absolute()
+    return {"script": str(script), "arguments": sys.argv[1:]} if script.is_file() and script.suffix == ".py" else {}
 
 
 @contextmanager
@@ -197,11 +255,14 @@ def _conduct(conductor: Conductor, objective: Objective, options: Options, *, co
             interruption = stack.enter_context(draining(conductor.drain))
             serial.run(conductor, objective, checkpoint_seconds=options.checkpoint_seconds)
             return interruption
+        stack.enter_context(handlers_kept())  # Ray does not give back what it takes
         token.use_if_there()
         from orchestrator import tune  # noqa: PLC0415 - Ray is imported where it is used
         from orchestrator.cluster import connect, health  # noqa: PLC0415
 
         connection = stack.enter_context(connect(options.address, workers=options.workers))
+        if connection.address != "local":
+            console.print(f"Joined the Ray at {connection.address}", soft_wrap=True, highlight=False)
         there = health()
         later = connection.later()
         if not later.packs:
@@ -215,5 +276,6 @@ def _conduct(conductor: Conductor, objective: Objective, options: Options, *, co
             placement=Placement(connection.room, later=later, most=options.workers),
             checkpoint_seconds=options.checkpoint_seconds,
             hang_seconds=options.hang_seconds,
+            listen=interruption.listen,
         )
         return interruption

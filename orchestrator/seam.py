@@ -59,7 +59,9 @@ def metrics_of(epoch: Epoch, *, number: int, pack: Pack, going: Collection[str])
     """
     by_run = getattr(epoch, "metrics", None)
     if not isinstance(by_run, Mapping) or not all(isinstance(own, Mapping) for own in by_run.values()):
-        raise SeamError(f"an epoch must have metrics, a mapping by run id, then by name; got {_kind(epoch)}: {by_run!r}")
+        raise SeamError(
+            f"an epoch must have metrics, a mapping by run id, then by name; got {_kind(epoch)}: {by_run!r}"
+        )
     if number > pack.epochs:
         raise SeamError(f"train must yield once an epoch, {pack.epochs} times at the most; it yielded epoch {number}")
     if missing := sorted(set(going) - set(by_run)):
@@ -104,7 +106,7 @@ def _outcome(returned: Mapping[str, Any], run: str, num_epochs: int) -> PlainOut
     if not (hasattr(outcome, "best_epoch") and hasattr(outcome, "metrics")):
         raise SeamError(f"an outcome must have best_epoch and metrics, as PlainOutcome has; got {_kind(outcome)}")
     best = outcome.best_epoch
-    if isinstance(best, bool) or not isinstance(best, numbers.Integral) or not 1 <= best <= num_epochs:
+    if isinstance(best, bool) or not isinstance(best, int | np.integer) or not 1 <= best <= num_epochs:
         raise SeamError(f"best_epoch must be a whole number from 1 to {num_epochs}, the epochs trained; got {best!r}")
     if not isinstance(outcome.metrics, Mapping):
         raise SeamError(f"an outcome's metrics must be a mapping by name; got {_kind(outcome.metrics)}")

@@ -3,47 +3,71 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-# Ctrl-C, what schedulers send, and what a dropped connection sends.
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# Ctrl-C, what schedulers send (Slurm often USR1, some time before the end), and what a dropped connection sends.
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 
 
 class Interruption:
-    """Whether, and by what, the study was interrupted."""
+    """Whether, and by what, the study was interrupted.
 
-    def __init__(self) -> None:
+    Args:
+        drain: called with the name of the first signal.
+        heard: the signals that are listened to.
+    """
+
+    def __init__(self, drain: Callable[[str], None] = lambda _: None, heard: Collection[signal.Signals] = ()) -> None:
         self.signal: signal.Signals | None = None
+        self._drain, self._heard = drain, heard
+
+    def listen(self) -> None:
+        """Takes the signals, once more where a library has taken one for itself. Only a main thread can."""
+        if threading.current_thread() is threading.main_thread():
+            for number in self._heard:
+                signal.signal(number, self._handle)
+
+    def _handle(self, number: int, _frame: FrameType | None) -> None:
+        if self.signal is not None:
+            raise KeyboardInterrupt
+        self.signal = signal.Signals(number)
+        self._drain(self.signal.name)
 
 
 @contextmanager
 def draining(drain: Callable[[str], None]) -> Iterator[Interruption]:
     """While it lasts, a first signal calls `drain` with its name; a second raises KeyboardInterrupt."""
-    state = Interruption()
-
-    def handle(number: int, _frame: FrameType | None) -> None:
-        if state.signal is not None:
-            raise KeyboardInterrupt
-        state.signal = signal.Signals(number)
-        drain(state.signal.name)
-
     heard = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]  # nohup ignores one
-    before = {number: signal.signal(number, handle) for number in heard}
-    try:
+    state = Interruption(drain, heard)
+    with handlers_kept():
+        state.listen()
         yield state
+
+
+@contextmanager
+def handlers_kept() -> Iterator[None]:
+    """Afterwards the signals are handled as before, whatever took them meanwhile.
+
+    Ray takes some when it starts, and gives the system's default back when it ends.
+    """
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    try:
+        yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in before.items():
+                if handler is not None:  # else it was not set by Python, which cannot set it again
+                    signal.signal(number, handler)
 
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
     """While it lasts, which must be short, signals are ignored."""
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in SIGNALS}
-    try:
+    with handlers_kept():
+        if threading.current_thread() is threading.main_thread():
+            for number in SIGNALS:
+                signal.signal(number, signal.SIG_IGN)
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

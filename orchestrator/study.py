@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -29,7 +30,7 @@ Tuning = Literal["own", "reference"]
 # measured by benchmarks/selection.py, on CMU-MOSI too: docs/statistics.md.
 RERANK_FOLDS = 5
 # The seeds of a study lie this far from those of another study seed.
-SEED_STRIDE = 1000
+SEED_STRIDE = 10**6
 MOST_SEED = 10**12  # runs' seeds are columns of 64 bits
 Mode = Literal["min", "max"]
 
@@ -136,13 +137,17 @@ class Study:
             )
 
     def _check_knobs(self) -> None:
+        for knob, value in self.base.items():
+            _require_plain(value, f"the default of knob {knob!r}")
         for arm in self.arms:
             for knob in arm.pins:
                 require_known("knob", knob, self.base, where=f" (pinned by arm {arm.name!r})")
+                _require_plain(arm.pins[knob], f"knob {knob!r}, pinned by arm {arm.name!r},")
                 self._require_type(knob, arm.pins[knob], where=f"pinned by arm {arm.name!r}")
         for knob, distribution in self.space.items():
             require_known("knob", knob, self.base, where=" (in the space)")
             for value in _examples(distribution):
+                _require_plain(value, f"every choice of knob {knob!r}")
                 self._require_type(knob, value, where="in the space")
             if not _contains(distribution, self.base[knob]):
                 raise ValueError(
@@ -186,7 +191,7 @@ class Study:
         if self.trials and self.trials < self.searches:
             raise ValueError(
                 f"{self.searches} searches per arm need at least as many trials; got {self.trials}. "
-                "Give more --trials, or fewer --searches"
+                "Give more trials, or fewer searches"
             )
         if self.looks and (sorted(set(self.looks)) != list(self.looks) or self.looks[-1] != self.seeds):
             raise ValueError(f"looks must grow up to the {self.seeds} seeds; got {self.looks}")
@@ -209,8 +214,8 @@ class Study:
         if self.searches > 1 or self.looks or self.frozen:
             raise ValueError(
                 "a path study has one search, of the reference, whose knobs stay as they are, and a fixed number of "
-                f"seeds; got {self.searches} searches, looks {self.looks}, frozen {self.frozen}. Leave --searches, "
-                "--seeds auto and --frozen out"
+                f"seeds; got {self.searches} searches, looks {self.looks}, frozen {self.frozen}. Leave searches, "
+                "adaptive seeds and frozen out"
             )
 
     @cached_property
@@ -259,6 +264,12 @@ class Study:
         """The space without the knobs that some arm pins: else the reference could choose to be its own ablation."""
         pinned = {knob for arm in self.arms for knob in arm.pins}
         return {knob: d for knob, d in self.space.items() if knob not in pinned}
+
+    @cached_property
+    def not_searched(self) -> dict[str, list[str]]:
+        """The rest of the space: knob -> the arms that hold it fixed."""
+        rest = self.space.keys() - self.searched.keys()
+        return {knob: [arm.name for arm in self.arms if knob in arm.pins] for knob in sorted(rest)}
 
     def is_searched(self, arm: str) -> bool:
         """Whether an arm has a search of its own."""
@@ -418,8 +429,22 @@ def require_known(kind: str, name: str, known: Collection[str], *, where: str = 
     if name in known:
         return
     near = difflib.get_close_matches(name, known, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
+    hint = f"; did you mean {near[0]!r}?" if near else "."
     raise ValueError(f"{kind} {name!r}{where} is not known{hint} Known: {', '.join(sorted(known))}")
+
+
+def _require_plain(value: Any, what: str) -> None:
+    """Raises a ValueError unless a column, JSON and a hash can hold the value, and give it back as it was."""
+    if type(value) not in (bool, int, float, str):
+        hint = f"write {value.item()!r}" if hasattr(value, "item") and getattr(value, "ndim", 1) == 0 else HINT
+        raise ValueError(
+            f"{what} must be a bool, a whole number, a number or text; got {type(value).__name__} {value!r}: {hint}"
+        )
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{what} must be finite; got {value}: write a large number, or a text that stands for it")
+
+
+HINT = "give it a name as text, and look up in your model what it stands for"
 
 
 def _examples(distribution: BaseDistribution) -> list[Any]:

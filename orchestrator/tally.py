@@ -92,3 +92,15 @@ def parts_of(study: Study) -> tuple[str, ...]:
 def best_of(study: Study, values: Sequence[float]) -> float | None:
     """The best value of the search metric; None of none."""
     return (min if study.modes[study.search_metric] == "min" else max)(values, default=None)
+
+
+def unconfirmed(study: Study, history: History) -> dict[str, str]:
+    """By arm: why it has no confirm runs, though its search is over; asking more would give it none."""
+    result = {}
+    for (arm, search), choice in history.chosen.items():
+        if choice.suggested is None and study.runs_arm(arm):
+            whose = arm if study.is_searched(arm) else study.reference
+            known = Counter(suggestion.status for suggestion in history.suggestions((whose, search)))
+            became = ", ".join(f"{number} {status}" for status, number in sorted(known.items()))
+            result[arm] = f"none of the search runs of {whose} completed ({became})"
+    return result

@@ -14,7 +14,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -29,7 +29,7 @@ from ray.tune.search import Searcher
 from orchestrator.actor import PackTrainable
 from orchestrator.attempt import CHECKPOINT_SECONDS, REPORT_SECONDS, Message, Report
 from orchestrator.cluster import is_lost
-from orchestrator.conductor import Conductor
+from orchestrator.conductor import Conductor, StudyError
 from orchestrator.folder import Folder
 from orchestrator.objective import Objective
 from orchestrator.placement import Placement, Resources
@@ -45,6 +45,7 @@ KILLED = re.compile(r"Actor\(([0-9a-f]{32})\)")
 RAISED = "ray::"  # where an actor has raised an exception
 LOST_DATA = (exceptions.ObjectLostError, exceptions.ObjectStoreFullError, exceptions.OutOfDiskError)
 LOST = {name for name, one in vars(exceptions).items() if isinstance(one, type) and issubclass(one, LOST_DATA)}
+MOST_IDLE = 3  # loops of Tune's in a row in which nothing is trained
 # Seconds that a worker may take to write a checkpoint when the study is drained.
 DRAIN_SECONDS = 120.0
 SWITCHES = {
@@ -65,12 +66,17 @@ def run(
     placement: Placement,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
     hang_seconds: float = LEAST_SECONDS,
+    listen: Callable[[], None] = lambda: None,
 ) -> None:
     """Trains pack after pack on the connected Ray until nothing is left, or the conductor drains.
 
     Args:
         placement: which resources the next pack takes, and whether there are any.
         hang_seconds: see Watchdog.
+        listen: takes the signals that Tune takes for itself when its loop begins.
+
+    Raises:
+        StudyError: Tune's loop ends again and again, and nothing is trained.
     """
     os.environ.update(SWITCHES)
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # it misses the loggers that are off
@@ -81,15 +87,20 @@ def run(
         "hang_seconds": hang_seconds,
         "rung": conductor.study.rung,
     }
-    bridge = _Bridge(conductor, placement)
-    is_over = False
-    while not is_over:
-        is_over = _fit(bridge, fixed) or bool(conductor.draining)
+    bridge = _Bridge(conductor, placement, listen)
+    num_idle = 0
+    while not (conductor.is_complete or conductor.draining):
+        heard = bridge.num_messages
+        _fit(bridge, fixed)
+        bridge.give_back()
+        num_idle = 0 if bridge.num_messages > heard else num_idle + 1
+        if num_idle >= MOST_IDLE and not conductor.is_complete and not conductor.draining:
+            raise StudyError(f"Ray Tune's loop has ended {num_idle} times before anything was trained; see Ray's logs")
     bridge.raise_error()
 
 
-def _fit(bridge: _Bridge, fixed: Mapping[str, Any]) -> bool:
-    """Lets Tune train until nothing is left; False: it gave up before, and the packs that it held are to run again."""
+def _fit(bridge: _Bridge, fixed: Mapping[str, Any]) -> None:
+    """Lets Tune train until nothing is left, or it gives up. Whatever it does, only the plan says when all is done."""
     trainable = tune.with_resources(PackTrainable, lambda config: PlacementGroupFactory([config["resources"]]))
     trainable.__name__ = trainable.__qualname__ = PackTrainable.__name__  # what `ps` and Ray's dashboard show
     with _scratch(bridge.conductor.folder) as scratch:
@@ -117,8 +128,6 @@ def _fit(bridge: _Bridge, fixed: Mapping[str, Any]) -> bool:
         except Exception as error:
             if not bridge.survives(error):
                 raise
-            return False
-    return True
 
 
 @contextmanager
@@ -138,8 +147,9 @@ class _Bridge:
     drained, and the exception is raised once Tune has returned.
     """
 
-    def __init__(self, conductor: Conductor, placement: Placement) -> None:
-        self.conductor = conductor
+    def __init__(self, conductor: Conductor, placement: Placement, listen: Callable[[], None]) -> None:
+        self.conductor, self.listen = conductor, listen
+        self.num_messages = 0
         self._placement = placement
         self._packs: dict[str, tuple[Pack, Resources]] = {}  # by trial
         self._actors: dict[str, str] = {}  # by trial, once it has begun
@@ -173,6 +183,7 @@ class _Bridge:
         """Passes on news of a pack, and says whether it goes on."""
         if trial.trial_id not in self._packs:
             return False
+        self.num_messages += 1
         pack, resources = self._packs[trial.trial_id]
         if isinstance(message, Report) and message.memory is not None and resources.get("GPU") == 1:
             self._placement.measured(self._structure(pack), message.memory)
@@ -211,6 +222,11 @@ class _Bridge:
         for trial_id in list(self._packs):
             self.end(trial_id, "oom" if trial_id in killed else "preempted", str(error))
         return True
+
+    def give_back(self) -> None:
+        """Ends what Tune's loop has left: it may end before the packs that it holds, by a signal for one."""
+        for trial_id in list(self._packs):
+            self.end(trial_id, "drained" if self.conductor.draining else "preempted", "Ray Tune's loop ended before it")
 
     def end(self, trial_id: str, kind: str, error: str = "") -> None:
         """An attempt is over."""
@@ -309,7 +325,12 @@ class _Listening(Callback):
     """Hears what a scheduler does not: beginnings, last results and errors."""
 
     def __init__(self, bridge: _Bridge) -> None:
-        self._bridge = bridge
+        self._bridge, self._listens = bridge, False
+
+    def on_step_begin(self, iteration: int, trials: list[Trial], **info: Any) -> None:
+        if not self._listens:  # Tune has just taken SIGUSR1, and would end as if all were done
+            self._listens = True
+            self._bridge.listen()
 
     def on_trial_result(
         self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any

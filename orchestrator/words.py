@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 from collections.abc import Collection, Sequence
@@ -9,6 +10,8 @@ from collections.abc import Collection, Sequence
 from orchestrator.origin import origin
 
 ONCE = ("--fresh", "--retry-failed")
+FLAG = re.compile(r"--([a-z][a-z-]+)(?: ([A-Z0-9]+)\b)?")
+SWITCHES = ("fresh", "retry_failed", "accept_change", "serial", "frozen")  # of Options, that are on or off
 
 
 def lasting(words: Sequence[str]) -> list[str]:
@@ -32,3 +35,13 @@ def command_again(words: Sequence[str]) -> str:
     """The command that goes on, as the user has to type it."""
     known = origin()
     return known.command if known else shlex.join(["python", sys.argv[0], *lasting(words)])
+
+
+def as_options(text: str) -> str:
+    """A message for somebody who has no command line: `--fresh` is `fresh=True`, `--results DIR` is `results=DIR`."""
+
+    def spelt(found: re.Match[str]) -> str:
+        name, value = found[1].replace("-", "_"), found[2]
+        return f"{name}={value or ('True' if name in SWITCHES else '...')}"
+
+    return FLAG.sub(spelt, text)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mfm.data.checks import Corpus
 from mfm.data.dataset import Dataset, Task
 from mfm.data.found import holds
 from mfm.data.h5_folder import read_folder
@@ -22,6 +23,8 @@ OFFICIAL_STEPS = 20
 
 YOUTUBE_TASK = Task(kind="classification", targets=("sentiment",), classes=("negative", "neutral", "positive"))
 MOUD_TASK = Task(kind="classification", targets=("sentiment",), classes=("negative", "positive"))
+YOUTUBE = Corpus(name="YouTube", items=269)
+MOUD = Corpus(name="MOUD")
 # The emotions in the order of the pickle's labels (MulT, src/eval_metrics.py).
 EMOTIONS = ("neutral", "happy", "sad", "angry")
 
@@ -37,7 +40,7 @@ def youtube(folder: Path | str) -> Dataset:
         ValueError: a file is missing or broken, or shapes do not fit.
     """
     segments = read_folder(Path(folder), name="YouTube", official=(173, 36, 60))
-    return _dataset(segments, folder, name="youtube", task=YOUTUBE_TASK)
+    return _dataset(segments, folder, name="youtube", corpus=YOUTUBE, task=YOUTUBE_TASK)
 
 
 def moud(folder: Path | str) -> Dataset:
@@ -52,7 +55,7 @@ def moud(folder: Path | str) -> Dataset:
     """
     folder = Path(folder)
     segments = read_official(folder) if is_official(folder) else read_folder(folder, name="MOUD")
-    return _dataset(segments, folder, name="moud", task=MOUD_TASK)
+    return _dataset(segments, folder, name="moud", corpus=MOUD, task=MOUD_TASK)
 
 
 def iemocap(path: Path | str, *, emotion: str) -> Dataset:
@@ -74,7 +77,8 @@ def iemocap(path: Path | str, *, emotion: str) -> Dataset:
     file = _pickle(Path(path))
     splits = read_splits(file, label_shape=(len(EMOTIONS), 2))
     label = splits.label.reshape(-1, len(EMOTIONS), 2)[:, EMOTIONS.index(emotion)]
-    return _dataset(replace(splits, label=label), file, name=f"iemocap_{emotion}", task=emotion_task(emotion))
+    segments, task = replace(splits, label=label), emotion_task(emotion)
+    return _dataset(segments, file, name=f"iemocap_{emotion}", corpus=Corpus(name="IEMOCAP"), task=task)
 
 
 def emotion_task(emotion: str) -> Task:
@@ -82,9 +86,9 @@ def emotion_task(emotion: str) -> Task:
     return Task(kind="classification", targets=(emotion,), classes=(f"not {emotion}", emotion))
 
 
-def _dataset(recordings: Recordings, path: Path | str, *, name: str, task: Task) -> Dataset:
+def _dataset(recordings: Recordings, path: Path | str, *, name: str, corpus: Corpus, task: Task) -> Dataset:
     label = class_numbers(recordings.label, classes=task.classes, where=str(path))
-    return replace(recordings, label=label).dataset(name=name, task=task, max_steps=OFFICIAL_STEPS)
+    return replace(recordings, label=label).dataset(name=name, corpus=corpus, task=task, max_steps=OFFICIAL_STEPS)
 
 
 def class_numbers(label: np.ndarray, *, classes: tuple[str, ...], where: str) -> np.ndarray:

@@ -182,6 +182,8 @@ def _checked(images: Images, path: Path) -> Images:
             )
         if not len(digit) or digit.min() < 0 or digit.max() > 9:
             raise ValueError(f"{path}: {fold} digits must be 0 to 9, of at least one image")
+        if not values.any():
+            raise ValueError(f"{path}: {fold} images must show something; all of them are zero. Fetch the file again")
     return Images(
         name=images.name,
         values={fold: values.astype(np.float32) / 255 for fold, values in images.values.items()},

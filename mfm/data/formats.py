@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -90,7 +91,17 @@ def as_array(values: object, *, where: str) -> np.ndarray:
     try:
         return np.asarray(values)
     except ValueError as error:
-        raise ValueError(f"{where} must be an array whose rows have one length: {_one_line(error)}") from error
+        raise ValueError(f"{where} must be an array whose rows have one length: {_odd_row(values, error)}") from error
+
+
+def _odd_row(values: object, error: ValueError) -> str:
+    """Which row differs from the others."""
+    shapes = [np.shape(row) for row in values] if isinstance(values, list | tuple) else []
+    if not shapes:
+        return _one_line(error)
+    usual = Counter(shapes).most_common(1)[0][0]
+    row = next((row for row, shape in enumerate(shapes) if shape != usual), 0)
+    return f"item {row} has the shape {shapes[row]}, where others have {usual}. Correct it, or leave it out"
 
 
 def require_file(path: Path) -> None:

@@ -68,6 +68,8 @@ def _present(folder: Path, folds: tuple[str, ...]) -> tuple[str, ...]:
 def _fold(folder: Path, fold: str, present: tuple[str, ...]) -> Recordings:
     values = {name: _sequences(folder / FILES[name].format(fold)) for name in present}
     label = read_h5(folder / f"y_{fold}.h5")
+    if not label.size:
+        raise ValueError(f"{folder / f'y_{fold}.h5'} must hold at least one label; it has none. Fetch the file again")
     # A video is its own group.
     item = row_names(fold, len(label))
     return Recordings(

@@ -26,8 +26,10 @@ from mfm.data.recordings import Recordings, concatenate, describe, row_names
 
 # Our name of a modality: the name in the pickles.
 MODALITIES: Mapping[str, str] = {"language": "text", "acoustic": "audio", "visual": "vision"}
-# How a segment's name ends after its video's, tried in this order; all names of a file must fit.
-_ENDINGS = (r"\[.*\]", r"\$_\$.*", r"_\d+")
+# How a segment's name ends after its video's, tried in this order.
+NUMBER = r"_\d+"
+_ENDINGS = (r"\[.*\]", r"\$_\$.*", NUMBER)
+Names = tuple[np.ndarray, np.ndarray]  # items and their videos, str (N,) each
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -63,7 +65,10 @@ def read_splits(path: Path, *, label_shape: tuple[int, ...] = (1,)) -> Recording
             f"{path} must be a dict with the splits {list(FOLDS)}, each a dict of arrays (mosi_data.pkl, "
             f"aligned_50.pkl); got {keys}. The list layout needs a folder with train.pkl, dev.pkl and test.pkl"
         )
-    return concatenate([_split(path, fold, splits[fold], label_shape) for fold in FOLDS])
+    names = segment_names({fold: splits[fold].get("id") for fold in FOLDS}, where=str(path))
+    source = _source(describe(path), names)
+    parts = [_split(path, fold, splits[fold], label_shape) for fold in FOLDS]
+    return concatenate([_named(source, *part, names[fold], fold) for part, fold in zip(parts, FOLDS, strict=True)])
 
 
 def read_segment_folder(paths: Mapping[str, Path]) -> Recordings:
@@ -79,11 +84,12 @@ def read_segment_folder(paths: Mapping[str, Path]) -> Recordings:
         ValueError: as `read_segments`.
     """
     source = f"{describe(paths['train'])} and its dev and test (layout of MISA; language left out: it holds word ids)"
+    read = {fold: read_segments(paths[fold]) for fold in FOLDS}
+    names = segment_names({fold: segments.item for fold, segments in read.items()}, where=describe(paths["train"]))
     parts = []
-    for fold in FOLDS:
-        segments = read_segments(paths[fold])
+    for fold, segments in read.items():
         values = {"acoustic": stack(segments.acoustic), "visual": stack(segments.visual)}
-        parts.append(_named(source, values, segments.label, segments.item, fold))
+        parts.append(_named(_source(source, names), values, segments.label, names[fold], fold))
     return concatenate(parts)
 
 
@@ -95,6 +101,8 @@ def read_segments(path: Path) -> Segments:
         ValueError: not a pickle of plain arrays, not of this layout, or a value is not finite.
     """
     rows = read_pickle(path)
+    if isinstance(rows, list) and not rows:
+        raise ValueError(f"{path} must hold at least one segment; it has none. Fetch the file again")
     try:
         features, label, name = zip(*rows, strict=True)
         words, visual, acoustic, _ = zip(*features, strict=True)
@@ -124,7 +132,10 @@ def _of_words(where: str, features: Sequence[Any], words: Sequence[Any]) -> list
     return arrays
 
 
-def _split(path: Path, fold: str, split: Mapping[str, Any], label_shape: tuple[int, ...]) -> Recordings:
+def _split(
+    path: Path, fold: str, split: Mapping[str, Any], label_shape: tuple[int, ...]
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Values by modality, and labels."""
     where = f"{path}, split {fold!r}"
     arrays = {name: _features(where, name, split) for name in MODALITIES.values()}
     num_items = len(arrays["text"])
@@ -138,8 +149,7 @@ def _split(path: Path, fold: str, split: Mapping[str, Any], label_shape: tuple[i
     if label.size != num_items * prod(label_shape):
         one = "one number" if label_shape == (1,) else f"an array of the shape {label_shape}"
         raise ValueError(f"{where}: {key} must be {one} per item, {num_items} in all; got the shape {label.shape}")
-    values = {name: arrays[theirs] for name, theirs in MODALITIES.items()}
-    return _named(describe(path), values, label.reshape(num_items, -1), split.get("id"), fold)
+    return {name: arrays[theirs] for name, theirs in MODALITIES.items()}, label.reshape(num_items, -1)
 
 
 def _features(where: str, name: str, split: Mapping[str, Any]) -> np.ndarray:
@@ -158,50 +168,94 @@ def _one_of(where: str, split: Mapping[str, Any], names: Sequence[str]) -> str:
     raise ValueError(f"{where} must hold {' or '.join(names)}; it holds {sorted(map(str, split))}")
 
 
-def _named(source: str, values: Mapping[str, np.ndarray], label: np.ndarray, ids: Any, fold: str) -> Recordings:
-    num_items = len(label)
-    if ids is None or np.asarray(ids).dtype.kind in "iu":
-        item = group = row_names(fold, num_items)
-        source = f"{source} (no ids: each segment stands as a video of its own)"
-    else:
-        item, group = name_segments(ids)
-    fold_N = np.full(num_items, fold)
-    return Recordings(source=source, values=values, label=label, item=item, group=group, fold=fold_N)
+def _named(
+    source: str, values: Mapping[str, np.ndarray], label: np.ndarray, names: Names | None, fold: str
+) -> Recordings:
+    rows = row_names(fold, len(label))
+    item, group = (rows, rows) if names is None else names
+    return Recordings(source=source, values=values, label=label, item=item, group=group, fold=np.full(len(label), fold))
 
 
-def name_segments(ids: Any) -> tuple[np.ndarray, np.ndarray]:
-    """The item names and the videos of segment ids.
+def _source(source: str, names: Mapping[str, Names | None]) -> str:
+    without = [fold for fold, known in names.items() if known is None]
+    if not without:
+        return source
+    which = "" if len(without) == len(names) else f" in {', '.join(without)}"
+    return f"{source}: no ids{which}, so each segment stands as a video of its own and a shared video is not seen"
+
+
+def segment_names(ids: Mapping[str, Any], *, where: str) -> dict[str, Names | None]:
+    """By fold, the item names and the videos of segment ids; None, where a fold has no ids, or whole numbers alone.
+
+    All ids of a file have one form, which tells the video: 'video[12]', 'video$_$12', 'video_12', the video alone, or
+    rows [video, start, end]. An id of another form could hide that a video lies in two folds.
 
     Args:
-        ids: N strings or byte strings, such as 'video[12]', 'video$_$12', 'video_12' or the video alone; or N rows
-            [video, start, end].
+        ids: by fold, N strings or byte strings, or N rows.
+        where: the file, for the error.
 
     Returns:
-        item, group: str (N,). Where names repeat, as those of videos do, #0, #1, ... makes items of them.
+        item, group: str (N,) each. Where ids are videos, which repeat, #0, #1, ... makes items of them.
 
     Raises:
-        ValueError: there are none, or they are no list.
+        ValueError: an id is odd, or names the same segment twice.
     """
-    array = as_array(ids, where="segment ids")
+    written = {
+        fold: None if _is_absent(own) else _texts(own, where=f"{where}, ids of {fold}") for fold, own in ids.items()
+    }
+    known = {fold: rows for fold, rows in written.items() if rows is not None}
+    widths = {rows.shape[1] for rows in known.values()}
+    if len(widths) > 1:
+        raise ValueError(f"{where}: segment ids must have one form in all splits; got {sorted(widths)} parts an id")
+    if widths - {1}:
+        videos = {fold: rows[:, 0] for fold, rows in known.items()}
+        items = {fold: np.array([f"{r[0]}[{','.join(r[1:])}]" for r in rows.tolist()]) for fold, rows in known.items()}
+        return {fold: (items[fold], videos[fold]) if fold in known else None for fold in ids}
+    names = {fold: rows[:, 0].tolist() for fold, rows in known.items()}
+    ending = _ending([name for own in names.values() for name in own], where=where)
+    return {fold: _items_and_videos(names[fold], ending) if fold in names else None for fold in ids}
+
+
+def _is_absent(ids: Any) -> bool:
+    return ids is None or np.asarray(ids).dtype.kind in "iu"
+
+
+def _texts(ids: Any, *, where: str) -> np.ndarray:
+    """Ids as text (N, parts); blanks around them are nobody's name."""
+    array = as_array(ids, where=where)
     if array.size == 0 or array.ndim == 0:
-        raise ValueError(f"segment ids must be one per item, and at least one; got the shape {array.shape}")
+        raise ValueError(f"{where} must be one per item, and at least one; got the shape {array.shape}")
     array = np.char.decode(array, "latin1") if array.dtype.kind == "S" else array.astype(str)
-    rows = array.reshape(len(array), -1)
-    if rows.shape[1] > 1:
-        return _numbered([f"{row[0]}[{','.join(row[1:])}]" for row in rows.tolist()]), rows[:, 0]
-    names = rows[:, 0].tolist()
-    return _numbered(names), np.array(_videos(names))
+    return np.char.strip(array).reshape(len(array), -1)
 
 
-def _videos(names: list[str]) -> list[str]:
+def _ending(names: Sequence[str], *, where: str) -> str | None:
+    """How names end after their video's; None: they are videos."""
     for ending in _ENDINGS:
-        found = [re.fullmatch(f"(.+?){ending}", name) for name in names]
-        if all(found):
-            return [match[1] for match in found if match]
-    return names
+        fits = {name: re.fullmatch(f"(.+?){ending}", name) for name in names}
+        videos = [match[1] for match in fits.values() if match]
+        if ending == NUMBER and len(set(videos)) in (1, len(videos)):
+            continue  # names that share all but a number, as video_7 does, or nothing, are those of videos
+        if videos and len(videos) == len(fits):
+            return ending
+        if videos:
+            odd, fitting = (
+                next(name for name, match in fits.items() if bool(match) == is_fit) for is_fit in (False, True)
+            )
+            raise ValueError(
+                f"{where}: segment ids must have one form, which tells the video; {odd!r} is not like {fitting!r}, and "
+                "could hide a video that lies in two splits. Write it like the others"
+            )
+    return None
 
 
-def _numbered(names: list[str]) -> np.ndarray:
+def _items_and_videos(names: Sequence[str], ending: str | None) -> Names:
+    if ending is None:
+        return _numbered(names), np.array(names)
+    return np.array(names), np.array([re.fullmatch(f"(.+?){ending}", name)[1] for name in names])  # type: ignore[index]
+
+
+def _numbered(names: Sequence[str]) -> np.ndarray:
     if len(set(names)) == len(names):
         return np.array(names)
     seen = Counter[str]()

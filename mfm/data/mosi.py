@@ -32,7 +32,6 @@ NUM_COLUMNS = 325
 
 # The official folds are the 93 video ids, sorted: 52, 10, 31. These are the first of valid and the first of test, so
 # that the rule also holds where a file lacks some videos. The SDK's `cmu_mosi_std_folds.py` lists the same folds.
-NUM_VIDEOS = 93
 FIRST_VALID, FIRST_TEST = "WKA5OygbEKI", "c7UH_rxdZv4"
 
 _UTTERANCES = (
@@ -58,7 +57,7 @@ def read_mosi(path: Path, *, max_steps: int) -> Recordings:
     if pickles := [file for file in files if file.suffix in (".pkl", ".pickle")]:
         return _from_pickles(path, pickles)
     if csds := [file for file in files if file.suffix == ".csd"]:
-        return _from_csds(path, csds, max_steps)
+        return align(csds, fold_of=official_fold, max_steps=max_steps)
     found = holds(path) if path.is_dir() else [path.name]
     raise ValueError(f"{path} must hold CMU-MOSI as {EXPECTED}; it holds {found}")
 
@@ -89,6 +88,10 @@ def _from_utterances(path: Path, max_steps: int) -> Recordings:
     arrays = read_npz(path, _UTTERANCES)
     glove = as_float32(arrays["glove"], where=f"{path}, glove")
     _check_words(path, arrays["token_ids"], arrays["length"], num_words=len(glove))
+    if arrays["covarep_mean"].ndim != 2:
+        raise ValueError(
+            f"{path}: covarep_mean must be (items, features); got the shape {arrays['covarep_mean'].shape}"
+        )
     # The vectors of <pad> and <unk> are zero: an unknown word is a step without data, but counts as a word.
     words = [
         glove[ids[:length]][-max_steps:] for ids, length in zip(arrays["token_ids"], arrays["length"], strict=True)
@@ -145,16 +148,6 @@ def _table(x_path: Path, y_path: Path, fold: str) -> Recordings:
         group=item,
         fold=np.full(len(item), fold),
     )
-
-
-def _from_csds(path: Path, csds: list[Path], max_steps: int) -> Recordings:
-    recordings = align(csds, fold_of=official_fold, max_steps=max_steps)
-    num_videos = len(np.unique(recordings.group))
-    if num_videos > NUM_VIDEOS:
-        raise ValueError(
-            f"{path} must hold CMU-MOSI, which has {NUM_VIDEOS} videos; it holds {num_videos}. Name another folder"
-        )
-    return recordings
 
 
 def _from_pickles(path: Path, pickles: list[Path]) -> Recordings:

@@ -103,7 +103,8 @@ def _features(path: Path, segments: list[Segment]) -> np.ndarray:
         raise ValueError(
             f"{path} must be a dict of videos, each a dict of segments, with all that are labelled; it lacks {error}"
         ) from error
-    return stack([_steps(a, f"{path}, {'_'.join(segment)}") for a, segment in zip(arrays, segments, strict=True)])
+    names = [f"{path}, {'_'.join(segment)}" for segment in segments]
+    return stack([_steps(a, name) for a, name in zip(arrays, names, strict=True)], names=names)
 
 
 def _steps(values: Any, where: str) -> np.ndarray:

@@ -6,6 +6,7 @@ the corpora pad in front (POM), behind (token ids of MOSI) or both (MMMO).
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -96,14 +97,21 @@ def to_back(values: np.ndarray, mask: np.ndarray, *, clock: np.ndarray | None = 
     return _rotate(values, mask, -behind_N)
 
 
-def stack(sequences: Sequence[np.ndarray], *, max_steps: int | None = None) -> np.ndarray:
+def stack(sequences: Sequence[np.ndarray], *, max_steps: int | None = None, names: Sequence[str] = ()) -> np.ndarray:
     """Sequences (n_i, D) of different lengths as one (N, T, D), zeros behind; of more than `max_steps`, the last.
+
+    Args:
+        names: of the sequences, file and item, for the error.
 
     Raises:
         ValueError: sequences differ in D.
     """
-    if len(widths := {sequence.shape[1] for sequence in sequences}) != 1:
-        raise ValueError(f"sequences must have the same number of features; got {sorted(widths)}. Check their file")
+    usual = Counter(sequence.shape[1] for sequence in sequences).most_common(1)[0][0]
+    if (odd := next((row for row, s in enumerate(sequences) if s.shape[1] != usual), None)) is not None:
+        raise ValueError(
+            f"{names[odd] if names else f'sequence {odd}'} must have {usual} features, as the others have; got "
+            f"{sequences[odd].shape[1]}. Correct it, or leave the item out"
+        )
     kept = [sequence[-max_steps:] if max_steps else sequence for sequence in sequences]
     num_steps = max(1, *(len(sequence) for sequence in kept))
     stacked = np.zeros((len(kept), num_steps, kept[0].shape[1]), np.float32)

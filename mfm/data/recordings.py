@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mfm.data.checks import UNKNOWN, Corpus, check_arrays, check_items
 from mfm.data.dataset import Dataset, Task
 from mfm.data.prepare import modalities
 
@@ -17,7 +18,7 @@ class Recordings:
     """Items as they lie in a file: no masks, padding anywhere. N items, T steps, D features, C targets.
 
     Raises:
-        ValueError: there are no items, or an array has another number of them.
+        ValueError: see checks.check_arrays.
     """
 
     # One sentence: what was read, where it comes from, and what it lacks.
@@ -32,13 +33,21 @@ class Recordings:
     fold: np.ndarray
 
     def __post_init__(self) -> None:
-        rows = {name: len(array) for name, array in self.values.items()}
-        rows |= {"label": len(self.label), "item": len(self.item), "group": len(self.group), "fold": len(self.fold)}
-        if len(set(rows.values())) != 1 or not rows["item"]:
-            raise ValueError(f"{self.source}: every array must have one row per item, and at least one; got {rows}")
+        check_arrays(self)
 
-    def dataset(self, *, name: str, task: Task, max_steps: int | None = None) -> Dataset:
-        """The data set: masks found, sequences front-aligned and cut to their last `max_steps` steps."""
+    def dataset(self, *, name: str, task: Task, corpus: Corpus = UNKNOWN, max_steps: int | None = None) -> Dataset:
+        """The data set: masks found, sequences front-aligned and cut to their last `max_steps` steps.
+
+        Args:
+            name: of the data set.
+            task: what is predicted.
+            corpus: what is known of it, that the items must fit.
+            max_steps: None keeps every step.
+
+        Raises:
+            ValueError: see checks.check_items.
+        """
+        check_items(self, corpus)
         return Dataset(
             name=name,
             source=self.source,

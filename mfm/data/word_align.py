@@ -67,12 +67,17 @@ def align(files: Sequence[Path], *, fold_of: Callable[[str], str], max_steps: in
     kept = [segment for segment in segments if len(segment.features["language"])]
     if not kept:
         raise ValueError(
-            f"the .csd files must share videos whose labelled segments have words; found {len(videos)} shared videos "
-            f"with {len(segments)} segments, none with a word. Fetch files of one corpus and version"
+            f"{describe(files[0].parent)}: the .csd files must share videos whose labelled segments have words; found "
+            f"{len(videos)} shared videos with {len(segments)} segments, none with a word. Fetch files of one corpus and "
+            "version"
         )
     return Recordings(
         source=_source(csds, num_videos=len(videos), num_empty=len(segments) - len(kept)),
-        values={name: stack([segment.features[name] for segment in kept]) for name in csds if name != "labels"},
+        values={
+            name: stack([s.features[name] for s in kept], names=[f"{csd.path}, {s.name}," for s in kept])
+            for name, csd in csds.items()
+            if name != "labels"
+        },
         label=np.stack([segment.label for segment in kept]),
         item=np.array([segment.name for segment in kept]),
         group=np.array([segment.video for segment in kept]),

@@ -136,6 +136,7 @@ def study_json(recipe: Recipe, search: pd.DataFrame) -> dict[str, Any]:
         "seeds": recipe.seeds,
         "epochs": recipe.epochs,
         "searches": recipe.searches,
+        "about": {"group": "video"},
         "notes": ["The data is planted: what each component is worth was decided before, and is known."],
         **recipe.extra,
     }

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import RAY_WARNINGS
+from ray._private import services
+from rich.console import Console
+from toy import Toy, toy_study
 
-from orchestrator.cluster import SHORT, connect, is_lost
+from orchestrator.cluster import SHORT, _found_here, connect, is_lost
+from orchestrator.run import Options, run
 
 pytestmark = [pytest.mark.ray, *map(pytest.mark.filterwarnings, RAY_WARNINGS)]
 
@@ -65,6 +71,91 @@ def test_nothing_is_left_of_a_ray_that_is_interrupted_while_it_starts(seconds: f
             time.sleep(0.05)
     assert _holding(new) == {}
     assert not any(folder.exists() for folder in new)
+
+
+NOBODY = "127.0.0.1:6"
+
+
+@pytest.mark.parametrize("said", ["--address", "RAY_ADDRESS"])
+@pytest.mark.parametrize("who", ["nobody", "somebody else"])
+def test_where_no_ray_answers_a_study_says_so_and_does_not_wait(
+    said: str, who: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:  # it takes connections, and says nothing
+        address = NOBODY if who == "nobody" else f"127.0.0.1:{other.getsockname()[1]}"
+        monkeypatch.setenv("RAY_ADDRESS", address)
+        refused = pytest.raises(ValueError, match=rf"^{said} {address}: no Ray cluster answers there within 5 s")
+        with refused, connect(address if said == "--address" else None, workers=1):
+            pass
+
+
+def test_a_ray_that_a_study_has_started_for_itself_is_nobody_elses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    with connect("local", workers=1):
+        asked = subprocess.run(
+            [sys.executable, "-c", "from orchestrator.cluster import _found_here; print(_found_here())"],
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        running = services.find_gcs_addresses()
+    assert running
+    assert asked.stdout.strip() not in running
+
+
+def test_one_that_was_started_with_ray_start_is_found(ray_address: str) -> None:
+    assert _found_here() == ray_address
+
+
+STUDY = """
+import sys
+from toy import Toy, toy_study
+from orchestrator.run import Options, run
+ended = run(toy_study(trials=1, seeds=2), Toy(epoch_seconds=0.2), Options(results=sys.argv[1], workers=1))
+sys.exit(0 if ended.complete else 1)
+"""
+
+
+def test_studies_that_start_at_once_on_one_machine_all_finish(tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
+    environment["PYTHONPATH"] = str(Path(__file__).parent)
+    studies = [
+        subprocess.Popen(
+            [sys.executable, "-c", STUDY, str(tmp_path / str(number))],
+            env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )
+        for number in range(3)
+    ]  # fmt: skip
+    for study in studies:
+        output, _ = study.communicate(timeout=240)
+        assert study.returncode == 0, output
+
+
+def test_afterwards_signals_are_handled_as_the_caller_has_it(tmp_path: Path) -> None:
+    handled = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1]
+    script = f"""
+import os, signal
+from pathlib import Path
+from toy import Toy, toy_study
+from orchestrator.run import Options, run
+heard = []
+for number in {[int(number) for number in handled]}:
+    signal.signal(number, lambda number, frame: heard.append(number))
+for how in ({{"serial": True}}, {{"address": "local", "workers": 1}}):
+    run(toy_study(trials=0, seeds=1), Toy(), Options(results=Path({str(tmp_path)!r}) / str(len(how)), **how))
+    for number in {[int(number) for number in handled]}:
+        os.kill(os.getpid(), number)
+print(heard)
+"""
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment, check=False)
+    assert done.stdout.splitlines()[-1:] == [str([int(number) for number in handled] * 2)], done.stderr
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_study_runs_in_a_thread_which_hears_no_signals(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        asked = Options(results=tmp_path / "results", serial=True)
+        ended = pool.submit(run, toy_study(trials=0, seeds=1), Toy(), asked, console=Console(quiet=True)).result()
+    assert ended.complete
 
 
 def _holding(folders: set[Path]) -> dict[int, str]:

@@ -105,6 +105,8 @@ def test_a_folder_of_an_earlier_schema_is_refused_by_name_and_kept_with_fresh(co
     ended = conduct(toy_study())
     known = json.loads(ended.folder.study.read_text())
     ended.folder.study.write_text(json.dumps(known | {"schema_version": 1}))
-    with pytest.raises(ValueError, match=rf"earlier version of the project \(schema version 1; this one writes {SCHEMA_VERSION}\)"):
+    with pytest.raises(
+        ValueError, match=rf"earlier version of the project \(schema version 1; this one writes {SCHEMA_VERSION}\)"
+    ):
         conduct(toy_study())
     assert conduct(toy_study(), fresh=True).complete

@@ -102,12 +102,12 @@ REFUSED = {
         Handing(outcome=lambda o: dict(o.metrics)),
         "an outcome must have best_epoch and metrics, as PlainOutcome has; got dict",
     ),
-    "nothing is returned": (Returning(None), "train must return the outcomes, a mapping by run id; it returned nothing"),
+    "nothing is returned": (Returning(None), "train must return the outcomes, a mapping by run id; it returned noth"),
     "outcomes of others": (Returning({"other": 1}), "train must return an outcome for each run, by its run_id"),
     "an epoch's metric is text": (metrics("low"), "metric 'valid_loss' of epoch 1 must be a number; got str: 'low'"),
     "an epoch's metric is None": (metrics(None), "must be a number; got nothing (None)"),
     "epochs by seed": (
-        Handing(epoch=lambda e: PlainEpoch(metrics={i: m for i, m in enumerate(e.metrics.values())})),
+        Handing(epoch=lambda e: PlainEpoch(metrics=dict(enumerate(e.metrics.values())))),
         "every epoch must have metrics for each run that goes on, by its run_id; epoch 1 lacks",
     ),
     "an epoch lacks a run": (Handing(epoch=first_only), "epoch 1 lacks"),
@@ -120,7 +120,7 @@ REFUSED = {
     "labels are text": (items(y=np.array(["a", "b"])), "column 'y' of items must be numbers; got <U1"),
     "y has two columns": (items(y=np.zeros((2, 2))), "one value a row, and one length; got the shapes"),
     "an item without a name": (items(item=["a", None]), "column 'item' of items must be text or a number"),
-    "a column too few": (outcome(items={"item": ["a"]}), "items must be the columns item, group, target, y, prediction"),
+    "a column too few": (outcome(items={"item": ["a"]}), "items must be the columns item, group, target, y, predict"),
     "too few columns of evaluations": (
         outcome(evaluations={"level": [1.0]}),
         "evaluations must be the columns condition, modality, level, metric, value; got ['level']",
@@ -146,7 +146,7 @@ def test_what_cannot_be_stored_is_a_failed_row_that_says_what_must_hold(case, co
 
 
 ACCEPTED = {
-    "numbers of NumPy": outcome(best_epoch=np.int64(3), metrics={"valid_loss": np.float32(1), "test_loss": np.array(2)}),
+    "NumPy's numbers": outcome(best_epoch=np.int64(3), metrics={"valid_loss": np.float32(), "test_loss": np.ones(1)[0]}),
     "whole numbers as items": items(item=np.arange(2), group=np.arange(2) // 2),
     "enums as items": items(item=list(Kind)),
     "a device that is a number": Handing(described={"device": 0}),
@@ -175,7 +175,9 @@ def test_what_means_the_same_is_stored_as_text_and_numbers(case, conduct, runs, 
 def test_a_state_that_no_checkpoint_can_hold_fails_its_runs_and_ends_no_driver(conduct, runs) -> None:
     objective = Handing(epoch=lambda e: PlainEpoch(metrics=e.metrics, state=lambda: {"model": object()}))
     conduct(toy_study(trials=0, seeds=2), objective, checkpoint_seconds=0)
-    assert runs().error.eq("state['model'] must be an array of numbers, or plain: text, numbers, lists; got object").all()
+    assert (
+        runs().error.eq("state['model'] must be an array of numbers, or plain: text, numbers, lists; got object").all()
+    )
 
 
 def test_what_every_run_hands_over_wrongly_stops_the_study_before_all_have_trained(conduct) -> None:

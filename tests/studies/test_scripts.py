@@ -424,7 +424,9 @@ LONG = ("--trials", "4", "--seeds", "4", "--epochs", "20", "--rerank", "0", "--n
         ("serial", signal.SIGINT),
         ("serial", signal.SIGTERM),
         ("serial", signal.SIGHUP),
+        ("serial", signal.SIGUSR1),
         pytest.param("ray", signal.SIGINT, marks=pytest.mark.ray),
+        pytest.param("ray", signal.SIGUSR1, marks=pytest.mark.ray),  # which Ray Tune takes for itself
     ],
 )
 def test_an_interrupted_study_ends_in_good_order_and_goes_on(how: str, number: signal.Signals, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pytest
 
-from mfm.data.layouts import name_segments, read_segments, read_splits
+from mfm.data.layouts import read_segments, read_splits, segment_names
 
 FOLDS = ("train", "valid", "test")
 
@@ -140,7 +140,9 @@ def test_without_ids_each_segment_is_its_own_video(save, splits):
     [
         (["a_b[0]", "a_b[1]"], ["a_b[0]", "a_b[1]"], ["a_b", "a_b"]),
         (["a$_$0", "b$_$0"], ["a$_$0", "b$_$0"], ["a", "b"]),
-        (["x_1_0", "x_1_1"], ["x_1_0", "x_1_1"], ["x_1", "x_1"]),
+        (["x_1_0", "x_1_1", "x_2_0"], ["x_1_0", "x_1_1", "x_2_0"], ["x_1", "x_1", "x_2"]),
+        (["video_7", "video_8"], ["video_7", "video_8"], ["video_7", "video_8"]),
+        (["a[0]\n", " a[1]"], ["a[0]", "a[1]"], ["a", "a"]),
         (["a_1", "b"], ["a_1", "b"], ["a_1", "b"]),
         (np.array([b"v", b"v", b"w"]), ["v#0", "v#1", "w#0"], ["v", "v", "w"]),
         (np.array([["v[0]"], ["v[1]"]]), ["v[0]", "v[1]"], ["v", "v"]),
@@ -150,15 +152,15 @@ def test_without_ids_each_segment_is_its_own_video(save, splits):
     ],
 )
 def test_segment_ids_of_every_kind_give_items_and_videos(ids, item, group):
-    items, groups = name_segments(ids)
+    items, groups = segment_names({"train": ids}, where="file")["train"] or ([], [])
     assert items.tolist() == item
     assert groups.tolist() == group
 
 
 @pytest.mark.parametrize("ids", [[], "video", np.zeros((0, 3), str)])
 def test_ids_must_be_a_list_of_at_least_one(ids):
-    with pytest.raises(ValueError, match="segment ids must be one per item"):
-        name_segments(ids)
+    with pytest.raises(ValueError, match="ids of train must be one per item"):
+        segment_names({"train": ids}, where="segment ids")
 
 
 def segment(rng, name, num_words):
@@ -176,7 +178,7 @@ def test_a_list_of_segments_round_trips(rng, save):
     assert read.item.tolist() == ["v[0]", "v[1]"]
 
 
-@pytest.mark.parametrize("rows", [{}, [], [1], [(1, 2)], [((1, 2), 3, "v")], 7])
+@pytest.mark.parametrize("rows", [{}, [1], [(1, 2)], [((1, 2), 3, "v")], 7])
 def test_another_structure_is_no_list_of_segments(save, rows):
     with pytest.raises(ValueError, match=r"dev\.pkl must be a list of"):
         read_segments(save(rows, "dev.pkl"))

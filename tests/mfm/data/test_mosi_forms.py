@@ -154,8 +154,8 @@ def test_our_npz_is_found_and_keeps_the_last_words(tmp_path, utterances):
         ("label", np.zeros(2, np.float32), "one row per item"),
         ("label", np.array([0, np.nan, 0]), r"label must be finite"),
         ("covarep_mean", np.full((3, 2), np.inf), r"covarep_mean must be finite"),
-        ("fold", np.array(["train", "valid", "valid"]), "fold 'test' has no items"),
-        ("video_id", np.array(["u", "v", "u"]), "train and test share 1 group"),
+        ("fold", np.array(["train", "valid", "valid"]), "every split must have items; test has none"),
+        ("video_id", np.array(["u", "v", "u"]), "train and test share 'u'"),
     ],
 )
 def test_an_npz_that_does_not_fit_says_what_must_hold(tmp_path, utterances, name, value, message):

@@ -10,7 +10,7 @@ from mfm.data import corpora
 from mfm.data.csd import read_csd
 from mfm.data.dataset import FOLDS
 from mfm.data.formats import read_h5, read_npz
-from mfm.data.layouts import name_segments, read_segments
+from mfm.data.layouts import read_segments, segment_names
 from mfm.data.mosi import official_fold
 from mfm.data.prepare import nonzero, scale
 
@@ -215,7 +215,9 @@ def test_its_features_fill_its_steps_and_are_normalised_per_segment(word_aligned
 def test_dev_pkl_equals_the_npz_beside_it(dev, word_aligned):
     assert dev.item.tolist() == word_aligned["segment"].tolist()
     np.testing.assert_array_equal(dev.label[:, 0], word_aligned["label"])
-    np.testing.assert_array_equal(name_segments(dev.item)[1], word_aligned["video_id"])
+    named = segment_names({"valid": dev.item}, where="dev.pkl")["valid"]
+    assert named is not None
+    np.testing.assert_array_equal(named[1], word_aligned["video_id"])
     for row, length in enumerate(word_aligned["length"]):
         np.testing.assert_array_equal(dev.words[row], word_aligned["token_ids"][row, :length])
         np.testing.assert_array_equal(dev.visual[row], word_aligned["facet47"][row, :length])

@@ -50,9 +50,9 @@ def test_trimodal_mmmo_needs_the_text(write_videos):
 
 def test_pom_leaves_out_the_overall_sentiment(write_videos, tmp_path, write_h5):
     write_videos(num_labels=17)
-    write_h5(tmp_path / "y_train.h5", np.tile(np.arange(17.0), (5, 1)))
+    write_h5(tmp_path / "y_train.h5", np.tile(np.linspace(1, 7, 17), (5, 1)))
     data = pom(tmp_path)
-    assert data.target[0].tolist() == [*range(14), 15, 16]
+    assert data.target[0].tolist() == pytest.approx([1 + 6 * n / 16 for n in range(17) if n != 14])
     assert data.task.targets[13:] == ("nervous", "persuasive", "humorous")
     assert POM_COLUMNS.index("sentiment") == 14
 
