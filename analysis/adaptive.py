@@ -15,7 +15,7 @@ import numpy as np
 import scipy  # scipy.stats comes with its first use: --help and --plan do without it
 
 from analysis.statistics import ALPHA, Array
-from analysis.verdict import Differences, Look, family
+from analysis.verdict import UNDECIDED, Differences, Look, Sides, verdicts
 
 WEIGHTS = (0.1, 0.15, 0.25, 0.5)  # shares of alpha of the tests for a difference
 EQUIVALENCE_WEIGHTS = (0.0, 0.1, 0.2, 0.7)
@@ -79,17 +79,19 @@ def reached(
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """Which arms need more seeds.
+    """Which arms need more seeds: those that the report would call undecided, unless more would hardly change that.
 
     Args:
         reference: the arm that all others are compared with.
         margin: the smallest effect of interest.
+        lower_is_better: whether the metric is to be minimised.
         overlap: see statistics.standard_error.
     """
 
     looks: tuple[Look, ...]
     reference: str
     margin: float
+    lower_is_better: bool = True
     overlap: float = 0.0
 
     @property
@@ -108,19 +110,27 @@ class Rule:
         """The arms, the reference aside, that go on after a look: a pure function of the results so far."""
         arms = [arm for arm in values if arm != self.reference]
         differences = [self._differences(values, arm, look) for arm in arms]
-        tests = family(differences, margin=self.margin)
-        p_M = np.minimum(tests.p_holm, tests.p_equiv_holm)
-        undecided = [i for i, arm in enumerate(arms) if p_M[i] > ALPHA and self._has_come_to(look, values[arm])]
+        said = verdicts(differences, lower_is_better=self.lower_is_better, margin=self.margin)
+        undecided = [
+            i for i, arm in enumerate(arms) if said[i][0] == UNDECIDED and self._has_come_to(look, values[arm])
+        ]
         level = ALPHA / max(1, len(undecided))
         return [arms[i] for i in undecided if self._prospect(differences[i].d_S, level=level) >= FUTILITY]
 
     def _differences(self, values: Values, arm: str, look: int) -> Differences:
         own, reference = values[arm], values.get(self.reference, {})
         order = sorted(reference)
-        pairs = [s for s in order if own.get(s) is not None and reference[s] is not None]
+        both = [s for s in order if s in own]
+        failed, lost = {s for s in both if own[s] is None}, {s for s in both if reference[s] is None}
+        pairs = [s for s in both if s not in failed | lost]
         d_S = np.array([float(own[s] or 0) - float(reference[s] or 0) for s in pairs])
         return Differences(
-            d_S=d_S, overlap=self.overlap, looks=reached(self.looks[: look + 1], order, list(own), pairs)
+            d_S=d_S,
+            num_lost=len(failed | lost),
+            sides=Sides(arm=len(failed - lost), reference=len(lost - failed), both=len(failed & lost)),
+            is_constant=len(pairs) > 1 and all(len({values[s] for s in pairs}) == 1 for values in (own, reference)),
+            overlap=self.overlap,
+            looks=reached(self.looks[: look + 1], order, list(own), pairs),
         )
 
     def _has_come_to(self, look: int, values: Mapping[int, float | None]) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -16,6 +17,7 @@ from analysis.findings import Findings
 from analysis.importance import FANOVA, leading, missing
 from analysis.path import headline as path_headline
 from analysis.prose import finding, headline, importance_in_words
+from analysis.study import Study
 from analysis.surrogate import fit
 from analysis.tolerance import ranges
 from analysis.trials import chosen_numbers
@@ -201,18 +203,18 @@ class Gallery:
         study = self.found.results.study
         if self.found.missing.empty:
             return "There are no finished runs with missing modalities so far."
-        metric = metric_name(study.primary_metric)
+        metric = _shown(self.found.missing, study)
         return self._save(
             "missing",
-            figures.missing(self.found.missing, study, metric=study.primary_metric),
-            alt=f"{metric} for every subset of missing modalities, by method; the numbers are in tables/missing.csv.",
+            figures.missing(self.found.missing, study, metric=metric),
+            alt=f"{metric_name(metric)} for every subset of missing modalities, by method: tables/missing.csv.",
         )
 
     def _noise(self) -> Picture | str:
         study, table = self.found.results.study, self.found.noise
         if table.empty:
             return "There are no finished runs with noise so far."
-        metric = study.primary_metric
+        metric = _shown(table, study)
         return self._save(
             "noise",
             figures.noise_curves(table, study, metric=metric, columns=4, width=figures.PAGE),
@@ -242,6 +244,12 @@ class Gallery:
             alt="The search runs of each arm in order, with the best so far; the numbers are in tables/history.csv.",
             column=lambda: figures.search_history(self.found.history, study),
         )
+
+
+def _shown(table: pd.DataFrame, study: Study) -> str:
+    """The metric of the claims, or the first that was evaluated."""
+    measured = list(table["metric"].unique())
+    return study.primary_metric if study.primary_metric in measured else measured[0]
 
 
 def _figure(drawn: Figure | Axes) -> Figure:

@@ -22,4 +22,4 @@ def interpretation(results: Results) -> pd.DataFrame:
     """
     rows = of_confirm(results)
     rows = rows[rows["condition"] == CONDITION].rename(columns={"level": "step"})
-    return means(rows.astype({"step": int}), ["arm", "modality", "metric", "step"])[COLUMNS]
+    return means(rows.fillna({"step": 0}).astype({"step": int}), ["arm", "modality", "metric", "step"])[COLUMNS]

@@ -25,6 +25,8 @@ RUN_DEFAULTS = {
     "gpu_share": float("nan"), "device": None, "host": None, "git_sha": None, "git_dirty": None, "code_sha256": None,
     "data_sha256": None, "versions": None, "reused_from": None,
 }  # fmt: skip
+# The square of a number that is much larger is infinite.
+BEYOND = 1e100
 RUN_COLUMNS = ("run_id", "arm", "phase", "config_id", "seed", "status")
 EVALUATION_COLUMNS = ("run_id", "condition", "modality", "level", "metric", "value")
 ITEM_COLUMNS = ("run_id", "item", "group", "target", "y", "prediction")
@@ -158,7 +160,16 @@ def _frame(
     if not parts:
         return pd.DataFrame({column: pd.Series(dtype=object) for column in required})
     tables = [_part(part, required=required, wanted=wanted, repeated=repeated) for part in parts]
-    return pa.concat_tables(tables, promote_options="permissive").unify_dictionaries().to_pandas()
+    return _measured(pa.concat_tables(tables, promote_options="permissive").unify_dictionaries().to_pandas())
+
+
+def _measured(frame: pd.DataFrame) -> pd.DataFrame:
+    """Numbers beyond any measurement are none: a run that gave one has diverged, as one that gave NaN has."""
+    for name in frame.select_dtypes("float64").columns:
+        beyond = frame[name].abs() >= BEYOND
+        if beyond.any():
+            frame[name] = frame[name].mask(beyond)
+    return frame
 
 
 def _part(part: Path, *, required: Sequence[str], wanted: Callable[[str], bool], repeated: Sequence[str]) -> pa.Table:

@@ -11,7 +11,7 @@ import pandas as pd
 from analysis.adaptive import reached
 from analysis.load import Results
 from analysis.statistics import ALPHA, LEVEL, Array
-from analysis.verdict import Differences, Look
+from analysis.verdict import Differences, Look, Sides
 
 PAIR = ["seed", "split"]
 
@@ -28,7 +28,9 @@ class Pairs:
     num_lost: int  # pairs of which a run failed
     num_failed: int  # failed runs of the arm
     overlap: float  # see statistics.standard_error
-    looks: tuple[Look, ...] | None  # with adaptive seeds, those that it reached
+    sides: Sides | None = None  # whose run failed, of the lost pairs
+    is_constant: bool = False  # see verdict.Differences
+    looks: tuple[Look, ...] | None = None  # with adaptive seeds, those that it reached
 
     @cached_property
     def d_S(self) -> Array:
@@ -38,7 +40,14 @@ class Pairs:
     @property
     def differences(self) -> Differences:
         """What a verdict needs of it."""
-        return Differences(d_S=self.d_S, num_lost=self.num_lost, overlap=self.overlap, looks=self.looks)
+        return Differences(
+            d_S=self.d_S,
+            num_lost=self.num_lost,
+            sides=self.sides,
+            is_constant=self.is_constant,
+            overlap=self.overlap,
+            looks=self.looks,
+        )
 
     @property
     def share(self) -> float:
@@ -70,10 +79,24 @@ def paired(own: pd.DataFrame, reference: pd.DataFrame, *, arm: str, test_to_trai
         arm_ids=done["run_id_arm"],
         reference_ids=done["run_id_reference"],
         num_lost=int((both["failed_arm"] | both["failed_reference"]).sum()),
+        sides=Sides(
+            arm=int((both["failed_arm"] & ~both["failed_reference"]).sum()),
+            reference=int((~both["failed_arm"] & both["failed_reference"]).sum()),
+            both=int((both["failed_arm"] & both["failed_reference"]).sum()),
+        ),
+        is_constant=_is_constant(done),
         num_failed=int(own["failed"].sum()),
         overlap=(test_to_train or 0.0) if done["split"].nunique() > 1 else 0.0,
         looks=None,
     )
+
+
+def _is_constant(done: pd.DataFrame) -> bool:
+    """Whether seeds of one split give equal numbers, bit for bit, in the arm and in the reference."""
+    several = done.groupby("split")[["value_arm", "value_reference"]].agg(["nunique", "size"])
+    sizes = several.xs("size", axis=1, level=1).to_numpy()
+    numbers = several.xs("nunique", axis=1, level=1).to_numpy()
+    return bool((sizes > 1).any() and (numbers[sizes > 1] == 1).all())
 
 
 def _looks(results: Results, *, seeds: pd.Series, pairs: pd.Series) -> tuple[Look, ...] | None:

@@ -12,10 +12,11 @@ from scipy import stats
 from analysis.load import Results
 from analysis.statistics import LEVEL
 
+TOLD = 4  # conditions with failures that a caption names
 COMPLETE, MISSING, NOISE = "complete", "missing/", "noise/"
-MISSING_COLUMNS = ["arm", "missing", "method", "metric", "n_seeds", "mean", "sd", "ci_low", "ci_high"]
-CURVE_COLUMNS = ["arm", "kind", "modality", "metric", "level", "n_seeds", "mean", "sd", "ci_low", "ci_high"]
-AREA_COLUMNS = ["arm", "kind", "modality", "metric", "measure", "n_seeds", "mean", "sd", "ci_low", "ci_high"]
+MISSING_COLUMNS = ["arm", "missing", "method", "metric", "n_seeds", "failed", "mean", "sd", "ci_low", "ci_high"]
+CURVE_COLUMNS = ["arm", "kind", "modality", "metric", "level", "n_seeds", "failed", "mean", "sd", "ci_low", "ci_high"]
+AREA_COLUMNS = ["arm", "kind", "modality", "metric", "measure", "n_seeds", "failed", "mean", "sd", "ci_low", "ci_high"]
 
 
 def missing(results: Results) -> pd.DataFrame:
@@ -75,7 +76,24 @@ def of_confirm(results: Results) -> pd.DataFrame:
 
 
 def means(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
-    """Mean, standard deviation and Student's 95 % interval over runs, in the order in which the rows come."""
-    table = rows.groupby(by, as_index=False, sort=False)["value"].agg(n_seeds="count", mean="mean", sd="std")
+    """Mean, standard deviation and Student's 95 % interval over runs, in the order in which the rows come.
+
+    A value that is no number has failed: it is counted in `failed`, and the mean is of the others.
+    """
+    values = rows.assign(value=rows["value"].where(np.isfinite(rows["value"].astype(float))))
+    grouped = values.groupby(by, as_index=False, sort=False)["value"]
+    table = grouped.agg(n_seeds="count", failed=lambda value: int(value.isna().sum()), mean="mean", sd="std")
     half = table["sd"] / np.sqrt(table["n_seeds"]) * stats.t.ppf((1 + LEVEL) / 2, (table["n_seeds"] - 1).clip(lower=1))
     return table.assign(ci_low=table["mean"] - half, ci_high=table["mean"] + half)
+
+
+def failures(rows: pd.DataFrame, by: list[str]) -> str:
+    """How many values of which conditions have failed, in words; none: empty."""
+    failed = rows[rows["failed"] > 0]
+    if failed.empty:
+        return ""
+    told = [
+        f"{' '.join(str(row[name]) for name in by)} {row['failed']} of {row['failed'] + row['n_seeds']}"
+        for _, row in failed.head(TOLD).iterrows()
+    ]
+    return f" Failed (no number), and not in the means: {'; '.join(told)}{' ...' if len(failed) > TOLD else ''}."

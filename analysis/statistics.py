@@ -20,8 +20,17 @@ Array = NDArray[np.float64]
 ALPHA = 0.05  # of each family of tests
 LEVEL = 0.95  # of each interval
 POWER = 0.80  # wanted when the number of seeds is planned
+MOST_SEEDS = 10**6  # that are told as needed
 ENUMERATED = 32  # pairs up to which all 2^n signs are counted
 DRAWS = 100_000  # random sign vectors beyond that
+
+
+def _finite(values: ArrayLike, what: str) -> Array:
+    """Values as an array; comparisons with NaN are all false, so that a test of one would give a small p."""
+    array = np.asarray(values, dtype=float)
+    if not np.isfinite(array).all():
+        raise ValueError(f"{what} must be finite; got {array.tolist()[:8]}. Leave failed runs out, and count them")
+    return array
 
 
 def standard_error(d_S: ArrayLike, *, overlap: float = 0.0) -> float:
@@ -51,8 +60,11 @@ def sign_flip_p(d_S: ArrayLike, *, seed: int = 0) -> float:
     Exact under the null that d is symmetric about 0 (Fisher 1935). All sign vectors are counted up to 32 pairs, by
     sorting the sums of either half; beyond that (b + 1) / (B + 1) over B random ones (Phipson and Smyth 2010).
     Zero pairs say nothing: 1.
+
+    Raises:
+        ValueError: a difference is not finite.
     """
-    d = np.asarray(d_S, dtype=float)
+    d = _finite(d_S, "differences")
     if len(d) > ENUMERATED:
         return _sampled_sign_flip_p(d, seed=seed)
     reached = abs(d.sum()) - _rounding(d)
@@ -84,8 +96,14 @@ def _rounding(d: Array) -> float:
 
 
 def holm(p_M: ArrayLike) -> Array:
-    """P values corrected for their number by Holm (1979): step down, family-wise error at most alpha."""
-    p = np.asarray(p_M, dtype=float)
+    """P values corrected for their number by Holm (1979): step down, family-wise error at most alpha.
+
+    Raises:
+        ValueError: one is not a number from 0 to 1. A planned arm without a result enters with 1.
+    """
+    p = _finite(p_M, "p values")
+    if ((p < 0) | (p > 1)).any():
+        raise ValueError(f"p values must be from 0 to 1; got {p.tolist()}")
     order = np.argsort(p, kind="stable")
     steps = p[order] * (len(p) - np.arange(len(p)))
     corrected = np.empty_like(p)
@@ -97,8 +115,11 @@ def equivalence_p(d_S: ArrayLike, *, margin: float, overlap: float = 0.0) -> flo
     """The larger p of the two one-sided paired t tests against -margin and +margin (TOST, Schuirmann 1987).
 
     Small: the mean difference lies within the margin. 1 below 2 pairs.
+
+    Raises:
+        ValueError: a difference is not finite.
     """
-    d = np.asarray(d_S, dtype=float)
+    d = _finite(d_S, "differences")
     if len(d) < 2:
         return 1.0
     return equivalence_p_of(float(d.mean()), standard_error(d, overlap=overlap), df=len(d) - 1, margin=margin)
@@ -172,20 +193,22 @@ def seeds_needed(sd_d: float, *, smallest_effect: float, num_arms: int, alpha: f
     again (Hoenig and Heisey 2001).
 
     Returns:
-        The number of seeds; None where the spread is not known.
+        The number of seeds; None where the spread is not known, or so large that a million would not do.
     """
     if not math.isfinite(sd_d):
         return None
     fewest = max(2, pairs_in_reach(num_arms, alpha=alpha))
     # Normal quantiles give the order of magnitude; t quantiles of so few degrees of freedom at most a multiple of it.
     quantiles = float(scipy.stats.norm.isf(alpha / (2 * num_arms)) + scipy.stats.norm.isf((1 - POWER) / 2))
-    most = fewest + math.ceil(4 * (quantiles * sd_d / smallest_effect) ** 2)
+    most = fewest + 4 * (quantiles * sd_d / smallest_effect) ** 2
+    if most > MOST_SEEDS:
+        return None
 
     def suffices(n: int) -> bool:
         difference = difference_power(n, sd_d=sd_d, effect=smallest_effect, alpha=alpha / num_arms)
         return min(difference, equivalence_power(n, sd_d=sd_d, margin=smallest_effect, alpha=alpha / num_arms)) >= POWER
 
-    return fewest + bisect.bisect_left(range(fewest, most), True, key=suffices)
+    return fewest + bisect.bisect_left(range(fewest, math.ceil(most)), True, key=suffices)
 
 
 def seeds_to_halve(num_pairs: int, *, overlap: float = 0.0) -> int | None:

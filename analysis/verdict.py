@@ -19,6 +19,9 @@ HURTS = "hurts"  # removing it makes the result better
 EQUIVALENT = "equivalent"  # removing it changes the result by less than the smallest effect of interest
 UNDECIDED = "undecided"
 WORDS = (HELPS, HURTS, EQUIVALENT, UNDECIDED)
+# In the test of equivalence a failed run counts as so many smallest effects: one of 20 does not undo it, four do.
+FAILED = 3.0
+SAME = "equal numbers: neither the arm nor the reference differs between seeds; does the model use its seed?"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,11 +38,22 @@ class Look:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Sides:
+    """Of the pairs that were lost to failures, whose run failed."""
+
+    arm: int  # the arm's alone
+    reference: int  # the reference's alone
+    both: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class Differences:
     """The paired differences of one arm in the order of their seeds, and the pairs that were lost to failures."""
 
     d_S: Array
     num_lost: int = 0
+    sides: Sides | None = None  # None: not known
+    is_constant: bool = False  # no value differs between seeds, in the arm or in the reference: they say nothing
     overlap: float = 0.0  # see statistics.standard_error
     looks: tuple[Look, ...] | None = None  # those reached so far, with adaptive seeds; None: one look, at all pairs
 
@@ -51,10 +65,14 @@ class Differences:
     @cached_property
     def p_exact(self) -> float:
         """P of no difference, by the sign-flip test: with looks, the smallest of theirs over its share of alpha."""
+        if self.is_constant:
+            return 1.0
         return _smallest(sign_flip_p(self.d_S[: look.num_pairs]) / look.weight for look in self.tested)
 
     def p_equiv(self, margin: float) -> float:
         """P of a difference beyond the margin, likewise."""
+        if self.is_constant:
+            return 1.0
         return _smallest(
             equivalence_p(self.d_S[: look.num_pairs], margin=margin, overlap=self.overlap) / look.equivalence_weight
             for look in self.tested
@@ -66,13 +84,26 @@ class Differences:
         """The smallest p of no difference that so many pairs can reach."""
         return _smallest(reachable_p(look.num_pairs, 1) / look.weight for look in self.tested)
 
-    def filled(self, value: float) -> Differences:
-        """With `value` for every lost pair, after all others."""
+    def filled(self, values: Sequence[float]) -> Differences:
+        """With these values for the lost pairs, after all others."""
         looks = self.looks
         if looks:
-            looks = (*looks[:-1], looks[-1].with_pairs(looks[-1].num_pairs + self.num_lost))
-        d_S = np.append(self.d_S, np.full(self.num_lost, value))
-        return replace(self, d_S=d_S, num_lost=0, looks=looks)
+            looks = (*looks[:-1], looks[-1].with_pairs(looks[-1].num_pairs + len(values)))
+        return replace(self, d_S=np.append(self.d_S, values), num_lost=0, sides=None, looks=looks)
+
+    def worst(self, verdict: str, *, lower_is_better: bool, margin: float) -> list[list[float]]:
+        """What the lost pairs may have been, that a verdict must survive.
+
+        Where there is a difference: all of them the smallest, or the largest, that was seen. Where there is none: a
+        failed run counts as a difference of FAILED smallest effects against the arm that failed; where it is not known
+        which did, against either.
+        """
+        if verdict != EQUIVALENT:
+            return [[float(edge)] * self.num_lost for edge in (self.d_S.min(), self.d_S.max())]
+        harm = FAILED * margin if lower_is_better else -FAILED * margin
+        if self.sides is None:
+            return [[harm] * self.num_lost, [-harm] * self.num_lost]
+        return [[harm] * self.sides.arm + [-harm] * self.sides.reference + [0.0] * self.sides.both]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,11 +179,11 @@ def verdicts(
 def _changed_by_failures(
     i: int, arms: Sequence[Differences], verdict: str, *, lower_is_better: bool, margin: float
 ) -> str | None:
-    """What the verdict becomes if arm i's lost pairs had its lowest or its highest difference; None: the same."""
+    """What the verdict becomes in the worst case of arm i's lost pairs; None: the same."""
     arm = arms[i]
     if not arm.num_lost or verdict == UNDECIDED:
         return None
-    for worst in (arm.d_S.min(), arm.d_S.max()):
+    for worst in arm.worst(verdict, lower_is_better=lower_is_better, margin=margin):
         others = [*arms[:i], arm.filled(worst), *arms[i + 1 :]]
         new = words(others, family(others, margin=margin), lower_is_better=lower_is_better)[i]
         if new != verdict:
@@ -162,6 +193,8 @@ def _changed_by_failures(
 
 def _reason(i: int, arm: Differences, verdict: str, tests: Family) -> str:
     n, m, p, q = len(arm.d_S), len(tests.p_exact), tests.p_holm[i], tests.p_equiv_holm[i]
+    if arm.is_constant and n > 1:
+        return SAME
     if n < 2:
         return (
             f"failures: {arm.num_lost} pairs are lost, {n} left" if arm.num_lost else f"fewer than 2 pairs ({n}) so far"

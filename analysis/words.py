@@ -11,6 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     import pandas as pd
 
+LARGE = 1e6  # from here on digits behind the point tell nothing
 ACRONYMS = {"mae", "mse", "rmse", "auc", "f1", "r2", "nll", "mmd"}
 
 
@@ -40,13 +41,17 @@ def short(x: float) -> str:
 
 
 def fixed(x: object, digits: int) -> str:
-    """A number with so many digits behind the point; a dash where there is none."""
-    return f"{x:.{digits}f}" if isinstance(x, int | float | np.number) and np.isfinite(x) else "–"
+    """A number with so many digits behind the point, or as 1.23e+09 from a million on; a dash where there is none."""
+    if not isinstance(x, int | float | np.number) or not np.isfinite(x):
+        return "–"
+    return f"{x:.{digits}f}" if abs(x) < LARGE else f"{x:.2e}"
 
 
 def signed(x: float, digits: int) -> str:
-    """A difference with its sign; a dash where there is none. What rounds to nothing is +0."""
-    return f"{round(x, digits) + 0.0:+.{digits}f}" if math.isfinite(x) else "–"
+    """A difference with its sign, as `fixed` has it; a dash where there is none. What rounds to nothing is +0."""
+    if not math.isfinite(x):
+        return "–"
+    return f"{round(x, digits) + 0.0:+.{digits}f}" if abs(x) < LARGE else f"{x:+.2e}"
 
 
 def mean_sd(row: Mapping[str, Any] | pd.Series, digits: int) -> str:

@@ -19,7 +19,7 @@ from analysis.adaptive import Rule, Values, reached
 from analysis.load import ITEM_COLUMNS, Results
 from analysis.pairs import Pairs
 from analysis.study import Study
-from analysis.verdict import Look
+from analysis.verdict import Look, Sides
 
 Array = NDArray[np.float64]
 Draw = Callable[[np.random.Generator, tuple[int, ...]], Array]
@@ -116,10 +116,13 @@ NO_IDS = pd.Series(dtype=str)
 
 
 def _pairs(a_S: Array, r_S: Array, *, looks: tuple[Look, ...] | None) -> Pairs:
-    done = np.isfinite(a_S - r_S)
+    done, failed, lost = np.isfinite(a_S - r_S), np.isnan(a_S), np.isnan(r_S)
+    sides = Sides(
+        arm=int((failed & ~lost).sum()), reference=int((lost & ~failed).sum()), both=int((failed & lost).sum())
+    )
     return Pairs(
         arm="arm", arm_S=a_S[done], reference_S=r_S[done], arm_ids=NO_IDS, reference_ids=NO_IDS,
-        num_lost=int((~done).sum()), num_failed=int(np.isnan(a_S).sum()), overlap=0.0, looks=looks,
+        num_lost=int((~done).sum()), num_failed=int(failed.sum()), overlap=0.0, sides=sides, looks=looks,
     )  # fmt: skip
 
 

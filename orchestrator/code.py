@@ -1,7 +1,9 @@
 """A hash of the code that makes the numbers, where an objective does not say its own.
 
 It covers the source of the module that defines the objective, and of every module that this one imports, directly or
-not, from the same project: an edited loss makes other runs. Installed packages are not covered; rows have versions.
+not, from the same project: an edited loss makes other runs. Of the objective's own module, what it does not use is left
+out, so that a script may declare its study beside the model: more seeds are no other code. Installed packages are not
+covered; rows have their versions.
 """
 
 from __future__ import annotations
@@ -35,13 +37,18 @@ def code_sha256(objective: Any) -> str:
             "change with the code"
         )
     digest = hashlib.sha256()
-    for name, source in sorted(_sources(module).items()):
+    used = getattr(kind, "__qualname__", "").partition(".")[0]
+    for name, source in sorted(_sources(module, used).items()):
         digest.update(name.encode() + b"\0" + source + b"\0")
     return digest.hexdigest()
 
 
-def _sources(module: ModuleType) -> dict[str, bytes]:
-    """The files of a module and of what it imports from its own project, directly or not, by their place in it."""
+def _sources(module: ModuleType, used: str) -> dict[str, bytes]:
+    """The sources of a module and of what it imports from its own project, directly or not, by their place in it.
+
+    Args:
+        used: the name in it that is used.
+    """
     first = _file_of(module)
     assert first is not None
     root, found, waiting = _project_of(first), {first}, [(first, module.__package__ or "")]
@@ -53,7 +60,46 @@ def _sources(module: ModuleType) -> dict[str, bytes]:
             if source is not None and source not in found and source.is_relative_to(root):
                 found.add(source)
                 waiting.append((source, name if source.name == "__init__.py" else name.rpartition(".")[0]))
-    return {path.relative_to(root).as_posix(): path.read_bytes() for path in found}
+    sources = {path.relative_to(root).as_posix(): path.read_bytes() for path in found}
+    return sources | {first.relative_to(root).as_posix(): _needed(first.read_text(encoding="utf-8"), used)}
+
+
+def _needed(text: str, used: str) -> bytes:
+    """The statements of a module without those that define only what `used` does not need, directly or not."""
+    statements = ast.parse(text).body
+    defined = [_defines(statement) for statement in statements]
+    # What is run without defining a name (a seed, a switch of a library) counts, but not what runs a script.
+    kept = {i for i, names in enumerate(defined) if not names and not _runs_script(statements[i])}
+    needed, waiting = set[str](), {used}.union(*(_mentions(statements[i]) for i in kept))
+    while waiting:
+        name = waiting.pop()
+        needed.add(name)
+        for i in [i for i, names in enumerate(defined) if name in names and i not in kept]:
+            kept.add(i)
+            waiting |= _mentions(statements[i]) - needed
+    return "\n".join(ast.get_source_segment(text, statements[i]) or "" for i in sorted(kept)).encode()
+
+
+def _defines(statement: ast.stmt) -> set[str]:
+    """The names that a statement gives a meaning."""
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return {statement.name}
+    if isinstance(statement, ast.Import | ast.ImportFrom):
+        return {alias.asname or alias.name.partition(".")[0] for alias in statement.names} - {"annotations"}
+    if isinstance(statement, ast.Assign | ast.AnnAssign | ast.AugAssign):
+        names = (node for node in ast.walk(statement) if isinstance(node, ast.Name))
+        return {node.id for node in names if isinstance(node.ctx, ast.Store)}
+    return set()
+
+
+def _mentions(statement: ast.stmt) -> set[str]:
+    return {node.id for node in ast.walk(statement) if isinstance(node, ast.Name)}
+
+
+def _runs_script(statement: ast.stmt) -> bool:
+    """A docstring, or `if __name__ == "__main__"`."""
+    is_text = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+    return is_text or (isinstance(statement, ast.If) and "__name__" in _mentions(statement))
 
 
 def _project_of(source: Path) -> Path:

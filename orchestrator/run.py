@@ -205,8 +205,8 @@ def looking_for(name: str) -> Iterator[None]:
 
 def program_here() -> dict[str, Any]:
     """How to make the study again: the script of this process, and its arguments; a notebook has none."""
-    script = Path(sys.argv[0] or ".").absolute()
-    return {"script": str(script), "arguments": sys.argv[1:]} if script.is_file() and script.suffix == ".py" else {}
+    script = getattr(sys.modules["__main__"], "__file__", None)
+    return {"script": str(Path(script).absolute()), "arguments": sys.argv[1:]} if script else {}
 
 
 @contextmanager

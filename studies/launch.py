@@ -113,6 +113,7 @@ def _rule(study: Study) -> Rule:
         looks=looks(num_arms, study.seeds),
         reference=study.reference,
         margin=study.smallest_effect,
+        lower_is_better=study.modes[study.primary_metric] == "min",
         overlap=float(study.about.get("test_to_train", 0)),
     )
 

@@ -30,6 +30,7 @@ from analysis.figures.style import (
     styled,
     titled,
 )
+from analysis.robustness import failures
 from analysis.study import Study
 from analysis.words import metric_name, span
 
@@ -47,6 +48,7 @@ METHODS = {
     "generative": ("generative alone", ORANGE, "X"),
 }
 ROW = 0.42  # inches a subset
+SMALLEST = 7.0  # points
 SPREAD = 0.78  # of a row, that its methods share
 
 
@@ -75,7 +77,11 @@ def missing(table: pd.DataFrame, study: Study, *, metric: str, ax: Axes | None =
         _draw_method(ax, own, [subsets.index(name) + shift for name in own["missing"]], method)
     _label_subsets(ax, subsets, study, metric)
     of_prepared = f"; trained so: arm {readable(PREPARED, 40)}" if len(prepared) else ""
-    note(ax, f"Arm {study.reference}{of_prepared}. Mean and 95 % t interval over {span(rows['n_seeds'])} seeds.")
+    note(
+        ax,
+        f"Arm {study.reference}{of_prepared}. Mean and 95 % t interval over {span(rows['n_seeds'])} seeds."
+        f"{failures(rows, ['method', 'missing'])}",
+    )
     return ax
 
 
@@ -85,6 +91,10 @@ def _draw_method(ax: Axes, rows: pd.DataFrame, y: Sequence[float], method: str) 
     ax.plot(
         rows["mean"], y, marker, color=colour, ms=3.6, mew=0.8, mfc="white" if method == "zero" else colour, label=words
     )
+    for place, (_, row) in zip(y, rows.iterrows(), strict=True):
+        if row["failed"] and row["n_seeds"]:
+            text = f" {row['n_seeds']} of {row['n_seeds'] + row['failed']} seeds"
+            ax.annotate(text, (row["mean"], place), fontsize=SMALLEST, color=colour, va="center")
 
 
 def _label_subsets(ax: Axes, subsets: Sequence[str], study: Study, metric: str) -> None:
@@ -126,6 +136,7 @@ def noise_curves(table: pd.DataFrame, study: Study, *, metric: str, columns: int
         f"Lines: {named}. Mean and pointwise 95 % t interval over {span(rows['n_seeds'])} seeds; all panels share "
         "their scale. gaussian: level is the standard deviation, in units of the feature's own; drop: share of values "
         "lost; structured: share of steps lost."
+        f"{failures(rows, ['arm', 'kind', 'modality', 'level'])}"
     )
     return grid.finish(xlabel="level of noise", ylabel=metric_name(metric), text=text, titles=titles)
 

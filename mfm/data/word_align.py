@@ -68,8 +68,8 @@ def align(files: Sequence[Path], *, fold_of: Callable[[str], str], max_steps: in
     if not kept:
         raise ValueError(
             f"{describe(files[0].parent)}: the .csd files must share videos whose labelled segments have words; found "
-            f"{len(videos)} shared videos with {len(segments)} segments, none with a word. Fetch files of one corpus and "
-            "version"
+            f"{len(videos)} shared videos with {len(segments)} segments, none with a word. Fetch files of one corpus "
+            "and version"
         )
     return Recordings(
         source=_source(csds, num_videos=len(videos), num_empty=len(segments) - len(kept)),

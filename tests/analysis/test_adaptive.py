@@ -124,7 +124,7 @@ def test_the_rule_is_a_pure_function() -> None:
 def test_lost_pairs_are_filled_in_at_the_look_that_decided() -> None:
     planned = (Look(num_pairs=12, weight=1.0, equivalence_weight=1.0),)
     d_S = 0.05 + 0.01 * np.random.default_rng(5).standard_normal(12)
-    few = Differences(d_S=d_S, num_lost=3, looks=planned).filled(float(d_S.min()))
+    few = Differences(d_S=d_S, num_lost=3, looks=planned).filled([float(d_S.min())] * 3)
     assert few.looks == (planned[0].with_pairs(15),)
     assert len(few.d_S) == 15
     assert few.num_lost == 0
@@ -144,3 +144,25 @@ def test_the_error_stays_below_five_percent_and_seeds_are_saved() -> None:
     assert wrong / 200 <= 0.05 + 2 * math.sqrt(0.05 * 0.95 / 200)
     assert found / 200 >= 0.9
     assert np.mean(spent) < 0.9 * 24
+
+
+def test_what_an_arm_stopped_for_is_what_the_report_says_with_failures_too() -> None:
+    rng, decided, stopped = np.random.default_rng(5), 0, 0
+    rule = rule_for(4, 40)
+    for _ in range(20):
+        drawn = draw(rng, rule, {"a": 0.0, "b": 0.0, "c": 0.08, "d": 0.08}, sd=0.02)
+        drawn = {arm: np.where(rng.random(len(v)) < 0.1, np.nan, v) for arm, v in drawn.items()}
+        for look in range(len(rule.looks) - 1):
+            n = rule.looks[look].num_pairs
+            lists = {arm: [None if math.isnan(x) else float(x) for x in values[:n]] for arm, values in drawn.items()}
+            values = {arm: dict(enumerate(known)) for arm, known in lists.items()}
+            going = rule(values, look)
+            found = {arm: rule._differences(values, arm, look) for arm in drawn if arm != "full"}
+            said = verdicts(list(found.values()), lower_is_better=True, margin=MARGIN)
+            for (arm, own), (verdict, _) in zip(found.items(), said, strict=True):
+                if arm not in going:
+                    stopped += 1
+                    decided += verdict != UNDECIDED
+                    hopeless = rule._prospect(own.d_S, level=st.ALPHA / max(1, len(going))) < 0.2
+                    assert verdict != UNDECIDED or hopeless, "stopped, and the report does not decide it"
+    assert decided / stopped > 0.9

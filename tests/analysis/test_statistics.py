@@ -205,3 +205,17 @@ def test_an_arm_that_fails_unlike_the_others_is_told() -> None:
     assert p[0] < 0.001
     assert p[1] > 0.05
     assert st.failure_p([0, 0], [0, 10]) == pytest.approx([1, 1])
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_what_is_no_number_is_refused_by_every_test(bad: float) -> None:
+    values = [0.1, bad, 0.2]
+    for call in (st.sign_flip_p, st.holm, lambda d: st.equivalence_p(d, margin=0.1)):
+        with pytest.raises(ValueError, match="must be finite"):
+            call(values)
+    with pytest.raises(ValueError, match="p values must be from 0 to 1"):
+        st.holm([0.5, 1.5])
+
+
+def test_where_no_number_of_seeds_helps_none_is_told() -> None:
+    assert st.seeds_needed(1e12, smallest_effect=0.01, num_arms=3) is None

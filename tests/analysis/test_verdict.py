@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from analysis.verdict import Differences, verdicts, word
+from analysis.verdict import EQUIVALENT, HELPS, UNDECIDED, Differences, Sides, verdicts, word
 
 
 def spread(mean: float, sd: float = 0.02, n: int = 10, seed: int = 0) -> np.ndarray:
@@ -99,3 +99,30 @@ def test_an_arm_of_which_every_run_failed_is_undecided_and_still_counts_in_the_c
     both = verdicts([good, gone], lower_is_better=True, margin=0.03)
     assert both[0] == ("undecided", "out of reach: 6 pairs give p = 0.062 at best, and it takes 7 of them")
     assert both[1] == ("undecided", "failures: 6 pairs are lost, 0 left")
+
+
+@pytest.mark.parametrize(("failed", "verdict"), [(0, EQUIVALENT), (1, EQUIVALENT), (4, UNDECIDED)])
+def test_an_arm_that_fails_more_often_is_not_equivalent(failed: int, verdict: str) -> None:
+    d = np.random.default_rng(1).normal(0, 0.005, 20 - failed)
+    arm = Differences(d_S=d, num_lost=failed, sides=Sides(arm=failed, reference=0))
+    said, reason = verdicts([arm], lower_is_better=True, margin=0.03)[0]
+    assert said == verdict
+    if verdict == UNDECIDED:
+        assert reason.startswith("failures: 4 of 20 pairs are lost")
+
+
+def test_failures_of_both_alike_leave_equivalence() -> None:
+    d = np.random.default_rng(1).normal(0, 0.005, 17)
+    arm = Differences(d_S=d, num_lost=3, sides=Sides(arm=0, reference=0, both=3))
+    assert verdicts([arm], lower_is_better=True, margin=0.03)[0][0] == EQUIVALENT
+
+
+def test_numbers_that_do_not_differ_between_seeds_give_no_verdict() -> None:
+    d = np.full(10, 0.1)
+    assert one(d)[0] == HELPS
+    arm = Differences(d_S=d, is_constant=True)
+    said, reason = verdicts([arm], lower_is_better=True, margin=0.03)[0]
+    assert said == UNDECIDED
+    assert "does the model use its seed?" in reason
+    same = Differences(d_S=np.zeros(10), is_constant=True)
+    assert verdicts([same], lower_is_better=True, margin=0.03)[0][0] == UNDECIDED

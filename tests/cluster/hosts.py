@@ -18,6 +18,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import guardian
+
 HOME = Path("/home/researcher")
 SHARED = Path("/mnt/shared")
 PACKAGES = {"sshd": "openssh-server", "rsync": "rsync", "ip": "iproute2", "make": "make"}
@@ -42,10 +44,11 @@ def require() -> None:
 class Switch:
     """The network that joins the hosts, under a name of its own: several may be there at a time."""
 
-    name: str = field(default_factory=lambda: f"studies-{os.getpid()}")
+    name: str = field(default_factory=lambda: f"{guardian.NETWORK}{os.getpid()}")
 
     def __enter__(self) -> Switch:
-        """Makes it; what an earlier one left is removed."""
+        """Makes it; what an earlier run left is removed."""
+        guardian.remove_networks_of_the_dead()
         self._remove()
         for command in (
             f"ip netns add {self.name}",

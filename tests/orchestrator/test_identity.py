@@ -47,8 +47,8 @@ def test_a_change_is_named_and_refused(what: str, conduct: Callable, runs: Calla
     changes, objective = CHANGES[what]
     with pytest.raises(ValueError, match=f"was begun with something else: .*{what}.* changed") as error:
         conduct(toy_study(**changes), objective)
-    assert "--fresh" in str(error.value)
-    assert "--accept-change" in str(error.value)
+    assert "begin anew with fresh=True" in str(error.value)  # who calls `run` has no command line
+    assert "say with accept_change=True" in str(error.value)
     pd.testing.assert_frame_equal(before, runs())
 
 
@@ -59,7 +59,8 @@ def test_an_accepted_change_is_noted_and_the_old_rows_count_on(conduct: Callable
     confirm = rows[rows.phase == "confirm"]
     assert confirm.groupby("arm").size().to_dict() == {"full": 5, "square": 5}
     written = json.loads(ended.folder.study.read_text())
-    assert [change["what"] for change in written["changes"]] == [["the data"]]
+    assert [change["what"] for change in written["changes"]] == [["the data", "the confirm seeds per arm"]]
+    assert written["changes"][0]["values"] == {"data_sha256": ["toy data", "other data"], "seeds": [4, 5]}
     assert written["data_sha256"] == "toy data"
 
 

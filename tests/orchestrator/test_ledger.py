@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -302,3 +303,17 @@ def test_a_lock_is_of_the_folder_that_is_there_when_it_is_had(tmp_path: Path) ->
             Lock(folder)
         return
     raise AssertionError("no lock was waited for")
+
+
+@pytest.mark.parametrize("columns", [{"y": ["a", "b"]}, {"y": [[0.0, 1.0], [1.0, 2.0]]}, {"item": [0, 1]}])
+def test_a_journal_whose_lines_no_column_can_hold_is_read(folder: Folder, columns: dict) -> None:
+    good = bundle(0)
+    bad = replace(good, run={**good.run, "device": 0}, items={**good.items, **columns})
+    ledger = Ledger(folder, STUDY)
+    ledger.tell(Told(run_id=bad.run["run_id"], status="completed"), bad)
+    abandon(ledger)
+    Ledger(folder, STUDY).close()
+    row = rows(folder).iloc[0]
+    assert row["device"] == "0"
+    items = pd.read_parquet(folder.table("items"))
+    assert items["item"].tolist() == (["0", "1"] if "item" in columns else [])

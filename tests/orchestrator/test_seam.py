@@ -146,7 +146,7 @@ def test_what_cannot_be_stored_is_a_failed_row_that_says_what_must_hold(case, co
 
 
 ACCEPTED = {
-    "NumPy's numbers": outcome(best_epoch=np.int64(3), metrics={"valid_loss": np.float32(), "test_loss": np.ones(1)[0]}),
+    "NumPy's numbers": outcome(best_epoch=np.int64(3), metrics={"valid_loss": np.float32(), "test_loss": np.ones(())}),
     "whole numbers as items": items(item=np.arange(2), group=np.arange(2) // 2),
     "enums as items": items(item=list(Kind)),
     "a device that is a number": Handing(described={"device": 0}),

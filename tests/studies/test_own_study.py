@@ -1,0 +1,156 @@
+"""A study of one's own, without a command line of its own: its commands, its messages and its code."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from orchestrator.code import _needed
+
+SCRIPT = """
+import sys
+
+import numpy as np
+from optuna.distributions import FloatDistribution
+
+from helper import noise
+from orchestrator.objective import PlainEpoch, PlainOutcome
+from orchestrator.run import Options, run
+from orchestrator.study import Arm, Study
+
+STUDY_OF_MINE = Study(
+    name="mine", title="mine", base={"lr": 0.1, "drop": 0.1}, reference="full",
+    arms=(Arm(name="full"), Arm(name="no_drop", pins={"drop": 0.0})),
+    space={"lr": FloatDistribution(0.01, 1.0, log=True), "drop": FloatDistribution(0.0, 0.5)},
+    modes={"valid_loss": "min", "test_loss": "min"}, epoch_metrics=("valid_loss",), search_metric="valid_loss",
+    primary_metric="test_loss", smallest_effect=0.1, trials=4, seeds=8, epochs=2,
+)
+
+
+class Mine:
+    data_sha256 = "drawn"
+
+    def describe(self):
+        return {"device": "cpu"}
+
+    def train(self, pack, state=None):
+        def loss(run):
+            return (np.log10(run.knobs["lr"]) + 1) ** 2 + (0.5 if run.knobs["drop"] == 0 else 0) + noise(run.seed)
+
+        for _ in range(pack.epochs):
+            yield PlainEpoch(metrics={run.run_id: {"valid_loss": loss(run)} for run in pack})
+        both = {run.run_id: {"valid_loss": loss(run), "test_loss": loss(run)} for run in pack}
+        return {run: PlainOutcome(best_epoch=1, metrics=metrics) for run, metrics in both.items()}
+
+
+if __name__ == "__main__":
+    results, *options = sys.argv[1:]
+    run(STUDY_OF_MINE, Mine(), Options(results=results, serial=True, retry_failed="retry" in options))
+"""
+HELPER = """
+import numpy as np
+
+
+def noise(seed):
+    return 0.01 * float(np.random.default_rng(seed).standard_normal())
+"""
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Path:
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project" / "helper.py").write_text(HELPER)
+    path = tmp_path / "project" / "mine.py"
+    path.write_text(SCRIPT)
+    return path
+
+
+def call(*words: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, *map(str, words)], cwd=cwd, capture_output=True, text=True, check=False)
+
+
+def test_every_command_works_on_a_study_of_ones_own(script: Path, tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    assert call(script, results, cwd=tmp_path).returncode == 0
+    run_id = pd.read_parquet(results / "runs").query("phase == 'confirm'").run_id.iloc[0]
+
+    def command(*words: str) -> str:
+        done = call("-m", "orchestrator", *words, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    assert "24 of about 24 runs are published" in command("status", str(results))
+    assert "metric:test_loss" in command("show", str(results), run_id)
+    best = command("best", str(results))
+    assert f"python -m orchestrator train {results}" in best
+    assert "weights" not in best, "this objective keeps none"
+    assert "Largest deviation from the ledger: 0" in command("train", str(results), run_id)
+    assert "3 of 18 completed runs trained again; largest deviation 0" in command("verify", str(results))
+
+
+def test_an_edit_of_the_code_or_of_what_it_imports_is_noticed(script: Path, tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    assert call(script, results, cwd=tmp_path).returncode == 0
+    helper = script.with_name("helper.py")
+    helper.write_text(HELPER.replace("0.01", "0.02"))
+    refused = call(script, results, cwd=tmp_path)
+    assert refused.returncode == 1
+    assert "was begun with something else: the model's code changed" in refused.stderr
+    assert "fresh=True" in refused.stderr
+    assert "--" not in refused.stderr.splitlines()[-1], "there is no command line"
+    verified = call("-m", "orchestrator", "verify", results, cwd=tmp_path)
+    assert verified.returncode == 2
+    assert "the run was trained with another code than is there now" in verified.stderr
+    helper.write_text(HELPER)
+    assert call(script, results, cwd=tmp_path).returncode == 0
+
+
+def test_a_script_that_is_gone_is_named(script: Path, tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    assert call(script, results, cwd=tmp_path).returncode == 0
+    script.unlink()
+    done = call("-m", "orchestrator", "verify", results, cwd=tmp_path)
+    assert done.returncode == 2
+    assert f"{script} is not" in done.stderr
+
+
+def test_what_a_study_asks_may_change_in_the_file_of_its_model(script: Path, tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    assert call(script, results, cwd=tmp_path).returncode == 0
+    script.write_text(SCRIPT.replace("seeds=8", "seeds=9").replace('title="mine"', 'title="Mine"'))
+    assert call(script, results, cwd=tmp_path).returncode == 0
+    assert pd.read_parquet(results / "runs").query("phase == 'confirm'").seed.nunique() == 9
+    script.write_text(SCRIPT.replace("0.5 if", "0.6 if"))
+    assert "the model's code changed" in call(script, results, cwd=tmp_path).stderr
+
+
+MODULE = '''"""Doc."""
+import numpy as np
+import random
+random.seed(0)
+SCALE = 2
+def loss(x): return np.abs(SCALE * x)
+def unused(x): return x
+STUDY = dict(trials=3)
+class Mine:
+    def train(self): return loss(1)
+if __name__ == "__main__":
+    print(STUDY)
+'''
+
+
+def test_a_hash_follows_what_is_used_and_nothing_else() -> None:
+    kept = _needed(MODULE, "Mine")
+    for old, new in (
+        ("trials=3", "trials=4"),
+        ("Doc", "Text"),
+        ("unused(x)", "unused(y, x)"),
+        ("print(STUDY)", "pass"),
+    ):
+        assert _needed(MODULE.replace(old, new), "Mine") == kept
+    for old, new in (("SCALE = 2", "SCALE = 3"), ("np.abs", "np.sqrt"), ("seed(0)", "seed(1)"), ("loss(1)", "loss(2)")):
+        assert _needed(MODULE.replace(old, new), "Mine") != kept
