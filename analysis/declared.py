@@ -29,6 +29,7 @@ def counted(runs: pd.DataFrame, study: Study) -> tuple[pd.DataFrame, dict[str, i
         "of other code": _differs(runs["code_sha256"], study.code_sha256),
         "of another number of epochs": _differs(runs["epochs_planned"], study.epochs),
         "of a search that the study does not have": (runs["search"] >= study.searches).to_numpy(),
+        "of a split that the study does not have": (runs["split"] >= study.splits).to_numpy(),
         "with a seed that is not among the study's": confirm & _is_other_seed(runs["seed"], study),
         "of a configuration that was replaced": confirm & ~is_wanted,
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -83,6 +84,7 @@ class Study:
     first_seed: int | None = None  # of the confirm runs, which count on from it
     epochs: int | None = None
     searches: int = 1  # independent searches per arm
+    splits: float = math.inf  # of the data; inf: not on record
     # Items tested / items trained on, where seeds meet several overlapping splits (Nadeau and Bengio 2003).
     test_to_train: float | None = None
 
@@ -206,6 +208,7 @@ def _study(declared: Mapping[str, Any]) -> Study:
         first_seed=declared.get("first_seed"),
         epochs=declared.get("epochs"),
         searches=int(declared.get("searches") or 1),
+        splits=declared.get("splits") or math.inf,
         test_to_train=declared.get("test_to_train", about.get("test_to_train")),
     )
 

@@ -21,7 +21,7 @@ from orchestrator.objective import Objective
 from orchestrator.origin import origin
 from orchestrator.plan import GoOn, no_more_seeds
 from orchestrator.progress import duration
-from orchestrator.run import Options, run
+from orchestrator.run import Options, not_searched, run
 from orchestrator.study import RERANK_FOLDS, Fingerprint, Study
 from orchestrator.tally import Tally, parts_of, tallies, undecided
 from orchestrator.words import command_again, lasting
@@ -261,7 +261,7 @@ def _outlook(prepared: Prepared, folder: Folder, counts: Mapping[str, Tally], ar
         f"{told} on {workers} worker{'s' if workers > 1 else ''} ({source})",
         f"{reference} against arm {study.reference!r}; differences below {study.smallest_effect:g} do not matter",
         f"Searched: {', '.join(study.searched) or 'nothing'}",
-        *(f"Not searched: {knob}, which {', '.join(arms)} holds fixed" for knob, arms in study.not_searched.items()),
+        *not_searched(study),
         f"Results: {folder.address}",
     ]
 

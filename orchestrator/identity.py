@@ -184,7 +184,7 @@ def _noted(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[dict[str, Any
     values = {k: both for k in known if (both := list(_comparable(old, new, k)))[0] != both[1]}
     if not values or any(change["values"] == values for change in old["changes"][-1:]):
         return old["changes"]
-    at, what = datetime.now(UTC).isoformat(timespec="seconds"), [known[key] for key in values]
+    at, what = datetime.now(UTC).isoformat(timespec="milliseconds"), [known[key] for key in values]
     return [*old["changes"], {"at": at, "what": what, "values": values}]
 
 

@@ -151,6 +151,14 @@ def _run(study: Study, objective: Objective, options: Options, go_on: GoOn, cons
     )
 
 
+def not_searched(study: Study) -> list[str]:
+    """What stands in the space and is not searched, and why."""
+    return [
+        f"Not searched: {knob}, which arm{'s' * (len(arms) > 1)} {', '.join(arms)} hold{'s' * (len(arms) == 1)} fixed"
+        for knob, arms in study.not_searched.items()
+    ]
+
+
 def archive(folder: Folder, console: Console) -> None:
     """Moves old results aside, under a name with the time.
 
@@ -239,6 +247,8 @@ def _say_what_is_there(conductor: Conductor, console: Console) -> None:
     logger.info("study %s opened by a driver", conductor.study.name)
     if not history.runs:
         console.print(f"A new study; results go to {root}", soft_wrap=True, highlight=False)
+        for line in not_searched(conductor.study):
+            console.print(line, markup=False, soft_wrap=True, highlight=False)
         return
     over = sum(record.status != "running" for record in history.runs.values())
     waiting = len(list(history.open_packs()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ from orchestrator import events
 from orchestrator.design import factorial
 from orchestrator.events import Asked, Chosen, Event, Looked, Reported, Told
 from orchestrator.plan import Done, GoOn, Plan, Wait
-from orchestrator.study import Arm, Cost, Fingerprint, Knobs, Pack, Study
+from orchestrator.study import SEED_STRIDE, Arm, Cost, Fingerprint, Knobs, Pack, Study
 from orchestrator.tally import tallies
 
 FINGERPRINT = Fingerprint(data_sha256="data", code_sha256="code")
@@ -402,7 +402,7 @@ def test_a_search_that_repeats_itself_is_told_from_what_is_known() -> None:
 def test_searches_of_an_arm_share_no_run() -> None:
     world = World(toy_study(searches=2, trials=8)).run()
     search = [r.run for r in world.plan.history.runs.values() if r.run.phase == "search"]
-    assert {(r.search, r.seed) for r in search} == {(0, 0), (1, 999)}
+    assert {(r.search, r.seed) for r in search} == {(0, 0), (1, SEED_STRIDE - 1)}
     confirm = {r.run.seed for r in world.plan.history.runs.values() if r.run.phase == "confirm"}
     assert confirm == {1, 2, 3, 4}
 
@@ -569,6 +569,33 @@ def test_a_study_that_cannot_be_is_refused_with_what_to_do(case: str) -> None:
     changes, words = WRONG[case]
     with pytest.raises(ValueError, match=words):
         toy_study(**changes)
+
+
+def with_base(**values: object) -> dict:
+    return {"base": {**toy_study().base, **values}}
+
+
+def with_choice(choice: object) -> dict:
+    return {"space": {"kind": CategoricalDistribution(("round", choice))}}  # type: ignore[arg-type]
+
+
+@pytest.mark.filterwarnings("ignore:Choices for a categorical distribution")
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (lambda: with_base(x=None), "the default of knob 'x' must be a bool, a whole number, .* got NoneType"),
+        (lambda: with_base(x=[1, 2]), r"got list \[1, 2\]"),
+        (lambda: with_base(depth=np.int64(2)), "got int64 .*: write 2"),
+        (lambda: with_base(x=float("nan")), "must be finite; got nan"),
+        (lambda: {"arms": (Arm(name="full"), Arm(name="b", pins={"x": np.float64(1)}))}, "got float64 .*: write 1.0"),
+        (lambda: with_choice((1, 2)), "every choice of knob 'kind' must be .* got tuple"),
+        (lambda: with_choice(None), "every choice of knob 'kind' must be .* got NoneType None"),
+        (lambda: with_choice([1]), "every choice of knob 'kind' must be .* got list"),
+    ],
+)
+def test_a_value_that_neither_a_column_nor_json_gives_back_is_refused(changes: Callable, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        toy_study(**changes())
 
 
 def test_events_survive_json() -> None:

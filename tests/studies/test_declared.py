@@ -1,0 +1,124 @@
+"""Only what a study declares counts in its report; what does not is counted and named, and so is what was changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+from toy import Toy, toy_study
+
+from analysis.load import load
+from analysis.report import write
+from orchestrator.run import Options, run
+
+
+@pytest.fixture
+def conduct(tmp_path: Path) -> Callable[..., Any]:
+    """Runs a study in this process, always in the same folder."""
+
+    def conduct(objective: Toy | None = None, *, accept_change: bool = False, **changes: Any) -> Any:
+        options = Options(results=tmp_path / "results", serial=True, accept_change=accept_change)
+        return run(toy_study(**changes), objective or Toy(), options, console=Console(quiet=True))
+
+    return conduct
+
+
+@pytest.mark.parametrize(
+    ("calls", "left_out"),
+    [
+        ([{"seeds": 6, "epochs": 1}, {"seeds": 6, "epochs": 4}, {"seeds": 6, "epochs": 1}], {"epochs": 12}),
+        ([{"seeds": 6, "epochs": 1}, {"seeds": 3, "epochs": 4}], {"epochs": 12}),
+        ([{"seeds": 6, "epochs": 2}, {"seeds": 4, "epochs": 2}], {"seed": 4}),
+        ([{"seeds": 4, "epochs": 2}, {"seeds": 6, "epochs": 2}], {}),
+    ],
+)
+def test_runs_of_another_declaration_are_counted_and_left_out(
+    calls: list[dict[str, int]], left_out: dict[str, int], conduct: Callable, tmp_path: Path
+) -> None:
+    for asked in calls:
+        conduct(trials=0, **asked)
+    results = load(tmp_path / "results")
+    assert set(results.confirm["epochs"]) == {calls[-1]["epochs"]}
+    assert results.confirm.groupby("arm").size().to_dict() == dict.fromkeys(("full", "square"), calls[-1]["seeds"])
+    named = {
+        word: number for reason, number in results.left_out.items() for word in ("epochs", "seed") if word in reason
+    }
+    assert named == left_out
+    text = write(tmp_path / "results").text
+    total = sum(left_out.values())
+    assert (f"{total} rows of the folder do not count" in text) == bool(total)
+
+
+def test_a_configuration_that_a_longer_search_replaces_is_left_out(conduct: Callable, tmp_path: Path) -> None:
+    conduct(trials=2, seeds=3)
+    conduct(trials=16, seeds=3)
+    results = load(tmp_path / "results")
+    assert results.confirm.groupby("arm").size().to_dict() == {"full": 3, "square": 3}
+    assert results.left_out == {"of a configuration that was replaced": 6}
+
+
+@pytest.mark.parametrize("when", ["before any confirm run", "after results were known"])
+def test_a_smallest_effect_that_was_changed_is_named(when: str, conduct: Callable, tmp_path: Path) -> None:
+    known = when == "after results were known"
+    conduct(trials=2, seeds=8 if known else 0)
+    conduct(trials=2, seeds=8, smallest_effect=0.3, accept_change=True)
+    report = write(tmp_path / "results")
+    page = report.page.read_text()
+    assert ("declared before the run" in page) != known
+    told = "after results were known: the smallest effect of interest, from 0.1 to 0.3"
+    assert (told in page) == known
+    assert (told in " ".join(report.text.split())) == known
+
+
+def test_more_seeds_after_results_were_known_are_named(conduct: Callable, tmp_path: Path) -> None:
+    conduct(trials=0, seeds=4)
+    conduct(trials=0, seeds=6)
+    assert (
+        "after results were known: the confirm seeds per arm, from 4 to 6"
+        in write(tmp_path / "results").page.read_text()
+    )
+
+
+class Deaf(Toy):
+    """A model that ignores its seed."""
+
+    def _final(self, pack, run):
+        return super()._final(pack, run) - 1e-3 * run.seed
+
+
+def test_a_model_that_ignores_its_seed_gets_no_verdict(conduct: Callable, tmp_path: Path) -> None:
+    conduct(Deaf(), trials=0, seeds=10)
+    report = write(tmp_path / "results")
+    assert "does the model use its seed?" in report.page.read_text()
+    assert "undecided" in report.text
+
+
+class Failing(Toy):
+    def train(self, pack, state=None):
+        if pack.phase == "search" and pack.runs[0].arm == "square":
+            raise RuntimeError("squares do not work")
+        return (yield from super().train(pack, state))
+
+
+def test_the_report_says_why_an_arm_is_not_confirmed(conduct: Callable, tmp_path: Path) -> None:
+    conduct(Failing(), trials=4)
+    report = write(tmp_path / "results")
+    assert "square is not confirmed: none of the search runs of square completed (4 failed)." in report.text
+    assert "square is not confirmed" in report.page.read_text()
+
+
+@pytest.mark.parametrize("size", [1e9, 3e38, 1e300])
+@pytest.mark.parametrize("all_runs", [True, False])
+def test_numbers_that_are_absurd_but_finite_have_a_report(
+    size: float, all_runs: bool, conduct: Callable, tmp_path: Path
+) -> None:
+    class Far(Toy):
+        def _final(self, pack, run):
+            return size if all_runs or (run.arm == "square" and run.seed % 4 == 1) else super()._final(pack, run)
+
+    conduct(Far(), trials=0)
+    report = write(tmp_path / "results")
+    assert max(map(len, report.text.splitlines())) <= 120
