@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import logging
 import os
@@ -35,6 +36,7 @@ logger = logging.getLogger(__name__)
 ENDED = re.compile(r"reason: (NODE_DIED|OWNER_DIED|RAY_KILL|OUT_OF_SCOPE|REF_DELETED)|INTENDED_SYSTEM_EXIT")
 ANSWER_SECONDS = 5.0  # that a node may take
 SETTINGS = 4  # the type of HTTP/2's first frame (RFC 9113, section 6.5)
+STARTS = 3  # of a Ray of our own, before it is given up
 PREFIX = "studies-"  # of the folder of a Ray of our own
 OWN = re.compile(rf"/{PREFIX}[^/]+/ray/")  # in the command lines of its processes
 # What `ray up` leaves on the head for the autoscaler there, as JSON.
@@ -139,21 +141,54 @@ def _answers_as_ray(address: str) -> bool:
 
 
 def _start(workers: int | None, options: Mapping[str, Any]) -> _Joined:
-    """A Ray of our own, for this user of this machine alone: with a token, its ports on loopback, its files closed."""
+    """A Ray of our own, for this user of this machine alone: with a token, its ports on loopback, its files closed.
+
+    One study starts at a time: Ray gives its parts 30 seconds, which many that start at once would all use up.
+
+    Raises:
+        ValueError: it does not start, for the machine is too busy or Ray is broken.
+    """
     token.keep_private()
-    folder = tempfile.mkdtemp(prefix=PREFIX, dir=SHORT if Path(SHORT).is_dir() else None)
-    inside = f"{folder}/ray"  # Ray opens it to everybody; the way to it is closed
+    failed: Exception | None = None
+    for attempt in range(1, STARTS + 1):
+        with _one_at_a_time():
+            folder = tempfile.mkdtemp(prefix=PREFIX, dir=_short())
+            try:
+                _start_in(f"{folder}/ray", workers, options)  # Ray opens it to everybody; the way to it is closed
+                return _Joined(address="local", folder=folder)
+            except BaseException as error:  # Ctrl-C, too
+                _end(folder)
+                if not isinstance(error, Exception):
+                    raise
+                logger.warning("a Ray of our own did not start, attempt %d of %d: %s", attempt, STARTS, error)
+                failed = error
+    why = " ".join(str(failed).split())
+    raise ValueError(
+        f"a Ray for this study must start on this machine; {STARTS} times it did not: {why} Try again when the machine "
+        "is less busy, or train in this process: --serial"
+    ) from failed
+
+
+def _start_in(inside: str, workers: int | None, options: Mapping[str, Any]) -> None:
+    cores = workers or available_cores()
     able, ray_constants.ENABLE_RAY_CLUSTER = ray_constants.ENABLE_RAY_CLUSTER, False  # else it listens to the network
     try:
-        ray.init(
-            address="local", num_cpus=workers or available_cores(), include_dashboard=False, _temp_dir=inside, **options
-        )
-    except BaseException:  # Ctrl-C, too
-        _end(folder)
-        raise
+        ray.init(address="local", num_cpus=cores, include_dashboard=False, _temp_dir=inside, **options)
     finally:
         ray_constants.ENABLE_RAY_CLUSTER = able
-    return _Joined(address="local", folder=folder)
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Waits for other studies of this user that are starting a Ray; the kernel frees the lock of one that dies."""
+    path = Path(_short() or tempfile.gettempdir()) / f".{PREFIX}{os.getuid()}.lock"
+    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _short() -> str | None:
+    return SHORT if Path(SHORT).is_dir() else None
 
 
 def _end(folder: str | None) -> None:
