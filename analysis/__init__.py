@@ -1,1 +1,42 @@
-"""Numbers, figures and the report, from Parquet alone. Needs neither Ray nor PyTorch."""
+"""Numbers, figures and the report, from Parquet alone. Needs neither Ray nor PyTorch.
+
+from analysis import load, report
+report("results/momentum").page          # table, figures and page are written
+load("results/momentum").confirm         # the runs that count, as a DataFrame
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from analysis.reporting.report import Report
+    from analysis.reporting.report import write as report
+    from analysis.results.declaration import Study
+    from analysis.results.load import Results, load
+    from analysis.tables.overview import ablation as verdicts
+    from analysis.tables.study_comparison import between as compare
+
+__all__ = ["Report", "Results", "Study", "compare", "load", "report", "verdicts"]
+_HOMES = {
+    "Report": ("reporting.report", "Report"),
+    "Results": ("results.load", "Results"),
+    "Study": ("results.declaration", "Study"),
+    "compare": ("tables.study_comparison", "between"),
+    "load": ("results.load", "load"),
+    "report": ("reporting.report", "write"),
+    "verdicts": ("tables.overview", "ablation"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Imports a name when it is asked for, so that `import analysis` alone loads nothing."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has {', '.join(__all__)}")
+    home, original = _HOMES[name]
+    return getattr(import_module(f"{__name__}.{home}"), original)
+
+
+def __dir__() -> list[str]:
+    return __all__

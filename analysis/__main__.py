@@ -11,12 +11,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from analysis import terminal
-from analysis.between import WORSE, between
-from analysis.cost import Prices
-from analysis.load import load
-from analysis.remote import fetch, is_address, send
-from analysis.report import write
+from analysis.reporting import terminal
+from analysis.reporting.report import write
+from analysis.results.load import load
+from analysis.results.object_store import fetch, is_address, send
+from analysis.tables.cost import Prices
+from analysis.tables.study_comparison import WORSE, between
 
 FAILED, WRONG = 1, 2
 

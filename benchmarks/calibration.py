@@ -34,7 +34,7 @@ from calibration_settings import (
 )
 from scipy import stats
 
-from analysis import statistics as st
+from analysis.statistics import paired_tests as st
 
 SHOWN = (COVERAGE, DIFFERENCE, EQUIVALENCE, POWER, SEEDS_USED)  # columns of the printed table
 

@@ -9,13 +9,13 @@ import numpy as np
 from scipy import optimize
 from simulation import MARGIN, SD, Crowd, Noise, all_seeds, skewed, t3, under_rule
 
-from analysis import statistics as st
-from analysis.adaptive import Rule, looks
-from analysis.comparison import compare
-from analysis.pairs import Pairs
-from analysis.reach import TUNING, VIDEOS
-from analysis.variance import tuning_variance
-from analysis.verdict import EQUIVALENT, HELPS, HURTS, verdicts
+from analysis.results.paired_runs import Pairs
+from analysis.statistics import paired_tests as st
+from analysis.statistics.sequential_looks import Rule, looks
+from analysis.statistics.variance_components import tuning_variance
+from analysis.statistics.verdict import EQUIVALENT, HELPS, HURTS, verdicts
+from analysis.tables.ablation import compare
+from analysis.tables.verdict_scope import TUNING, VIDEOS
 
 COVERAGE, DIFFERENCE, EQUIVALENCE, POWER = "coverage", "false difference", "false equivalence", "power"
 EQUIVALENCE_POWER, SEEDS_USED = "power of equivalence", "seeds used"

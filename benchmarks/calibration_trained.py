@@ -21,11 +21,11 @@ import pandas as pd
 from calibration_settings import COVERAGE, DIFFERENCE, EQUIVALENCE, SEEDS_USED, Scores, covers, words
 from simulation import Array, all_seeds, under_rule
 
-from analysis import statistics as st
-from analysis.adaptive import Rule, looks
-from analysis.load import Results, load
-from analysis.pairs import Pairs
-from analysis.verdict import EQUIVALENT, HELPS, HURTS
+from analysis.results.load import Results, load
+from analysis.results.paired_runs import Pairs
+from analysis.statistics import paired_tests as st
+from analysis.statistics.sequential_looks import Rule, looks
+from analysis.statistics.verdict import EQUIVALENT, HELPS, HURTS
 
 RIGHT, WRONG = "right words", "wrong words"
 Judge = Callable[[Array, Array], list[Pairs]]

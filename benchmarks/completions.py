@@ -21,8 +21,9 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from scipy import stats
 from sklearn.ensemble import RandomForestRegressor
 
-from orchestrator.search import Search
-from orchestrator.study import Arm, Knob, Study
+from orchestrator.plan.search import Search
+from orchestrator.study.params import Knob
+from orchestrator.study.study import Arm, Study
 
 DROPOUTS = ("NN1_drop", "NN2_drop", "g1_drop", "g2_drop", "out_drop")
 SIZES = ("batchsize", "memsize", "hl", "ha", "hv", "NN1_h", "NN2_h", "g1_h", "g2_h", "out_h")

@@ -27,10 +27,11 @@ import torch
 import training
 from rich.console import Console
 
-from orchestrator.folder import Folder
-from orchestrator.ledger import Ledger, usable
-from orchestrator.plan import Plan
-from orchestrator.run import Options, run
+from orchestrator.ledger.ledger import Ledger
+from orchestrator.ledger.recovery import usable
+from orchestrator.plan.plan import Plan
+from orchestrator.runners.run import Options, run
+from orchestrator.storage.results_folder import Folder
 
 ROOT = Path(__file__).parent.parent
 RECORD = Path(__file__).with_name("ratios.json")

@@ -7,8 +7,9 @@ from typing import Any
 
 from optuna.distributions import FloatDistribution
 
-from orchestrator.objective import PlainEpoch, PlainOutcome
-from orchestrator.study import Arm, Pack, Run, Study
+from orchestrator.study.objective import PlainEpoch, PlainOutcome
+from orchestrator.study.runs import Pack, Run
+from orchestrator.study.study import Arm, Study
 
 EPOCHS, PACK = 10, 10
 NAMES = tuple(f"arm_{i:02d}" for i in range(20))

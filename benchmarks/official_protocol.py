@@ -21,13 +21,13 @@ from pathlib import Path
 import optuna
 import torch
 
-from mfm.conditions import fusable
-from mfm.config import Config, base
-from mfm.data.corpora import mosi
+from mfm.data.corpora.regression import mosi
 from mfm.data.dataset import Dataset
-from mfm.pack import Member, Outcome, Task
+from mfm.pack_training import Member, Outcome, Task
+from mfm.params.conditions import fusable
+from mfm.params.config import Config, base
 from mfm.train import train
-from studies.ground import real
+from studies.mfm_study.data_choice import real
 
 COMPLETIONS = 4  # trials of one structure, which train together
 # What is shown, with the better side; the first is what validation selects by.

@@ -19,15 +19,17 @@ from pathlib import Path
 
 from optuna.distributions import FloatDistribution
 
-from orchestrator.attempt import EpochDone, Place
-from orchestrator.events import Asked, AskedRun, Began, Chosen, Ended, Reported, Told
-from orchestrator.folder import Folder
-from orchestrator.ledger import Ledger, usable
-from orchestrator.objective import PlainOutcome
-from orchestrator.plan import Plan
-from orchestrator.provenance import Commit
-from orchestrator.rows import Course, Ending, Maker
-from orchestrator.study import Arm, Fingerprint, Pack, Phase, Study, make_run
+from orchestrator.ledger.ledger import Ledger
+from orchestrator.ledger.recovery import usable
+from orchestrator.plan.events import Asked, AskedRun, Began, Chosen, Ended, Reported, Told
+from orchestrator.plan.plan import Plan
+from orchestrator.process.git_commit import Commit
+from orchestrator.runners.attempt import EpochDone, Place
+from orchestrator.runners.run_record import Course, Ending, Maker
+from orchestrator.storage.results_folder import Folder
+from orchestrator.study.objective import PlainOutcome
+from orchestrator.study.runs import Fingerprint, Pack, Phase, make_run
+from orchestrator.study.study import Arm, Study
 
 ARMS, TRIALS, EPOCHS, PACK = 13, 1000, 50, 10
 KNOBS = {f"knob_{i:02d}": 0.5 for i in range(20)}

@@ -27,8 +27,9 @@ import noop
 from processes import largest_memory, processor_seconds
 from rich.console import Console
 
-from orchestrator import search, token
-from orchestrator.run import Options, run
+from orchestrator.cluster import ray_token
+from orchestrator.plan import search
+from orchestrator.runners.run import Options, run
 
 ROOT = Path(__file__).parent.parent
 STUDIES = {"fixed": noop.fixed, "searched": noop.searched}
@@ -42,10 +43,10 @@ def measured(runner: str, kind: str, num_runs: int) -> Values:
     search.Search.suggest = sampler.timing(search.Search.suggest)
     options: dict[str, Any] = {"serial": True}
     if runner == "ray":
-        from orchestrator import cluster  # noqa: PLC0415 - Ray is imported where it is measured
+        from orchestrator.cluster import ray_connection  # noqa: PLC0415 - Ray is imported where it is measured
 
-        cluster._join = start.timing(cluster._join, then=whole.begin_tree)
-        cluster.ray.shutdown = stop.timing(cluster.ray.shutdown, first=whole.end_tree)
+        ray_connection._join = start.timing(ray_connection._join, then=whole.begin_tree)
+        ray_connection.ray.shutdown = stop.timing(ray_connection.ray.shutdown, first=whole.end_tree)
         options = {"address": "local", "workers": CORES}
     with tempfile.TemporaryDirectory() as folder, Path(os.devnull).open("w") as nowhere, whole.running():
         study, options = STUDIES[kind](num_runs), Options(results=Path(folder, "r"), **options)
@@ -59,7 +60,7 @@ def plain_tune(num_trials: int) -> Values:
     """The cost of the same in plain Ray Tune."""
     from plain_tune import run as run_plain  # noqa: PLC0415
 
-    from orchestrator.cluster import connect  # noqa: PLC0415
+    from orchestrator.cluster.ray_connection import connect  # noqa: PLC0415
 
     whole = Stopwatch()
     with tempfile.TemporaryDirectory() as folder, connect("local", workers=CORES), whole.running():
@@ -122,7 +123,7 @@ class Stopwatch:
 
 def first_epoch(began: float) -> Values:
     """Seconds from the start of the quick MOSI study's process, which was at `began`, to its first epoch."""
-    from orchestrator.conductor import Conductor  # noqa: PLC0415
+    from orchestrator.runners.coordinator import Conductor  # noqa: PLC0415
     from studies.mosi_ablation import SCRIPT  # noqa: PLC0415
 
     times: list[float] = []
@@ -145,7 +146,7 @@ def floor(began: float) -> Values:
     """Seconds of what cannot be left out: Ray, started and with a worker that answers, and torch."""
     import torch  # noqa: F401, PLC0415
 
-    from orchestrator.cluster import connect  # noqa: PLC0415
+    from orchestrator.cluster.ray_connection import connect  # noqa: PLC0415
 
     with connect("local", workers=CORES):
         return {"seconds": time.time() - began}
@@ -204,8 +205,8 @@ def main() -> None:
     parser.add_argument("--one", nargs="+", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
-        token.keep_private()  # before Ray is imported
-        token.use_if_there()
+        ray_token.keep_private()  # before Ray is imported
+        ray_token.use_if_there()
         print(json.dumps(one(*arguments.one)))
         return
     print(f"load: {os.getloadavg()[0]:.1f}")

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from mfm.config import Config
+from mfm.params.config import Config
 
 
 class TwoLayers(nn.Module):

@@ -23,9 +23,9 @@ from ray.tune.schedulers import ASHAScheduler
 from ray.tune.search.optuna import OptunaSearch
 from torch import Tensor, nn
 
-from mfm.config import Config, base
 from mfm.data.dataset import Dataset
-from studies import arms, planted, space
+from mfm.params.config import Config, base
+from studies.mfm_study import arms, planted_data, space
 from studies.mosi_ablation import QUICK_ARMS
 
 Arrays = Mapping[str, Mapping[str, Any]]  # fold -> modality or "target" -> values
@@ -125,7 +125,7 @@ def study(data: Dataset, *, num_trials: int, num_seeds: int, epochs: int) -> dic
     every = {m.name: m.values for m in data.modalities} | {"target": data.target}
     rows = {fold: data.rows(fold) for fold in ("train", "valid", "test")}
     arrays = {fold: {m: values[own] for m, values in every.items()} for fold, own in rows.items()}
-    own = base(modalities, **planted.quick_knobs(modalities))
+    own = base(modalities, **planted_data.quick_knobs(modalities))
     result = {}
     for arm in arms.named(arms.ablation(modalities, encoder="ef_lstm"), (arms.REFERENCE, *QUICK_ARMS)):
         settings = {"knobs": own | arm.pins, "modalities": modalities, "epochs": epochs}
@@ -176,7 +176,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--epochs", type=int, default=20)
     arguments = parser.parse_args()
-    data = planted.three_modalities(quick=True)
+    data = planted_data.three_modalities(quick=True)
     found = study(data, num_trials=arguments.trials, num_seeds=arguments.seeds, epochs=arguments.epochs)
     for arm, values in found.items():
         print(f"{arm:24} {statistics.mean(values):.3f} ± {statistics.stdev(values):.3f} ({len(values)} seeds)")

@@ -25,9 +25,11 @@ from scipy import stats
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from mfm.objective import MFMObjective
-from orchestrator.study import RERANK_FOLDS, Fingerprint, Knobs, Pack, Phase, Study, derive, make_run
+from orchestrator.study.params import Knobs, derive
+from orchestrator.study.runs import RERANK_FOLDS, Fingerprint, Pack, Phase, make_run
+from orchestrator.study.study import Study
 from studies import mosi_ablation
-from studies.presets import ABLATION
+from studies.mfm_study.presets import ABLATION
 
 COLUMNS = ("number", "hold_out", "folds", "test", "seconds_hold_out", "seconds_folds")
 FINGERPRINT = Fingerprint(data_sha256="", code_sha256="")

@@ -15,11 +15,11 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from analysis.adaptive import Rule, Values, reached
-from analysis.load import ITEM_COLUMNS, Results
-from analysis.pairs import Pairs
-from analysis.study import Study
-from analysis.verdict import Look, Sides
+from analysis.results.declaration import Study
+from analysis.results.load import ITEM_COLUMNS, Results
+from analysis.results.paired_runs import Pairs
+from analysis.statistics.sequential_looks import Rule, Values, reached
+from analysis.statistics.verdict import Look, Sides
 
 Array = NDArray[np.float64]
 Draw = Callable[[np.random.Generator, tuple[int, ...]], Array]

@@ -6,7 +6,7 @@
 
 One core (or one GPU), batch 32, 20 steps, the input widths of CMU-MOSI and the official sizes (MFM.md 1.8). Both
 versions first give the same loss for the same parameters. The floor is the time of the matrix products alone, forward
-and backward, at the rate that this core reaches on these shapes with the faster of two libraries (mfm.products). Ratios
+and backward, at the rate that this core reaches on these shapes with the faster of two libraries. Ratios
 are of medians, taken in turn in one run; plain PyTorch has a process of its own, as a user's script has. On a GPU, a
 pack's largest memory stands beside, and how many members the memory would hold at that rate.
 
@@ -28,15 +28,15 @@ import numpy as np
 import torch
 from plain_mfm import PlainMFM
 
-from mfm.batch import Batch
-from mfm.config import Config, Knob, base
 from mfm.data.dataset import Dataset, Modality, Task
-from mfm.model import MFM
-from mfm.pack import Member, Pack
-from mfm.pack import Task as Training
-from mfm.products import product
-from mfm.shape import Shape
-from mfm.streams import Quiet
+from mfm.inputs.batch import Batch
+from mfm.inputs.input_shape import Shape
+from mfm.layers.matmul import product
+from mfm.layers.random_streams import Quiet
+from mfm.model.mfm import MFM
+from mfm.pack_training import Member, Pack
+from mfm.pack_training import Task as Training
+from mfm.params.config import Config, Knob, base
 
 FEATURES = {"language": 300, "acoustic": 5, "visual": 20}
 BATCH, STEPS = 32, 20

@@ -3,7 +3,7 @@
     python benchmarks/utilisation.py [--runs 10000] [--workers 10,100,1000]
 
 Arms and epochs are those of `studies/mosi_ablation.py --preset paper`, the preset for clusters, at the official sizes,
-one core a worker: a step takes what training.py has measured, and arms differ by their operations (mfm/cost.py), up to
+one core a worker: a step takes what training.py has measured, and arms differ by their operations, up to
 a factor of ten. Epochs differ by a twentieth, and the clock of training is simulated. All that the driver does is done,
 and the time it takes is put on that clock, with TUNE_SECONDS for what Ray Tune does with a message: a worker whose
 message waits for the driver is idle. As on Ray, as many packs as workers are asked ahead, packs get smaller towards the
@@ -30,18 +30,19 @@ import numpy as np
 from noop import NoOp, fixed
 from training import BATCH, KNOBS
 
-from mfm.config import Config, base
-from mfm.cost import macs, num_networks
-from orchestrator.attempt import REPORT_SECONDS, Attempt, Message
-from orchestrator.conductor import Conductor
-from orchestrator.folder import Folder
-from orchestrator.ledger import Ledger
-from orchestrator.objective import PlainEpoch, PlainOutcome
-from orchestrator.provenance import Commit
-from orchestrator.study import Cost, Fingerprint, Pack
-from studies import planted
-from studies.arms import REFERENCE, ablation
-from studies.presets import ABLATION
+from mfm.cost_estimate import macs, num_networks
+from mfm.params.config import Config, base
+from orchestrator.ledger.ledger import Ledger
+from orchestrator.process.git_commit import Commit
+from orchestrator.runners.attempt import REPORT_SECONDS, Attempt, Message
+from orchestrator.runners.coordinator import Conductor
+from orchestrator.storage.results_folder import Folder
+from orchestrator.study.objective import PlainEpoch, PlainOutcome
+from orchestrator.study.runs import Fingerprint, Pack
+from orchestrator.study.study import Cost
+from studies.mfm_study import planted_data
+from studies.mfm_study.arms import REFERENCE, ablation
+from studies.mfm_study.presets import ABLATION
 
 # A step of the full model, 32 items: of a pack, and of each of its members (training.py).
 PACK_SECONDS, MEMBER_SECONDS = 0.013, 0.022
@@ -51,7 +52,7 @@ TUNE_SECONDS = 0.004  # orchestration.py, Ray less serial, per message
 
 def costs() -> dict[str, Cost]:
     """Seconds of an epoch of the MOSI ablation at the official sizes, by arm."""
-    data = planted.three_modalities(quick=False)
+    data = planted_data.three_modalities(quick=False)
     names = data.modality_names
     num_batches, knobs = len(data.rows("train")) / BATCH, base(names, **KNOBS)
     arms = {arm.name: arm.pins for arm in ablation(names, encoder="mfn")}

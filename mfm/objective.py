@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from mfm.config import Config, Knob
 from mfm.data.dataset import Dataset
 from mfm.data.folds import Folds
 from mfm.fingerprint import code_sha256, data_sha256
+from mfm.params.config import Config, Knob
 
 if TYPE_CHECKING:
     import torch
 
-    from mfm.pack import Outcome, State
+    from mfm.pack_training import Outcome, State
     from mfm.train import Epoch
 
 # A sum that is split among threads has other bits; and workers have one core each.
@@ -114,7 +114,7 @@ class MFMObjective:
         """Trains a pack; test items are looked at in confirm runs only. See `mfm.train.train`."""
         import torch  # noqa: PLC0415
 
-        from mfm.pack import Member, Task  # noqa: PLC0415
+        from mfm.pack_training import Member, Task  # noqa: PLC0415
         from mfm.train import train  # noqa: PLC0415
 
         torch.set_num_threads(NUM_THREADS)

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from mfm.data.dataset import Dataset
-from mfm.gpu import begin_measuring, needed_memory
-from mfm.pack import Member, Outcome, Pack, State, Task, only
+from mfm.learning.process_memory import begin_measuring, needed_memory
+from mfm.pack_training import Member, Outcome, Pack, State, Task, only
 
 
 @dataclass(frozen=True, kw_only=True)

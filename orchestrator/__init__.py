@@ -1,1 +1,62 @@
-"""Plans studies, runs them on this process or on Ray Tune, and keeps the ledger. Knows no model."""
+"""Plans studies, runs them in this process or on Ray Tune, and keeps the ledger. Knows no model.
+
+What a study of one's own needs is imported from here; all else is private and may change.
+
+    from orchestrator import Arm, Options, PlainEpoch, PlainOutcome, Study, run
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from orchestrator.runners.coordinator import StudyError
+    from orchestrator.runners.run import Ended, Options, run
+    from orchestrator.storage.writer_lock import BusyError
+    from orchestrator.study.factorial_designs import factorial, leave_two_out
+    from orchestrator.study.objective import Epoch, Objective, Outcome, PlainEpoch, PlainOutcome, State
+    from orchestrator.study.runs import Pack, Run
+    from orchestrator.study.study import Arm, Cost, Study
+
+__all__ = [
+    "Arm",
+    "BusyError",
+    "Cost",
+    "Ended",
+    "Epoch",
+    "Objective",
+    "Options",
+    "Outcome",
+    "Pack",
+    "PlainEpoch",
+    "PlainOutcome",
+    "Run",
+    "State",
+    "Study",
+    "StudyError",
+    "factorial",
+    "leave_two_out",
+    "run",
+]
+_HOMES = {
+    "runners.coordinator": ("StudyError",),
+    "runners.run": ("Ended", "Options", "run"),
+    "storage.writer_lock": ("BusyError",),
+    "study.factorial_designs": ("factorial", "leave_two_out"),
+    "study.objective": ("Epoch", "Objective", "Outcome", "PlainEpoch", "PlainOutcome", "State"),
+    "study.runs": ("Pack", "Run"),
+    "study.study": ("Arm", "Cost", "Study"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Imports a name when it is asked for, so that `import orchestrator` alone loads nothing."""
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f"{__name__}.{home}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has {', '.join(__all__)}")
+
+
+def __dir__() -> list[str]:
+    return __all__

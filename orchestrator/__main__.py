@@ -15,10 +15,11 @@ import pyarrow.parquet as pq
 from rich.console import Console
 from rich.table import Table
 
-from orchestrator import identity, weights
-from orchestrator.cli import at_least
-from orchestrator.folder import Folder
-from orchestrator.retrain import deviation, retrain, save_weights
+from orchestrator.command.arguments import at_least
+from orchestrator.command.retrain import deviation, retrain, save_weights
+from orchestrator.ledger import manifest
+from orchestrator.storage import weights
+from orchestrator.storage.results_folder import Folder
 
 WRONG = 2
 
@@ -31,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.command is _doctor:
             return _doctor(arguments, console)
         folder = Folder.at(arguments.results)
-        study = identity.load(folder)
+        study = manifest.load(folder)
         folder.fetch(folder.table("runs"), folder.table("epochs"))
         if study is None:
             raise ValueError(f"{folder.address} must be a results folder, with a study.json; there is none")
@@ -93,7 +94,7 @@ def _status(folder: Folder, study: dict[str, Any], _: argparse.Namespace, consol
 
 def _owner(folder: Folder) -> str:
     """Whether a driver is at work, and which."""
-    from orchestrator.lock import holder  # noqa: PLC0415
+    from orchestrator.storage.writer_lock import holder  # noqa: PLC0415
 
     owner = holder(folder)
     if owner is None:

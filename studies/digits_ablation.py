@@ -12,16 +12,16 @@ from pathlib import Path
 
 import numpy as np
 
-from mfm.config import Knob
+from mfm.data.corpora.digits import digits
 from mfm.data.dataset import Dataset
-from mfm.data.digits import digits
 from mfm.data.folds import Folds
-from mfm.data.planted_digits import Plan, planted_digits
-from orchestrator.cli import Arguments
-from studies import arms, planted, space
-from studies.ablation import Question
-from studies.launch import script
-from studies.presets import IMAGES
+from mfm.data.planted.digits import Plan, planted_digits
+from mfm.params.config import Knob
+from orchestrator.command.arguments import Arguments
+from studies.mfm_study import arms, planted_data, space
+from studies.mfm_study.presets import IMAGES
+from studies.mfm_study.question import Question
+from studies.mfm_study.script import script
 
 # 1 point of accuracy: on 2,000 test pairs, 20 of them.
 SMALLEST_EFFECT = 0.01
@@ -45,7 +45,7 @@ def ask(arguments: Arguments) -> Question:
     names = dataset.modality_names
     every = arms.images(names)
     quick = (arms.REFERENCE, *QUICK_ARMS, f"only_{names[1]}")
-    planted_note = () if arguments.data else (planted.NOTE_IMAGES,)
+    planted_note = () if arguments.data else (planted_data.NOTE_IMAGES,)
     return Question(
         name="digits_ablation" + ("" if arguments.data else "_quick" if is_quick else "_planted"),
         title=f"What carries MFM on {'pairs of ' + dataset.name if arguments.data else 'planted images'}?",
@@ -65,7 +65,7 @@ def ask(arguments: Arguments) -> Question:
 
 def _dataset(arguments: Arguments, *, is_quick: bool) -> Dataset:
     if arguments.data is None:
-        return planted_digits(QUICK if is_quick else Plan(), seed=planted.SEED)
+        return planted_digits(QUICK if is_quick else Plan(), seed=planted_data.SEED)
     most = {"train": 1500, "valid": 400, "test": 1000} if arguments.preset == "quick" else None
     return digits(arguments.data, read_mat=_read_mat, most=most)
 

@@ -12,14 +12,14 @@ import argparse
 import sys
 from functools import partial
 
-from mfm.data.classes import EMOTIONS, emotion_task, iemocap
-from orchestrator.cli import Arguments
-from studies import planted
-from studies.ablation import Question, ablation
-from studies.ground import ground
-from studies.launch import script
+from mfm.data.corpora.classification import EMOTIONS, emotion_task, iemocap
+from orchestrator.command.arguments import Arguments
+from studies.mfm_study import planted_data
+from studies.mfm_study.data_choice import ground
+from studies.mfm_study.presets import ABLATION
+from studies.mfm_study.question import Question, ablation
+from studies.mfm_study.script import script
 from studies.mosi_ablation import QUICK_ARMS
-from studies.presets import ABLATION
 
 # A point. Classes are unequal, so that accuracy rewards saying no: the primary metric is the weighted F1.
 SMALLEST_EFFECT = 0.01
@@ -32,7 +32,7 @@ HINTS = (
 def ask(arguments: Arguments) -> Question:
     """The question, for these arguments."""
     emotion = arguments.own["emotion"]
-    stand = partial(planted.in_classes, emotion_task(emotion))
+    stand = partial(planted_data.in_classes, emotion_task(emotion))
     here = ground(arguments, name=f"IEMOCAP ({emotion})", corpus=partial(iemocap, emotion=emotion), stand=stand)
     return ablation(
         f"iemocap_ablation_{emotion}",

@@ -10,14 +10,14 @@ from __future__ import annotations
 import argparse
 import sys
 
-from mfm.data.corpora import mmmo, mmmo_trimodal
+from mfm.data.corpora.regression import mmmo, mmmo_trimodal
 from mfm.data.folds import Folds
-from orchestrator.cli import Arguments
-from studies import planted
-from studies.ablation import Question, ablation
-from studies.ground import ground, real
-from studies.launch import script
-from studies.presets import ABLATION
+from orchestrator.command.arguments import Arguments
+from studies.mfm_study import planted_data
+from studies.mfm_study.data_choice import ground, real
+from studies.mfm_study.presets import ABLATION
+from studies.mfm_study.question import Question, ablation
+from studies.mfm_study.script import script
 
 # 2 % of the error of the training median on the training videos (1.325).
 SMALLEST_EFFECT = 0.026
@@ -37,7 +37,7 @@ def ask(arguments: Arguments) -> Question:
     """The question, for these arguments."""
     if arguments.own["tri_modal"]:
         return _tri_modal(arguments)
-    here = ground(arguments, name="ICT-MMMO", corpus=mmmo, stand=planted.two_modalities)
+    here = ground(arguments, name="ICT-MMMO", corpus=mmmo, stand=planted_data.two_modalities)
     return ablation("mmmo_ablation", here, smallest_effect=SMALLEST_EFFECT, quick_arms=QUICK_ARMS)
 
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import sys
 
-from mfm.data.corpora import mosi
-from orchestrator.cli import Arguments
-from studies import planted
-from studies.ablation import Question, ablation
-from studies.ground import ground
-from studies.launch import script
-from studies.presets import ABLATION
+from mfm.data.corpora.regression import mosi
+from orchestrator.command.arguments import Arguments
+from studies.mfm_study import planted_data
+from studies.mfm_study.data_choice import ground
+from studies.mfm_study.presets import ABLATION
+from studies.mfm_study.question import Question, ablation
+from studies.mfm_study.script import script
 
 # 2 % of the error of always saying 0 (1.417), rounded: MAE differences below it do not matter.
 SMALLEST_EFFECT = 0.03
@@ -27,7 +27,7 @@ HINTS = (
 
 def ask(arguments: Arguments) -> Question:
     """The question, for these arguments."""
-    here = ground(arguments, name="CMU-MOSI", corpus=mosi, stand=planted.three_modalities)
+    here = ground(arguments, name="CMU-MOSI", corpus=mosi, stand=planted_data.three_modalities)
     return ablation("mosi_ablation", here, smallest_effect=SMALLEST_EFFECT, quick_arms=QUICK_ARMS)
 
 

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import sys
 
-from mfm.data.corpora import mosi
+from mfm.data.corpora.regression import mosi
 from mfm.data.folds import Folds
-from orchestrator.cli import Arguments
-from studies import arms, planted, space
-from studies.ablation import Question
-from studies.ground import ground
-from studies.launch import script
+from orchestrator.command.arguments import Arguments
+from studies.mfm_study import arms, planted_data, space
+from studies.mfm_study.data_choice import ground
+from studies.mfm_study.presets import ENCODERS
+from studies.mfm_study.question import Question
+from studies.mfm_study.script import script
 from studies.mosi_ablation import SMALLEST_EFFECT
-from studies.presets import ENCODERS
 
 REFERENCE = arms.ENCODERS[0]
 NOTE = (
@@ -32,7 +32,7 @@ HINTS = (
 
 def ask(arguments: Arguments) -> Question:
     """The question, for these arguments."""
-    here = ground(arguments, name="CMU-MOSI", corpus=mosi, stand=planted.three_modalities)
+    here = ground(arguments, name="CMU-MOSI", corpus=mosi, stand=planted_data.three_modalities)
     return Question(
         name=f"mosi_encoders{here.suffix}",
         title=f"Which encoder of the shared factor serves MFM best on {here.where}?",
@@ -42,7 +42,7 @@ def ask(arguments: Arguments) -> Question:
         arms=arms.encoders(),
         space=space.with_encoders_quick(here.space) if here.is_quick else space.with_encoders(here.space),
         smallest_effect=SMALLEST_EFFECT,
-        notes=(*((planted.NOTE_QUICK_ENCODERS,) if here.is_quick else here.notes), NOTE),
+        notes=(*((planted_data.NOTE_QUICK_ENCODERS,) if here.is_quick else here.notes), NOTE),
         reference=REFERENCE,
     )
 

@@ -11,15 +11,15 @@ from __future__ import annotations
 import argparse
 import sys
 
-from mfm.data.corpora import mosi
-from orchestrator.cli import Arguments
-from studies import planted
-from studies.ablation import Question
-from studies.designs import add_components, add_design, designed
-from studies.ground import ground
-from studies.launch import script
+from mfm.data.corpora.regression import mosi
+from orchestrator.command.arguments import Arguments
+from studies.mfm_study import planted_data
+from studies.mfm_study.combined_components import add_components, add_design, designed
+from studies.mfm_study.data_choice import ground
+from studies.mfm_study.presets import FACTORIAL
+from studies.mfm_study.question import Question
+from studies.mfm_study.script import script
 from studies.mosi_ablation import SMALLEST_EFFECT
-from studies.presets import FACTORIAL
 
 # Not generative_loss beside generative_factors: without the loss these are dead, an interaction by construction.
 QUICK = ("generative_factors", "prior", "language")
@@ -29,7 +29,7 @@ HINTS = ("On real data:  python studies/mosi_factorial.py --data DIR --preset st
 
 def ask(arguments: Arguments) -> Question:
     """The question, for these arguments."""
-    here = ground(arguments, name="CMU-MOSI", corpus=mosi, stand=planted.three_modalities)
+    here = ground(arguments, name="CMU-MOSI", corpus=mosi, stand=planted_data.three_modalities)
     return designed(
         arguments,
         here,

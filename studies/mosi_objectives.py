@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import sys
 
-from mfm.data.corpora import mosi
+from mfm.data.corpora.regression import mosi
 from mfm.data.folds import Folds
-from orchestrator.cli import Arguments
-from studies import arms, planted
-from studies.ablation import Question
-from studies.ground import ground
-from studies.launch import script
+from orchestrator.command.arguments import Arguments
+from studies.mfm_study import arms, planted_data
+from studies.mfm_study.data_choice import ground
+from studies.mfm_study.presets import OBJECTIVES
+from studies.mfm_study.question import Question
+from studies.mfm_study.script import script
 from studies.mosi_ablation import SMALLEST_EFFECT
-from studies.presets import OBJECTIVES
 
 NOTE = (
     "Every arm changes one part of the objective; helps: the change makes the result worse. Whether a prior does "
@@ -30,7 +30,7 @@ HINTS = (
 
 def ask(arguments: Arguments) -> Question:
     """The question, for these arguments."""
-    here = ground(arguments, name="CMU-MOSI", corpus=mosi, stand=planted.three_modalities)
+    here = ground(arguments, name="CMU-MOSI", corpus=mosi, stand=planted_data.three_modalities)
     return Question(
         name=f"mosi_objectives{here.suffix}",
         title=f"What should MFM learn from on {here.where}?",

@@ -10,23 +10,23 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 
-from mfm.data.corpora import mosi
-from orchestrator.cli import Arguments
-from studies import planted
-from studies.ablation import Question
-from studies.designs import add_components, designed
-from studies.ground import ground
-from studies.launch import script
+from mfm.data.corpora.regression import mosi
+from orchestrator.command.arguments import Arguments
+from studies.mfm_study import planted_data
+from studies.mfm_study.combined_components import add_components, designed
+from studies.mfm_study.data_choice import ground
+from studies.mfm_study.presets import PATH
+from studies.mfm_study.question import Question
+from studies.mfm_study.script import script
 from studies.mosi_ablation import SMALLEST_EFFECT
 from studies.mosi_factorial import QUICK, STANDARD
-from studies.presets import PATH
 
 HINTS = ("On real data:  python studies/mosi_path.py --data DIR --preset standard   (DIR: see Data in README.md)",)
 
 
 def ask(arguments: Arguments) -> Question:
     """The question, for these arguments."""
-    here = ground(arguments, name="CMU-MOSI", corpus=mosi, stand=planted.three_modalities)
+    here = ground(arguments, name="CMU-MOSI", corpus=mosi, stand=planted_data.three_modalities)
     question = designed(
         arguments,
         here,

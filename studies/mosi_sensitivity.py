@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import sys
 
-from mfm.data.corpora import mosi
+from mfm.data.corpora.regression import mosi
 from mfm.data.folds import Folds
-from orchestrator.cli import Arguments
-from orchestrator.study import Arm
-from studies import arms, planted, space
-from studies.ablation import Question
-from studies.ground import ground
-from studies.launch import script
+from orchestrator.command.arguments import Arguments
+from orchestrator.study.study import Arm
+from studies.mfm_study import arms, planted_data, space
+from studies.mfm_study.data_choice import ground
+from studies.mfm_study.presets import SENSITIVITY
+from studies.mfm_study.question import Question
+from studies.mfm_study.script import script
 from studies.mosi_ablation import SMALLEST_EFFECT
-from studies.presets import SENSITIVITY
 
 HINTS = (
     "On real data:  python studies/mosi_sensitivity.py --data DIR --preset standard   (DIR: see Data in README.md)",
@@ -27,7 +27,7 @@ HINTS = (
 
 def ask(arguments: Arguments) -> Question:
     """The question, for these arguments."""
-    here = ground(arguments, name="CMU-MOSI", corpus=mosi, stand=planted.three_modalities)
+    here = ground(arguments, name="CMU-MOSI", corpus=mosi, stand=planted_data.three_modalities)
     widths = space.with_encoders_quick if here.is_quick else space.with_encoders
     return Question(
         name=f"mosi_sensitivity{here.suffix}",

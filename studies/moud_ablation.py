@@ -9,14 +9,14 @@ from __future__ import annotations
 import sys
 from functools import partial
 
-from mfm.data.classes import MOUD_TASK, moud
-from orchestrator.cli import Arguments
-from studies import planted
-from studies.ablation import Question, ablation
-from studies.ground import ground
-from studies.launch import script
+from mfm.data.corpora.classification import MOUD_TASK, moud
+from orchestrator.command.arguments import Arguments
+from studies.mfm_study import planted_data
+from studies.mfm_study.data_choice import ground
+from studies.mfm_study.presets import ABLATION
+from studies.mfm_study.question import Question, ablation
+from studies.mfm_study.script import script
 from studies.mosi_ablation import QUICK_ARMS
-from studies.presets import ABLATION
 
 # A point of accuracy.
 SMALLEST_EFFECT = 0.01
@@ -28,7 +28,7 @@ HINTS = (
 
 def ask(arguments: Arguments) -> Question:
     """The question, for these arguments."""
-    stand = partial(planted.in_classes, MOUD_TASK)
+    stand = partial(planted_data.in_classes, MOUD_TASK)
     here = ground(arguments, name="MOUD", corpus=moud, stand=stand)
     return ablation(
         "moud_ablation",

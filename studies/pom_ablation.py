@@ -9,14 +9,14 @@ from __future__ import annotations
 import sys
 from functools import partial
 
-from mfm.data.corpora import pom
-from orchestrator.cli import Arguments
-from studies import planted
-from studies.ablation import Question, ablation
-from studies.ground import ground
-from studies.launch import script
+from mfm.data.corpora.regression import pom
+from orchestrator.command.arguments import Arguments
+from studies.mfm_study import planted_data
+from studies.mfm_study.data_choice import ground
+from studies.mfm_study.presets import ABLATION
+from studies.mfm_study.question import Question, ablation
+from studies.mfm_study.script import script
 from studies.mmmo_ablation import QUICK_ARMS
-from studies.presets import ABLATION
 
 # 2 % of the error of the training median, mean over the 16 traits, on the training videos (0.881).
 SMALLEST_EFFECT = 0.018
@@ -28,7 +28,7 @@ HINTS = (
 
 def ask(arguments: Arguments) -> Question:
     """The question, for these arguments."""
-    stand = partial(planted.two_modalities, num_targets=16)
+    stand = partial(planted_data.two_modalities, num_targets=16)
     here = ground(arguments, name="POM", corpus=pom, stand=stand)
     return ablation("pom_ablation", here, smallest_effect=SMALLEST_EFFECT, quick_arms=QUICK_ARMS)
 

@@ -10,8 +10,7 @@ from analysis.figures.forest import forest, seed_differences
 from analysis.figures.frozen import frozen
 from analysis.figures.generated import curves, exchanged, reconstructed, sampled
 from analysis.figures.history import history, search_history
-from analysis.figures.importance import importance
-from analysis.figures.interaction import interaction
+from analysis.figures.importance import importance, interaction
 from analysis.figures.interpretation import dependence, gradients
 from analysis.figures.parallel import parallel_coordinates
 from analysis.figures.path import path

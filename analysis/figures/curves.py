@@ -20,8 +20,8 @@ from analysis.figures.style import (
     styled,
     titled,
 )
-from analysis.study import Study
-from analysis.words import metric_name
+from analysis.formatting import metric_name
+from analysis.results.declaration import Study
 
 SHOWN = 0.8  # of a curve's height: its first, steep part leaves the panel
 

@@ -7,7 +7,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from analysis.effects import ADDITIVE, COMPLEMENTARY, INTERACTION, MAIN, REDUNDANT
 from analysis.figures.style import (
     GREEN,
     GREY,
@@ -21,8 +20,9 @@ from analysis.figures.style import (
     readable,
     styled,
 )
-from analysis.study import Study
-from analysis.words import metric_name, span
+from analysis.formatting import metric_name, span
+from analysis.results.declaration import Study
+from analysis.tables.factorial_effects import ADDITIVE, COMPLEMENTARY, INTERACTION, MAIN, REDUNDANT
 
 ROW = 0.23  # inches an effect
 LOOKS = {**VERDICTS, REDUNDANT: (PURPLE, "^"), COMPLEMENTARY: (ORANGE, "v"), ADDITIVE: (GREEN, "D")}

@@ -21,8 +21,8 @@ from analysis.figures.style import (
     readable,
     styled,
 )
-from analysis.study import Study
-from analysis.words import metric_name, span
+from analysis.formatting import metric_name, span
+from analysis.results.declaration import Study
 
 ROW = 0.23  # inches an arm
 FAR = 12  # smallest effects: so much room every arm gets on the axis

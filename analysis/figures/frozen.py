@@ -7,8 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from analysis.figures.style import BLUE, GREEN, GREY, ORANGE, better_worse, canvas, note, readable, styled
-from analysis.study import Study
-from analysis.words import metric_name, span
+from analysis.formatting import metric_name, span
+from analysis.results.declaration import Study
 
 ROW = 0.34  # inches an arm
 # columns -> what they are, colour, marker, place in the row

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from analysis.figures.style import BLUE, COLUMN, GREY, INK, PAGE, VERMILLION, Grid, figure_note, show_range, styled
-from analysis.words import spaced
+from analysis.formatting import spaced
 
 CELL = 0.3  # inches: a picture
 MARGIN, GAP, TITLE = 0.62, 0.3, 0.34  # inches: row labels, between panels, above a panel

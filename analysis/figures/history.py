@@ -25,8 +25,8 @@ from analysis.figures.style import (
     thinned,
     titled,
 )
-from analysis.study import Study
-from analysis.words import metric_name
+from analysis.formatting import metric_name
+from analysis.results.declaration import Study
 
 SHOWN = 0.8  # of the runs: the worst fifth is put on the edge
 

@@ -18,8 +18,8 @@ from analysis.figures.style import (
     readable,
     styled,
 )
-from analysis.study import Study
-from analysis.words import span
+from analysis.formatting import span
+from analysis.results.declaration import Study
 
 ROW = 0.5  # inches a modality
 # metric -> what it is, colour, marker, place in the row

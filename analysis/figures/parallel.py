@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 
 from analysis.figures.style import COLUMN, GREY, INK, canvas, note, readable, styled, thinned
-from analysis.trials import Trials
-from analysis.words import metric_name, short
+from analysis.formatting import metric_name, short
+from analysis.sensitivity.search_runs import Trials
 
 INACTIVE = -0.16  # height of the lane through which a run passes where a knob has no meaning
 BEST = 10  # lines that stand out

@@ -7,8 +7,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from analysis.figures.style import GREY, INK, VERDICTS, canvas, note, readable, styled
-from analysis.study import Study
-from analysis.words import metric_name, span
+from analysis.formatting import metric_name, span
+from analysis.results.declaration import Study
 
 
 @styled

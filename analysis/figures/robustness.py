@@ -30,9 +30,9 @@ from analysis.figures.style import (
     styled,
     titled,
 )
-from analysis.robustness import failures
-from analysis.study import Study
-from analysis.words import metric_name, span
+from analysis.formatting import metric_name, span
+from analysis.results.declaration import Study
+from analysis.tables.robustness import failures
 
 # method -> what it is, colour, marker; top to bottom.
 # Models trained with hidden modalities are another arm, drawn beside the reference's methods where there is one.

@@ -24,9 +24,9 @@ from analysis.figures.style import (
     thinned,
     titled,
 )
-from analysis.sensitivity import Slice
-from analysis.space import Axis
-from analysis.words import metric_name, short
+from analysis.formatting import metric_name, short
+from analysis.sensitivity.param_axis import Axis
+from analysis.sensitivity.param_slices import Slice
 
 
 @styled

@@ -18,7 +18,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.words import spaced
+from analysis.formatting import spaced
 
 COLUMN = 3.4  # inches: a column of a paper
 PAGE = 7.0  # inches: both columns, a page of a report, a slide

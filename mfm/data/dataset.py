@@ -116,7 +116,7 @@ class Dataset:
     # str (N,): train, valid or test.
     fold: np.ndarray
     # By modality, what is known of an item's looks beyond its label, float32 (N, S): what probes of the factors look
-    # for (mfm.probes). No model reads it.
+    # for (mfm.evaluation.factor_probes). No model reads it.
     style: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from mfm.batch import Batch
-from mfm.config import Config
-from mfm.layers import Lstm
-from mfm.shape import Shape
-from mfm.streams import Noise
+from mfm.inputs.batch import Batch
+from mfm.inputs.input_shape import Shape
+from mfm.layers.linear import Lstm
+from mfm.layers.random_streams import Noise
+from mfm.params.config import Config
 
 
 class EfLstm(nn.Module):

@@ -20,12 +20,12 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from mfm.batch import Batch
-from mfm.config import Config
 from mfm.encoders.image import ImageEmbedding
-from mfm.layers import Linear, Lstm
-from mfm.shape import Shape
-from mfm.streams import Noise, dropped
+from mfm.inputs.batch import Batch
+from mfm.inputs.input_shape import Shape
+from mfm.layers.linear import Linear, Lstm
+from mfm.layers.random_streams import Noise, dropped
+from mfm.params.config import Config
 
 KNOB = "embedding_dropout"
 

@@ -2,7 +2,7 @@
 
 Shapes: K members, B items, D pixels of all channels.
 
-Each is a stack of convolutions (mfm.convolution) and layers over what comes out of it:
+Each is a stack of convolutions (mfm.layers.convolution) and layers over what comes out of it:
 
     Z_a  = A2 ReLU(A1 conv(x) + b1) + b2
     e    = ReLU(W2 ReLU(W1 Drop(conv(x))))
@@ -16,11 +16,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from mfm.batch import Batch
-from mfm.convolution import ImageFeatures, ImageShape
-from mfm.layers import Linear, Mlp
-from mfm.shape import Shape
-from mfm.streams import Noise, dropped
+from mfm.inputs.batch import Batch
+from mfm.inputs.input_shape import Shape
+from mfm.layers.convolution import ImageFeatures, ImageShape
+from mfm.layers.linear import Linear, Mlp
+from mfm.layers.random_streams import Noise, dropped
 
 
 class ImageEncoder(nn.Module):

@@ -25,11 +25,11 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from mfm.batch import Batch
-from mfm.config import Config
-from mfm.layers import Layer, Linear
-from mfm.shape import Shape
-from mfm.streams import Noise
+from mfm.inputs.batch import Batch
+from mfm.inputs.input_shape import Shape
+from mfm.layers.linear import Layer, Linear
+from mfm.layers.random_streams import Noise
+from mfm.params.config import Config
 
 
 class Marn(nn.Module):

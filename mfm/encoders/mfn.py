@@ -21,13 +21,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from mfm.attention import Weights, attend
-from mfm.batch import Batch
-from mfm.config import Config
-from mfm.layers import Lstm, Mlp
-from mfm.memory import remember
-from mfm.shape import Shape
-from mfm.streams import Noise
+from mfm.inputs.batch import Batch
+from mfm.inputs.input_shape import Shape
+from mfm.layers.linear import Lstm, Mlp
+from mfm.layers.mfn_attention import Weights, attend
+from mfm.layers.mfn_memory import remember
+from mfm.layers.random_streams import Noise
+from mfm.params.config import Config
 
 
 class Mfn(nn.Module):

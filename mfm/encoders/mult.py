@@ -21,12 +21,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from mfm.batch import Batch
-from mfm.config import Config
 from mfm.encoders.transformer import Transformer, sines
-from mfm.layers import Linear
-from mfm.shape import Shape
-from mfm.streams import Noise
+from mfm.inputs.batch import Batch
+from mfm.inputs.input_shape import Shape
+from mfm.layers.linear import Linear
+from mfm.layers.random_streams import Noise
+from mfm.params.config import Config
 
 
 class Mult(nn.Module):

@@ -16,12 +16,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from mfm.batch import Batch
-from mfm.config import Config
 from mfm.encoders.embedding import Embeddings
-from mfm.layers import Mlp
-from mfm.shape import Shape
-from mfm.streams import Noise
+from mfm.inputs.batch import Batch
+from mfm.inputs.input_shape import Shape
+from mfm.layers.linear import Mlp
+from mfm.layers.random_streams import Noise
+from mfm.params.config import Config
 
 
 class Tfn(nn.Module):

@@ -10,9 +10,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from mfm.config import Config
-from mfm.layers import LayerNorm, Linear
-from mfm.streams import Noise, dropped
+from mfm.layers.linear import LayerNorm, Linear
+from mfm.layers.random_streams import Noise, dropped
+from mfm.params.config import Config
 
 KNOB = "mult_dropout"
 WIDENING = 4  # the two-layer part is so many times as wide as the stream

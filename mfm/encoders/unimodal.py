@@ -8,9 +8,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from mfm.batch import Batch
 from mfm.encoders.ef_lstm import fused_state
-from mfm.layers import Linear, Lstm, Mlp
+from mfm.inputs.batch import Batch
+from mfm.layers.linear import Linear, Lstm, Mlp
 
 
 class SequenceEncoder(nn.Module):

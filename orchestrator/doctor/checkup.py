@@ -10,11 +10,11 @@ from typing import Any
 
 from rich.console import Console
 
-from orchestrator import token
-from orchestrator.doctor import agreement, laptop, machine
-from orchestrator.doctor.cluster_file import ClusterFile
+from orchestrator.cluster import ray_token
+from orchestrator.doctor import cluster_checks, laptop_checks, node_checks
+from orchestrator.doctor.cluster_yaml import ClusterFile
 from orchestrator.doctor.findings import Cluster, Finding
-from orchestrator.doctor.reach import Node, Reach, ask, here
+from orchestrator.doctor.node_access import Node, Reach, ask, here
 
 ROOT = "~/studies"  # of the project on the nodes that a cluster file describes
 
@@ -48,18 +48,18 @@ def _count(number: int) -> str:
 
 
 def _of_file(file: ClusterFile, results: str | None) -> Iterator[Finding]:
-    there = laptop.Laptop.look(file)
-    yield from laptop.examine(file, there, _complaint(file) if there.has_ray else "")
+    there = laptop_checks.Laptop.look(file)
+    yield from laptop_checks.examine(file, there, _complaint(file) if there.has_ray else "")
     if file.unfilled() or "ssh" not in there.programs:
         return
     try:
         nodes = file.nodes() if file.is_local else _of_cloud(file)
     except OSError as error:
         remedy = "see to its credentials (AWS: ~/.aws/credentials), its library (pip install '.[aws]') and the network"
-        yield Finding(node=laptop.HERE, check="nodes", text=f"the cloud does not say: {error}", remedy=remedy)
+        yield Finding(node=laptop_checks.HERE, check="nodes", text=f"the cloud does not say: {error}", remedy=remedy)
         return
     if not nodes:
-        yield Finding(node=laptop.HERE, check="nodes", text=f"none yet; `ray up {file.path}` makes them")
+        yield Finding(node=laptop_checks.HERE, check="nodes", text=f"none yet; `ray up {file.path}` makes them")
         return
     ssh = file.ssh
     blank = Cluster(
@@ -90,13 +90,15 @@ def _of_cloud(file: ClusterFile) -> list[Node]:
 
 
 def _of_running(results: str | None) -> Iterator[Finding]:
-    token.use_if_there()
+    ray_token.use_if_there()
     from orchestrator.doctor.nodes import running  # noqa: PLC0415
 
     with running() as found:
         if found is None:
-            alone = Node(name=laptop.HERE, address="localhost", is_head=True)
-            yield Finding(node=laptop.HERE, check="Ray", text="no cluster runs here; this machine alone is checked")
+            alone = Node(name=laptop_checks.HERE, address="localhost", is_head=True)
+            yield Finding(
+                node=laptop_checks.HERE, check="Ray", text="no cluster runs here; this machine alone is checked"
+            )
             yield from examine(_visit(Cluster(file=None, nodes=[alone], answers={}, results=results), here, root=None))
             return
         cluster = Cluster(file=None, nodes=found.nodes, answers={}, ports=(found.port, 8265), results=results)
@@ -117,7 +119,7 @@ def _visit(cluster: Cluster, reach: Reach, *, root: str | None) -> Cluster:
     is_asked = cluster.file is not None
     requests = {n: look | {"name": names[n], "ask_ray": n.is_head and is_asked} for n in cluster.nodes}
     cluster = replace(cluster, names=names, answers=ask(reach, requests))
-    doors = agreement.doors(cluster)
+    doors = cluster_checks.doors(cluster)
     meet = common | {"request": "meet", "names": list(names.values())}
     cluster = replace(cluster, meetings=ask(reach, {node: meet | {"doors": doors[node]} for node in cluster.looks}))
     if cluster.results is not None:
@@ -130,7 +132,7 @@ def examine(cluster: Cluster) -> Iterator[Finding]:
     """What the nodes say, judged: one finding for each check and node."""
     looks = cluster.looks
     for node in cluster.nodes:
-        yield machine.reached(cluster, node)
+        yield node_checks.reached(cluster, node)
         if node in looks:
-            for judge in (*machine.CHECKS, *agreement.CHECKS):
+            for judge in (*node_checks.CHECKS, *cluster_checks.CHECKS):
                 yield from judge(cluster, node, looks[node])

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from orchestrator.doctor.reach import Answer, Node
+from orchestrator.doctor.node_access import Answer, Node
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,7 +20,7 @@ from ray.autoscaler import sdk
 from ray.autoscaler._private.util import prepare_config, validate_config
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from orchestrator.doctor.reach import PROBE, Node, Reach
+from orchestrator.doctor.node_access import PROBE, Node, Reach
 
 TASK_SECONDS = 60  # a node where no task has begun by then is not well
 UNEXPECTED = 2  # Ray's DeathReason of a node that went without a word

@@ -45,7 +45,7 @@ print(json.dumps({"alive": alive, "pending": {address: what for address, _, what
 NUM_GPUS = "import torch; print(torch.cuda.device_count())"
 OBJECT = """
 import sys
-from orchestrator.bucket import Bucket
+from orchestrator.storage.object_store import Bucket
 bucket, name, data = Bucket(sys.argv[1]), sys.argv[2], sys.argv[2].encode()
 bucket.put(name, data)
 if bucket.get(name) != data:

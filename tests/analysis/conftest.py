@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from results_folders import SMALL, Recipe, write_results
 
-from analysis.load import Results, load
+from analysis.results.load import Results, load
 
 
 @pytest.fixture(scope="session")

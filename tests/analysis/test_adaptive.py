@@ -8,9 +8,9 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from analysis import statistics as st
-from analysis.adaptive import Rule, looks, reached
-from analysis.verdict import EQUIVALENT, HELPS, UNDECIDED, Differences, Look, verdicts
+from analysis.statistics import paired_tests as st
+from analysis.statistics.sequential_looks import Rule, looks, reached
+from analysis.statistics.verdict import EQUIVALENT, HELPS, UNDECIDED, Differences, Look, verdicts
 
 MARGIN = 0.03
 

@@ -17,9 +17,9 @@ from calibration_settings import COVERAGE, DIFFERENCE, EQUIVALENCE, NUM_ARMS, PO
 from calibration_trained import WRONG, Pool, table
 from simulation import MARGIN, Noise, all_seeds, under_rule
 
-from analysis.adaptive import Rule, looks
-from analysis.pairs import Pairs
-from analysis.verdict import UNDECIDED, verdicts
+from analysis.results.paired_runs import Pairs
+from analysis.statistics.sequential_looks import Rule, looks
+from analysis.statistics.verdict import UNDECIDED, verdicts
 
 SETTINGS = {(setting.group, setting.name): setting for setting in settings()}
 

@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 from results_folders import TWO_ARMS, Recipe, write_results
 
-from analysis import tables
-from analysis.items import item_scores
-from analysis.load import Results, load
-from analysis.pairs import pairs
-from analysis.statistics import holm, paired_t_interval, sign_flip_p
+from analysis.results.item_scores import item_scores
+from analysis.results.load import Results, load
+from analysis.results.paired_runs import pairs
+from analysis.statistics.paired_tests import holm, paired_t_interval, sign_flip_p
+from analysis.tables import overview
 
 COLUMNS = [
     "arm", "metric", "role", "n_seeds", "mean", "sd", "delta", "ci_low", "ci_high", "ci_items_low", "ci_items_high",
@@ -25,7 +25,7 @@ COLUMNS = [
 
 @pytest.fixture(scope="module")
 def table(mosi: Results) -> pd.DataFrame:
-    return tables.ablation(mosi)
+    return overview.ablation(mosi)
 
 
 def test_the_table_has_the_columns_that_other_tools_read(table: pd.DataFrame) -> None:
@@ -101,21 +101,21 @@ def test_items_without_a_group_are_their_own_cluster(small: Results) -> None:
 
 
 def test_without_items_verdicts_stay_and_hold_for_seeds(small: Results) -> None:
-    row = tables.ablation(replace(small, items=small.items.head(0))).iloc[1]
+    row = overview.ablation(replace(small, items=small.items.head(0))).iloc[1]
     assert row["verdict"] == "helps"
     assert row["holds_for"] == "seeds"
     assert pd.isna(row["ci_items_low"])
 
 
 def test_a_large_effect_holds_for_new_videos_too(small: Results) -> None:
-    row = tables.ablation(small).iloc[1]
+    row = overview.ablation(small).iloc[1]
     assert (row["verdict"], row["holds_for"]) == ("helps", "seeds+videos")
 
 
 def test_with_several_searches_a_large_effect_holds_for_another_tuning_too(tmp_path: Path) -> None:
     arms = {"full": ({}, 0.0), "gone": ({"a": 1}, 0.3), "same": ({"b": 1}, 0.0), "also": ({"c": 1}, 0.0)}
     folder = write_results(tmp_path, Recipe(arms=arms, trials=30, searches=3, seeds=12, num_items=300))
-    table = tables.ablation(load(folder)).set_index("arm")
+    table = overview.ablation(load(folder)).set_index("arm")
     assert table.loc["gone", "holds_for"].iloc[0] == "seeds+videos+tuning"
 
 
@@ -145,7 +145,7 @@ def test_overlapping_splits_widen_the_interval(tmp_path: Path) -> None:
     recipe = Recipe(arms=TWO_ARMS, trials=0, splits=5, num_items=100)
     folder = write_results(tmp_path / "a", recipe)
     known = write_results(tmp_path / "b", replace(recipe, extra={"test_to_train": 0.25}))
-    plain, wide = (tables.ablation(load(f)).iloc[1] for f in (folder, known))
+    plain, wide = (overview.ablation(load(f)).iloc[1] for f in (folder, known))
     assert wide["delta"] == plain["delta"]
     ratio = (wide["ci_high"] - wide["ci_low"]) / (plain["ci_high"] - plain["ci_low"])
     assert ratio == pytest.approx(np.sqrt((0.1 + 0.25) / 0.1))
@@ -153,7 +153,7 @@ def test_overlapping_splits_widen_the_interval(tmp_path: Path) -> None:
 
 def test_accuracy_is_better_when_higher(tmp_path: Path) -> None:
     folder = write_results(tmp_path, Recipe(arms=TWO_ARMS, trials=0, seeds=12, classes=10))
-    row = tables.ablation(load(folder)).iloc[1]
+    row = overview.ablation(load(folder)).iloc[1]
     assert row["delta"] < 0
     assert row["verdict"] == "helps"
     assert row["ci_items_low"] < row["ci_low"]
@@ -162,7 +162,7 @@ def test_accuracy_is_better_when_higher(tmp_path: Path) -> None:
 def test_a_metric_that_an_arm_cannot_have_is_no_failure_and_no_row(small: Results) -> None:
     runs = small.runs.copy()
     runs.loc[runs["arm"] == "no_prior", "metric:test_corr"] = np.nan
-    table = tables.ablation(replace(small, runs=runs)).set_index(["arm", "metric"])
+    table = overview.ablation(replace(small, runs=runs)).set_index(["arm", "metric"])
     assert ("no_prior", "test_corr") not in table.index
     assert table["failed"].sum() == 0
     assert table.loc[("no_prior", "test_acc2"), "p_holm"] == table.loc[("no_prior", "test_acc2"), "p_exact"]

@@ -12,16 +12,16 @@ import pytest
 from results_folders import SMALL_SPACE, Recipe, write_results
 from scipy import stats
 
-from analysis import tables
-from analysis.effects import ADDITIVE, COLUMNS, REDUNDANT, TIMES, effects
-from analysis.findings import find
-from analysis.load import Results, load
-from analysis.prose import headline
-from analysis.redundancy import hidden
-from analysis.report import write
-from analysis.statistics import holm
-from orchestrator.design import factorial, leave_two_out
-from orchestrator.study import Arm
+from analysis.reporting.report import write
+from analysis.reporting.sentences import headline
+from analysis.results.load import Results, load
+from analysis.statistics.paired_tests import holm
+from analysis.tables import overview
+from analysis.tables.all_tables import find
+from analysis.tables.factorial_effects import ADDITIVE, COLUMNS, REDUNDANT, TIMES, effects
+from analysis.tables.redundancy import hidden
+from orchestrator.study.factorial_designs import factorial, leave_two_out
+from orchestrator.study.study import Arm
 
 FACTORS = {name: {f"use_{name}": False} for name in "abcde"}
 # What removing them costs: a alone; b and c each stand in for the other; d and e nothing.
@@ -61,7 +61,7 @@ def by_arm(results: Results) -> pd.DataFrame:
 
 
 def test_a_fraction_finds_what_was_planted(fraction: Results) -> None:
-    table = tables.effects(fraction).set_index("effect")
+    table = overview.effects(fraction).set_index("effect")
     assert list(table["kind"]) == ["main"] * 5 + ["interaction"] * 10
     verdicts = {
         effect: verdict for effect, verdict in table["verdict"].items() if verdict not in (ADDITIVE, "equivalent")
@@ -110,11 +110,11 @@ def test_arms_that_do_not_tell_the_effects_apart_give_none(tmp_path: Path) -> No
 
 
 def test_components_that_hide_each_other_are_told(two_out: Results, fraction: Results, small: Results) -> None:
-    (line,) = hidden(find(two_out).compared, tables.effects(two_out), two_out.study)
+    (line,) = hidden(find(two_out).compared, overview.effects(two_out), two_out.study)
     assert line.startswith("Hidden by leaving out one at a time: neither no_b nor no_c makes a difference")
     assert "both removed (no_b+c) the result is worse" in line
-    assert hidden(find(small).compared, tables.effects(small), small.study) == []
-    found = tables.effects(fraction)
+    assert hidden(find(small).compared, overview.effects(small), small.study) == []
+    found = overview.effects(fraction)
     found.loc[found["effect"].isin(["b", "c"]), "verdict"] = "equivalent"
     (line,) = hidden(find(fraction).compared.head(0), found, fraction.study)
     assert "neither b nor c makes a difference that matters on average" in line
@@ -123,7 +123,7 @@ def test_components_that_hide_each_other_are_told(two_out: Results, fraction: Re
 def test_one_at_a_time_says_what_it_does_not_ask(tmp_path: Path) -> None:
     arms = (Arm(name="full"), *(Arm(name=f"no_{n}", pins=FACTORS[n]) for n in "de"))
     results = results_of(tmp_path, arms, num_factors=0)
-    (line,) = hidden(find(results).compared, tables.effects(results), results.study)
+    (line,) = hidden(find(results).compared, overview.effects(results), results.study)
     assert line.startswith("2 arms (no_d and no_e) make no difference that matters one at a time.")
 
 
@@ -137,7 +137,7 @@ def test_alternatives_are_not_said_to_hide_each_other_and_are_better_or_worse(tm
     )  # fmt: skip
     results = load(write_results(tmp_path, recipe))
     table = find(results).ablation
-    assert hidden(find(results).compared, tables.effects(results), results.study) == []
+    assert hidden(find(results).compared, overview.effects(results), results.study) == []
     assert headline(table, results.study) == (
         "Of the 3 alternatives to full, 1 is worse and 2 make no difference that matters, by test MAE."
     )
@@ -157,7 +157,7 @@ def test_the_report_of_a_factorial_study_has_its_effects(two_out: Results, small
 
 def test_the_weights_of_a_fraction_are_those_of_orthogonal_contrasts() -> None:
     """An interaction has twice the standard error of a main effect."""
-    from analysis.effects import _model, cells_of
+    from analysis.tables.factorial_effects import _model, cells_of
 
     arms = factorial(FACTORS, check=lambda _: None)
     study = type("Declared", (), {"factors": FACTORS, "arms": {arm.name: arm.pins for arm in arms}})

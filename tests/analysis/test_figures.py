@@ -17,19 +17,20 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from analysis import figures, tables
-from analysis.importance import leading
-from analysis.load import Results
-from analysis.sensitivity import slices
-from analysis.surrogate import fit
-from analysis.trials import Trials, chosen_numbers, trials
+from analysis import figures
+from analysis.results.load import Results
+from analysis.sensitivity.importance import leading
+from analysis.sensitivity.param_slices import slices
+from analysis.sensitivity.random_forest import fit
+from analysis.sensitivity.search_runs import Trials, chosen_numbers, trials
+from analysis.tables import overview
 
 Draw = Callable[..., Figure | Axes]
 
 
 @pytest.fixture(scope="module")
 def table(mosi: Results) -> pd.DataFrame:
-    return tables.ablation(mosi)
+    return overview.ablation(mosi)
 
 
 @pytest.fixture(scope="module")
@@ -39,14 +40,14 @@ def found(mosi: Results) -> Trials:
 
 @pytest.fixture(scope="module")
 def importance(found: Trials) -> pd.DataFrame:
-    return tables.importance([found])
+    return overview.importance([found])
 
 
 @pytest.fixture(scope="module")
 def drawn(mosi: Results, table: pd.DataFrame, found: Trials, importance: pd.DataFrame) -> dict[str, Figure]:
     """Every figure of a study of 13 arms and 20 knobs, for a column and for a page."""
-    study, paired = mosi.study, tables.paired(mosi)
-    curves, history = tables.curves(mosi), tables.history(mosi)
+    study, paired = mosi.study, overview.paired(mosi)
+    curves, history = overview.curves(mosi), overview.history(mosi)
     order = [found.index(knob) for knob in leading(importance)]
     cut, chosen = slices(found), chosen_numbers(mosi, "full", found.axes)
     common = found.common()
@@ -150,21 +151,21 @@ def test_an_arm_without_pairs_is_shown_as_such(small: Results) -> None:
     runs = small.runs.copy()
     runs.loc[(runs["phase"] == "confirm") & (runs["arm"] == "no_prior"), "status"] = "failed"
     gone = replace(small, runs=runs)
-    said = [text.get_text() for text in words(figure_of(figures.forest(tables.ablation(gone), gone.study)))]
+    said = [text.get_text() for text in words(figure_of(figures.forest(overview.ablation(gone), gone.study)))]
     assert "no pair (10 failed)" in said
 
 
 def test_a_figure_draws_into_given_axes_and_says_there_what_it_shows(small: Results) -> None:
-    table = tables.ablation(small)
+    table = overview.ablation(small)
     figure = Figure(figsize=(7, 4))
     ax, other = figure.subplots(1, 2)
     assert figures.forest(table, small.study, ax=ax) is ax
     assert "paired-t interval" in ax.get_xlabel().replace("\n", " ")
-    assert figures.importance(tables.importance([trials(small, "full")]), ax=other) is other
+    assert figures.importance(overview.importance([trials(small, "full")]), ax=other) is other
     found = trials(small, "full")
     for draw in (
-        lambda ax: figures.learning_curve(tables.curves(small), small.study, "no_prior", ax=ax),
-        lambda ax: figures.history(tables.history(small), small.study, "no_prior", ax=ax),
+        lambda ax: figures.learning_curve(overview.curves(small), small.study, "no_prior", ax=ax),
+        lambda ax: figures.history(overview.history(small), small.study, "no_prior", ax=ax),
         lambda ax: figures.sensitivity_slice(slices(found)[0], ax=ax),
         lambda ax: figures.parallel_coordinates(found, [0, 1], ax=ax),
     ):
@@ -190,7 +191,7 @@ def test_a_run_passes_through_a_lane_of_its_own_where_a_knob_has_no_meaning(foun
 
 
 def test_names_with_dollars_and_braces_are_drawn_as_they_are(small: Results) -> None:
-    table = tables.ablation(small).replace({"arm": {"no_prior": r"cost_$x_{^$"}})
+    table = overview.ablation(small).replace({"arm": {"no_prior": r"cost_$x_{^$"}})
     ax = figures.forest(table, small.study)
     assert r"cost $x {^$" in [label.get_text() for label in ax.get_yticklabels()]
     FigureCanvasAgg(figure_of(ax)).draw()
@@ -198,13 +199,13 @@ def test_names_with_dollars_and_braces_are_drawn_as_they_are(small: Results) -> 
 
 def test_drawing_leaves_the_users_settings_alone(small: Results, tmp_path: Path) -> None:
     before = dict(mpl.rcParams)
-    ax = figures.forest(tables.ablation(small), small.study)
+    ax = figures.forest(overview.ablation(small), small.study)
     figures.save(figure_of(ax), tmp_path / "forest")
     assert dict(mpl.rcParams) == before
 
 
 def test_a_figure_is_saved_as_png_and_as_the_same_svg_every_time(small: Results, tmp_path: Path) -> None:
     for name in ("one", "two"):
-        figures.save(figure_of(figures.forest(tables.ablation(small), small.study)), tmp_path / name)
+        figures.save(figure_of(figures.forest(overview.ablation(small), small.study)), tmp_path / name)
     assert (tmp_path / "one.svg").read_bytes() == (tmp_path / "two.svg").read_bytes()
     assert (tmp_path / "one.png").read_bytes().startswith(b"\x89PNG")

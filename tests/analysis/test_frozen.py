@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 from results_folders import SMALL, write_results
 
-from analysis import frozen
-from analysis.findings import find
-from analysis.gallery import Gallery
-from analysis.load import Results, load
+from analysis.reporting.figure_gallery import Gallery
+from analysis.results.load import Results, load
+from analysis.tables import frozen_params
+from analysis.tables.all_tables import find
 
 # Arm -> what its own search reaches beyond the reference, and what it reaches with the reference's knobs.
 ARMS = {"won": (0.01, 0.20), "even": (0.10, 0.10), "short": (0.30, 0.10), "same": (0.05, 0.05)}
@@ -57,7 +57,7 @@ def write(folder: Path, *, mode: str = "min") -> Results:
 
 @pytest.mark.parametrize("mode", ["min", "max"])
 def test_the_gap_is_what_the_arms_own_search_won(tmp_path: Path, mode: str) -> None:
-    table = frozen.frozen(write(tmp_path, mode=mode)).set_index("arm")
+    table = frozen_params.frozen(write(tmp_path, mode=mode)).set_index("arm")
     sign = 1 if mode == "min" else -1
     assert (table["n_seeds"] == SEEDS).all()
     for arm, (tuned, cold) in ARMS.items():
@@ -65,7 +65,12 @@ def test_the_gap_is_what_the_arms_own_search_won(tmp_path: Path, mode: str) -> N
         assert row["tuned"] == pytest.approx(sign * tuned, abs=0.02)
         assert row["frozen"] == pytest.approx(sign * cold, abs=0.02)
         assert row["gap"] == pytest.approx(row["frozen"] - row["tuned"])
-    assert list(table["reading"]) == [frozen.RECOVERED, frozen.NO_GAP, frozen.SHORT, frozen.SAME]
+    assert list(table["reading"]) == [
+        frozen_params.RECOVERED,
+        frozen_params.NO_GAP,
+        frozen_params.SHORT,
+        frozen_params.SAME,
+    ]
 
 
 def test_frozen_runs_enter_no_claim(tmp_path: Path) -> None:
@@ -75,7 +80,7 @@ def test_frozen_runs_enter_no_claim(tmp_path: Path) -> None:
 
 
 def test_sentences_name_whom_they_are_about(tmp_path: Path) -> None:
-    text = " ".join(frozen.in_words(frozen.frozen(write(tmp_path))))
+    text = " ".join(frozen_params.in_words(frozen_params.frozen(write(tmp_path))))
     assert "Better with knobs of their own: won. With frozen knobs" in text
     assert "Worse with knobs of their own: short. The search" in text
     assert "As the reference chose: same." in text

@@ -10,7 +10,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from analysis import figures
-from analysis.generated import Generated, read_generated
+from analysis.results.generated_items import Generated, read_generated
 
 ITEMS, STYLES, SAMPLES = 3, 2, 4
 

@@ -12,12 +12,12 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.importance._fanova._tree import _FanovaTree
 from sklearn.tree import DecisionTreeRegressor
 
-from analysis import importance as im
-from analysis import tables
-from analysis.load import Results
-from analysis.space import Axis
-from analysis.surrogate import boxes, fit
-from analysis.trials import Trials, trials
+from analysis.results.load import Results
+from analysis.sensitivity import importance as im
+from analysis.sensitivity.param_axis import Axis
+from analysis.sensitivity.random_forest import boxes, fit
+from analysis.sensitivity.search_runs import Trials, trials
+from analysis.tables import overview
 
 UNIT = FloatDistribution(0, 1)
 
@@ -48,7 +48,7 @@ def make(
 
 
 def by_method(trials: Trials, method: str) -> pd.DataFrame:
-    table = tables.importance([trials])
+    table = overview.importance([trials])
     return table[table["method"] == method].set_index("knob")
 
 
@@ -120,7 +120,7 @@ def test_the_two_methods_answer_different_questions() -> None:
 
 
 def test_a_conditional_knob_is_judged_where_it_is_active_and_labelled_so(small: Results) -> None:
-    rows = tables.importance([trials(small, "full")])
+    rows = overview.importance([trials(small, "full")])
     assert set(rows.loc[rows["knob"] == "patience", "method"]) == {"fanova where active", "ped-anova"}
     active = rows[rows["method"] == "fanova where active"].iloc[0]
     assert active["num_runs"] < rows["num_runs"].max()
@@ -141,7 +141,7 @@ def test_importance_is_the_same_for_the_same_seed(small: Results) -> None:
 
 
 def test_the_spread_is_named_and_never_called_confidence(small: Results) -> None:
-    rows = tables.importance([trials(small, "full")])
+    rows = overview.importance([trials(small, "full")])
     assert set(rows["note"]) == {"spread of 5 refits, not confidence", "one fit: nothing in it is random"}
     ours = rows[rows["method"] == "fanova"]
     assert ((ours["spread_low"] <= ours["importance"]) & (ours["importance"] <= ours["spread_high"])).all()
@@ -174,7 +174,7 @@ def test_the_leading_knob_leads_on_either_side_of_better(classes: int, small: Re
     found = trials(small, "full")
     if classes:
         found = Trials(**{**found.__dict__, "value_N": -found.value_N, "lower_is_better": False})
-    assert im.leading(tables.importance([found]))[0] == "lr"
+    assert im.leading(overview.importance([found]))[0] == "lr"
 
 
 def test_what_explains_the_range_is_asked_of_the_runs_that_no_sampler_chose() -> None:

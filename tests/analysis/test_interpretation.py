@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from analysis import figures
-from analysis.interpretation import interpretation
-from analysis.load import Results
+from analysis.results.load import Results
+from analysis.tables.robustness import interpretation
 
 STEPS = (1.0, 2.0, 3.0)
 

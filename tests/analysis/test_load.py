@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from results_folders import SMALL, Recipe, schema_of, study_json, write_results, write_table
 
-from analysis.load import load
+from analysis.results.load import load
 
 
 @pytest.fixture

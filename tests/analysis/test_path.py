@@ -11,10 +11,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import methods, path, report
-from analysis.comparison import compare
-from analysis.load import Results, load
-from analysis.statistics import holm, sign_flip_p
+from analysis.reporting import methods_paragraph, report
+from analysis.results.load import Results, load
+from analysis.statistics.paired_tests import holm, sign_flip_p
+from analysis.tables import ablation_path
+from analysis.tables.ablation import compare
 
 # Arms of all combinations -> their error; the path removes b, then c, then a.
 ERRORS = {
@@ -74,7 +75,7 @@ def write(folder: Path, *, steps: int = 3) -> Results:
 
 def test_every_step_is_compared_with_the_one_before(tmp_path: Path) -> None:
     results = write(tmp_path)
-    table = path.path(results)
+    table = ablation_path.path(results)
     assert list(table["removed"]) == ["", "b", "c", "a"]
     assert table["delta"].tolist()[1:] == pytest.approx([0.0, 0.2, 0.0], abs=0.02)
     assert table["total"].tolist()[1:] == pytest.approx([0.0, 0.2, 0.2], abs=0.02)
@@ -94,7 +95,7 @@ def test_arms_that_were_only_weighed_are_no_hypotheses(tmp_path: Path) -> None:
 
 def test_a_path_that_is_not_over_shows_the_steps_so_far(tmp_path: Path) -> None:
     results = write(tmp_path, steps=1)
-    assert list(path.path(results)["arm"]) == ["full", "no_b"]
+    assert list(ablation_path.path(results)["arm"]) == ["full", "no_b"]
     assert "no_b" in report.write(tmp_path).page.read_text()
 
 
@@ -107,11 +108,13 @@ def test_the_report_tells_the_order_the_first_loss_and_that_arms_were_not_search
     assert not (tmp_path / "report" / "tables" / "effects.csv").exists()
     page = written.page.read_text()
     assert "fewer search runs" not in page.lower(), "the others have none by design"
-    assert "Only full was tuned" in " ".join(methods.methods(results))
+    assert "Only full was tuned" in " ".join(methods_paragraph.methods(results))
 
 
 def test_a_study_whose_path_has_not_begun_says_so(tmp_path: Path) -> None:
     results = write(tmp_path, steps=0)
-    assert path.headline(path.path(results), results.study) == ""
-    assert path.in_words(path.path(results), results.study) == ["No step of the path is decided so far."]
+    assert ablation_path.headline(ablation_path.path(results), results.study) == ""
+    assert ablation_path.in_words(ablation_path.path(results), results.study) == [
+        "No step of the path is decided so far."
+    ]
     report.write(tmp_path)

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 from optuna.distributions import CategoricalDistribution
 
-from analysis.importance import importances
-from analysis.space import Axis
-from analysis.trials import Trials
+from analysis.sensitivity.importance import importances
+from analysis.sensitivity.param_axis import Axis
+from analysis.sensitivity.search_runs import Trials
 
 RESULTS = ["log", "order", "mae", "corr", "acc7", "f1_7", "f1w", "acc2", "n_ep", "valid_best", "best_ep", "train_last"]
 

@@ -14,9 +14,10 @@ import pyarrow.parquet as pq
 import pytest
 from results_folders import SMALL_SPACE, TWO_ARMS, Recipe, schema_of, write_results, write_table
 
-from analysis import latex, tables, terminal
-from analysis.load import Results
-from analysis.report import Report, write
+from analysis.reporting import latex, terminal
+from analysis.reporting.report import Report, write
+from analysis.results.load import Results
+from analysis.tables import overview
 
 VOID = {"meta", "img", "source", "br", "link", "input"}
 
@@ -134,8 +135,8 @@ def test_all_figures_and_tables_are_written(report: Report) -> None:
         assert {f"{figure}.png", f"{figure}.svg"} <= names
     importance = pd.read_csv(folder / "tables" / "importance.csv")
     assert list(importance.columns) == ["arm", "knob", "method", "importance", "spread_low", "spread_high", "floor"]
-    assert list(pd.read_csv(folder / "tables" / "ablation.csv").columns) == tables.ABLATION_COLUMNS
-    assert list(pd.read_csv(folder / "tables" / "fairness.csv").columns) == tables.FAIRNESS_COLUMNS
+    assert list(pd.read_csv(folder / "tables" / "ablation.csv").columns) == overview.ABLATION_COLUMNS
+    assert list(pd.read_csv(folder / "tables" / "fairness.csv").columns) == overview.FAIRNESS_COLUMNS
 
 
 def test_the_text_for_the_terminal_fits_it(report: Report, mosi: Results) -> None:
@@ -156,14 +157,14 @@ def test_the_text_for_the_terminal_fits_it(report: Report, mosi: Results) -> Non
         "Holm",
         "component",
     ]
-    narrow = terminal.verdicts(tables.ablation(mosi), mosi.study, width=90)
+    narrow = terminal.verdicts(overview.ablation(mosi), mosi.study, width=90)
     assert max(len(line) for line in narrow.splitlines()) <= 90
     assert "no_gen" in narrow
 
 
 def test_the_latex_table_is_bold_only_where_the_verdict_says_so(report: Report, mosi: Results) -> None:
     lines = (report.page.parent / "tables" / "ablation.tex").read_text(encoding="utf-8").splitlines()
-    table = tables.ablation(mosi)
+    table = overview.ablation(mosi)
     verdicts = table[(table["role"] == "primary") & (table["arm"] != "full")].set_index("arm")["verdict"]
     for arm, verdict in verdicts.items():
         row = next(line for line in lines if line.startswith(str(arm).replace("_", " ") + " &"))

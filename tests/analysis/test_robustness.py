@@ -7,8 +7,9 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from analysis import figures, robustness
-from analysis.load import Results
+from analysis import figures
+from analysis.results.load import Results
+from analysis.tables import robustness
 
 LEVELS = (0.5, 1.0)
 

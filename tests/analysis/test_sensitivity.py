@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from optuna.distributions import FloatDistribution
 
-from analysis.load import Results
-from analysis.sensitivity import slices, smooth
-from analysis.space import Axis
-from analysis.trials import trials
+from analysis.results.load import Results
+from analysis.sensitivity.param_axis import Axis
+from analysis.sensitivity.param_slices import slices, smooth
+from analysis.sensitivity.search_runs import trials
 
 LOG = Axis(knob="lr", distribution=FloatDistribution(1e-4, 1e-2, log=True))
 

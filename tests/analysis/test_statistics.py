@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis import statistics as st
+from analysis.statistics import paired_tests as st
 
 
 @pytest.fixture

@@ -10,13 +10,14 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from analysis import methods, tables
-from analysis.cost import Prices, cost
-from analysis.load import Results
+from analysis.reporting import methods_paragraph
+from analysis.results.load import Results
+from analysis.tables import overview
+from analysis.tables.cost import Prices, cost
 
 
 def test_fairness_counts_every_search_run_by_its_status(mosi: Results) -> None:
-    table = tables.fairness(mosi)
+    table = overview.fairness(mosi)
     columns = ["arm", "search_runs", "completed", "pruned", "failed", "train_seconds", "best_valid"]
     assert list(table.columns) == columns
     assert (table["search_runs"] == 40).all()
@@ -27,8 +28,8 @@ def test_fairness_counts_every_search_run_by_its_status(mosi: Results) -> None:
 
 def test_a_copied_run_costs_no_time(small: Results) -> None:
     copied = replace(small, runs=small.runs.assign(reused_from="elsewhere"))
-    assert tables.fairness(copied)["train_seconds"].sum() == 0
-    assert tables.fairness(small)["train_seconds"].sum() > 0
+    assert overview.fairness(copied)["train_seconds"].sum() == 0
+    assert overview.fairness(small)["train_seconds"].sum() > 0
 
 
 def test_cost_is_told_per_arm_and_copied_runs_have_none(small: Results) -> None:
@@ -64,7 +65,7 @@ def test_halving_an_interval_costs_the_seeds_of_the_arm_and_of_the_reference(sma
 
 
 def test_failures_are_counted_by_kind_with_an_example(mosi: Results) -> None:
-    row = tables.failures(mosi).set_index("arm").loc["late_fusion"]
+    row = overview.failures(mosi).set_index("arm").loc["late_fusion"]
     assert (row["runs"], row["failed"], row["kinds"]) == (52, 5, "5 not_finite")
     assert row["example"].startswith("the loss must be finite")
 
@@ -74,14 +75,14 @@ def test_arms_that_fail_more_often_or_had_fewer_runs_are_flagged(small: Results)
     own = runs.index[(runs["arm"] == "no_prior") & (runs["phase"] == "search")]
     runs.loc[own[:15], "status"] = "failed"
     worse = replace(small, runs=runs.drop(own[-3:]))
-    said = methods.unfair(tables.fairness(worse), tables.failures(worse))
+    said = methods_paragraph.unfair(overview.fairness(worse), overview.failures(worse))
     assert said[0] == "Fewer search runs than the 30 of the others: no_prior (27)."
     assert any(sentence.startswith("no_prior failed more often than the others: 15 of 37") for sentence in said)
-    assert methods.unfair(tables.fairness(small), tables.failures(small)) == []
+    assert methods_paragraph.unfair(overview.fairness(small), overview.failures(small)) == []
 
 
 def test_the_best_so_far_only_improves_and_only_by_completed_runs(mosi: Results) -> None:
-    table = tables.history(mosi)
+    table = overview.history(mosi)
     own = table[table["arm"] == "full"]
     assert list(own["number"]) == list(range(1, 41))
     assert (own["best_so_far"].dropna().diff().dropna() <= 0).all()
@@ -89,7 +90,7 @@ def test_the_best_so_far_only_improves_and_only_by_completed_runs(mosi: Results)
 
 
 def test_a_curve_is_the_mean_over_seeds_with_its_t_interval(mosi: Results) -> None:
-    row = tables.curves(mosi).set_index(["arm", "epoch"]).loc[("late_fusion", 5)]
+    row = overview.curves(mosi).set_index(["arm", "epoch"]).loc[("late_fusion", 5)]
     done = mosi.of("late_fusion", mosi.confirm)
     ids = done.loc[done["status"] == "completed", "run_id"]
     at = mosi.epochs[mosi.epochs["run_id"].isin(ids) & (mosi.epochs["epoch"] == 5)]["valid_mae"]
@@ -100,32 +101,32 @@ def test_a_curve_is_the_mean_over_seeds_with_its_t_interval(mosi: Results) -> No
 
 def test_a_curve_of_one_seed_has_no_band(small: Results) -> None:
     runs = small.runs[(small.runs["phase"] == "search") | (small.runs["seed"] == 1000)]
-    table = tables.curves(replace(small, runs=runs))
+    table = overview.curves(replace(small, runs=runs))
     assert (table["n_seeds"] == 1).all()
     assert table["low"].isna().all()
 
 
 def test_the_chosen_configuration_has_its_knobs_and_its_value(small: Results) -> None:
-    row = tables.best(small).iloc[0]
+    row = overview.best(small).iloc[0]
     search = small.search.set_index("config_id").loc[small.study.chosen["full"][0]]
     assert row["lr"] == search["param:lr"]
     assert row["valid_mae"] == search["metric:valid_mae"]
 
 
 def test_pairs_are_listed_one_by_one(mosi: Results) -> None:
-    table = tables.paired(mosi)
+    table = overview.paired(mosi)
     assert len(table) == 12 * 12 - 5
     assert np.allclose(table["value"] - table["reference"], table["delta"])
 
 
 def test_progress_is_told_while_the_study_runs(small: Results) -> None:
-    assert methods.progress(tables.progress(small)) == ""
+    assert methods_paragraph.progress(overview.progress(small)) == ""
     early = replace(small, runs=small.runs.head(20))
-    assert "20 of 60 search runs and 0 of 20 confirm runs" in methods.progress(tables.progress(early))
+    assert "20 of 60 search runs and 0 of 20 confirm runs" in methods_paragraph.progress(overview.progress(early))
 
 
 def test_methods_state_budget_seeds_and_software(mosi: Results) -> None:
-    text = " ".join(methods.methods(mosi))
+    text = " ".join(methods_paragraph.methods(mosi))
     for fact in (
         "12 arms are compared",
         "40 runs of at most 30 epochs per arm",
@@ -135,14 +136,14 @@ def test_methods_state_budget_seeds_and_software(mosi: Results) -> None:
     ):
         assert fact in text
     mixed = replace(mosi, runs=mosi.runs.assign(data_sha256=[f"{i % 2}" for i in range(len(mosi.runs))]))
-    assert "Warning: the runs come from 2 versions of the data." in " ".join(methods.methods(mixed))
+    assert "Warning: the runs come from 2 versions of the data." in " ".join(methods_paragraph.methods(mixed))
 
 
 def test_an_empty_study_has_empty_tables(small: Results) -> None:
     empty = replace(small, runs=small.runs.head(0), epochs=small.epochs.head(0), items=small.items.head(0))
-    assert tables.history(empty).empty
-    assert tables.curves(empty).empty
-    assert tables.paired(empty).empty
-    assert tables.fairness(empty)["search_runs"].sum() == 0
-    assert math.isnan(tables.fairness(empty)["best_valid"].iloc[0])
-    assert isinstance(tables.ablation(empty), pd.DataFrame)
+    assert overview.history(empty).empty
+    assert overview.curves(empty).empty
+    assert overview.paired(empty).empty
+    assert overview.fairness(empty)["search_runs"].sum() == 0
+    assert math.isnan(overview.fairness(empty)["best_valid"].iloc[0])
+    assert isinstance(overview.ablation(empty), pd.DataFrame)

@@ -11,12 +11,12 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from results_folders import SMALL, write_results
 from sklearn.tree import DecisionTreeRegressor
 
-from analysis import report
-from analysis.load import load
-from analysis.space import Axis
-from analysis.surrogate import boxes
-from analysis.tolerance import in_words, rooms, tolerance
-from analysis.trials import Trials, trials
+from analysis.reporting import report
+from analysis.results.load import load
+from analysis.sensitivity.param_axis import Axis
+from analysis.sensitivity.random_forest import boxes
+from analysis.sensitivity.search_runs import Trials, trials
+from analysis.sensitivity.tolerance import in_words, rooms, tolerance
 
 SPACE: dict[str, BaseDistribution] = {
     "bowl": FloatDistribution(0, 1), "log": FloatDistribution(1e-4, 1, log=True), "dead": FloatDistribution(0, 5),

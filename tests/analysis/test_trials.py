@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from analysis.load import Results
-from analysis.space import Axis
-from analysis.trials import chosen_numbers, trials
+from analysis.results.load import Results
+from analysis.sensitivity.param_axis import Axis
+from analysis.sensitivity.search_runs import chosen_numbers, trials
 
 
 def test_a_log_knob_is_spread_on_the_log_scale() -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from analysis import methods
-from analysis.load import load
-from analysis.tuning import tuning
+from analysis.reporting import methods_paragraph
+from analysis.results.load import load
+from analysis.tables.tuning import tuning
 
 # Validation error of each search run, in order.
 SEARCHES = {"full": [0.9, 0.6, 0.5, 0.5, 0.8, 0.49], "bare": [0.9, 0.9, 0.8, 0.8, 0.8, 0.6], "brief": [0.7, 0.7, 0.7]}
@@ -88,6 +88,6 @@ def test_the_best_seed_by_test_flatters_against_the_best_by_validation(table: pd
 
 
 def test_the_paragraph_for_a_paper_says_how_the_best_were_ranked_again(folder: Path) -> None:
-    text = " ".join(methods.methods(load(folder)))
+    text = " ".join(methods_paragraph.methods(load(folder)))
     assert "The best 2 of each search were then ranked again by 5-fold" in text
     assert "(10 runs)" in text

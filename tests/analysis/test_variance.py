@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.variance import Variance, add, items_variance, seeds_variance, tuning_variance
+from analysis.statistics.variance_components import Variance, add, items_variance, seeds_variance, tuning_variance
 
 
 def test_the_seeds_interval_is_the_paired_t_interval() -> None:

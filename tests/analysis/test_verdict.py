@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from analysis.verdict import EQUIVALENT, HELPS, UNDECIDED, Differences, Sides, verdicts, word
+from analysis.statistics.verdict import EQUIVALENT, HELPS, UNDECIDED, Differences, Sides, verdicts, word
 
 
 def spread(mean: float, sd: float = 0.02, n: int = 10, seed: int = 0) -> np.ndarray:

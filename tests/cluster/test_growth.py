@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 from hosts import require
 
-from orchestrator.placement import Room
+from orchestrator.cluster.placement import Room
 
 pytestmark = pytest.mark.cluster
 ROOT = Path(__file__).parent.parent.parent
@@ -112,7 +112,7 @@ def test_idle_workers_are_released(grown: Path) -> None:
 def test_what_a_cluster_may_become_is_read_where_ray_up_leaves_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from orchestrator.cluster import Connection
+    from orchestrator.cluster.ray_connection import Connection
 
     cluster = Connection(address="10.0.0.1:6379")
     monkeypatch.setenv("HOME", str(tmp_path))

@@ -9,15 +9,15 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from mfm.batch import Batch
-from mfm.conditions import conditions, fusable
-from mfm.config import CHOICES, TFN_LARGEST, Config, base, largest_tfn_width
-from mfm.cost import macs
-from mfm.data.planted import Plan, planted
+from mfm.cost_estimate import macs
+from mfm.data.planted.sequences import Plan, planted
 from mfm.encoders import ENCODERS
-from mfm.layers import initialise
-from mfm.shape import Shape
-from mfm.streams import Fresh, Quiet
+from mfm.inputs.batch import Batch
+from mfm.inputs.input_shape import Shape
+from mfm.layers.linear import initialise
+from mfm.layers.random_streams import Fresh, Quiet
+from mfm.params.conditions import conditions, fusable
+from mfm.params.config import CHOICES, TFN_LARGEST, Config, base, largest_tfn_width
 
 K, T, B = 2, 5, 4
 WIDTHS = {"one": 5, "two": 3, "three": 4, "four": 2}

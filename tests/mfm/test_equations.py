@@ -11,12 +11,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from mfm.batch import Batch
-from mfm.config import Config, base
-from mfm.losses import label_loss, prior_losses, reconstruction_losses, total_loss
-from mfm.model import MFM
-from mfm.schedule import Stage
-from mfm.shape import Shape
+from mfm.inputs.batch import Batch
+from mfm.inputs.input_shape import Shape
+from mfm.learning.losses import label_loss, prior_losses, reconstruction_losses, total_loss
+from mfm.model.mfm import MFM
+from mfm.params.config import Config, base
+from mfm.params.training_stage import Stage
 
 K, T, B = 2, 5, 4
 FEATURES = {"language": 6, "acoustic": 3, "visual": 4}

@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 import torch
 
-from mfm import metrics, probes
-from mfm.config import Config, base
 from mfm.data.dataset import Dataset
-from mfm.data.planted import Plan, planted
-from mfm.data.planted_digits import Plan as DigitPlan
-from mfm.data.planted_digits import planted_digits
-from mfm.generate import Trained, exchanged, observed, present, reconstructed, restyled, sampled, trained
-from mfm.pack import Member, Outcome
-from mfm.pack import Task as Training
+from mfm.data.planted.digits import Plan as DigitPlan
+from mfm.data.planted.digits import planted_digits
+from mfm.data.planted.sequences import Plan, planted
+from mfm.evaluation import factor_probes, metrics
+from mfm.evaluation.generation import Trained, exchanged, observed, present, reconstructed, restyled, sampled, trained
+from mfm.pack_training import Member, Outcome
+from mfm.pack_training import Task as Training
+from mfm.params.config import Config, base
 from mfm.train import train
 
 NAMES = ("large", "small")
@@ -147,15 +147,15 @@ def test_a_probe_finds_what_a_factor_holds_and_nothing_else() -> None:
     train, test = np.arange(2000), np.arange(2000, 3000)
     held = factor @ rng.standard_normal((4, 2)) * 5 + 3
     for target, low, high in ((held, 0.99, 1.0), (unknown[:, :2], -0.05, 0.05)):
-        said = probes.ridge(factor[train], target[train], factor[test])
-        assert low <= probes.explained(said, target, train, test) <= high
+        said = factor_probes.ridge(factor[train], target[train], factor[test])
+        assert low <= factor_probes.explained(said, target, train, test) <= high
 
 
 def test_a_probe_does_not_depend_on_the_units_of_a_factor() -> None:
     rng = np.random.default_rng(0)
     factor, target = rng.standard_normal((100, 3)), rng.standard_normal((100, 2))
-    said = probes.ridge(factor, target, factor)
+    said = factor_probes.ridge(factor, target, factor)
     np.testing.assert_allclose(
-        probes.ridge(factor * [1e-6, 1, 1e3] + 7, target, factor * [1e-6, 1, 1e3] + 7), said, rtol=1e-4
+        factor_probes.ridge(factor * [1e-6, 1, 1e3] + 7, target, factor * [1e-6, 1, 1e3] + 7), said, rtol=1e-4
     )
-    assert np.isnan(probes.ridge(np.full((100, 3), np.nan), target, factor)).all(), "of a member that diverged"
+    assert np.isnan(factor_probes.ridge(np.full((100, 3), np.nan), target, factor)).all(), "of a member that diverged"

@@ -11,10 +11,10 @@ import pytest
 import torch
 from test_train import HEAVY, LACKING, NAMES, PLAN, member, task
 
-from mfm.config import base
 from mfm.data.dataset import Dataset
-from mfm.data.planted import planted
-from mfm.pack import Member, Outcome
+from mfm.data.planted.sequences import planted
+from mfm.pack_training import Member, Outcome
+from mfm.params.config import base
 from mfm.train import Epoch, train
 
 pytestmark = [

@@ -9,17 +9,17 @@ import pytest
 import torch
 from torch import nn
 
-from mfm.config import Config, base
-from mfm.convolution import ImageFeatures, ImagePixels
 from mfm.data.dataset import Dataset, Modality, Task
 from mfm.data.prepare import scale
 from mfm.encoders.image import ImageEmbedding
-from mfm.layers import initialise
-from mfm.model import MFM
-from mfm.pack import Member
-from mfm.pack import Task as Training
-from mfm.shape import Shape
-from mfm.streams import Quiet
+from mfm.inputs.input_shape import Shape
+from mfm.layers.convolution import ImageFeatures, ImagePixels
+from mfm.layers.linear import initialise
+from mfm.layers.random_streams import Quiet
+from mfm.model.mfm import MFM
+from mfm.pack_training import Member
+from mfm.pack_training import Task as Training
+from mfm.params.config import Config, base
 from mfm.train import train
 
 NAMES = ("large", "small")

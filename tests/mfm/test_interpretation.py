@@ -9,11 +9,11 @@ import pytest
 import torch
 from test_equations import config_of, make_batch, make_model
 
-from mfm.config import Config, base
-from mfm.data.planted import Plan, planted
-from mfm.interpretation import dependence, distances, gradient_norms, normalised_hsic
-from mfm.pack import Member, Outcome, Pack, Task
-from mfm.streams import Quiet
+from mfm.data.planted.sequences import Plan, planted
+from mfm.evaluation.interpretation import dependence, distances, gradient_norms, normalised_hsic
+from mfm.layers.random_streams import Quiet
+from mfm.pack_training import Member, Outcome, Pack, Task
+from mfm.params.config import Config, base
 from mfm.train import train
 
 PLAN = Plan(

@@ -9,9 +9,9 @@ import pytest
 from scipy.stats import pearsonr
 from sklearn import metrics as sk
 
-from mfm.data.corpora import MMMO_TASK, MOSI_TASK, POM_TASK
+from mfm.data.corpora.regression import MMMO_TASK, MOSI_TASK, POM_TASK
 from mfm.data.dataset import Task
-from mfm.metrics import epoch_modes, modes, outcome_modes, score
+from mfm.evaluation.metrics import epoch_modes, modes, outcome_modes, score
 
 CLASSES = Task(kind="classification", targets=("sentiment",), classes=("negative", "neutral", "positive"))
 

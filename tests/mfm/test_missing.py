@@ -13,17 +13,17 @@ import torch
 from test_equations import FEATURES, KINDS, B, K, T, config_of, make_batch, make_model
 from torch import Tensor
 
-from mfm import noise
-from mfm.config import Config, base
 from mfm.data.dataset import Dataset, Modality
-from mfm.data.planted import Plan, planted
-from mfm.direct import Direct
-from mfm.feed import Feed, Rows
-from mfm.missing import hidden_at_random, subsets, without
-from mfm.pack import Member, Outcome, Task
-from mfm.shape import Shape
-from mfm.streams import Quiet
-from mfm.surrogate import Surrogate, forms, key
+from mfm.data.planted.sequences import Plan, planted
+from mfm.evaluation.direct_networks import Direct
+from mfm.evaluation.surrogate_inference import Surrogate, forms, key
+from mfm.inputs import corruption
+from mfm.inputs.batch_loader import Feed, Rows
+from mfm.inputs.input_shape import Shape
+from mfm.inputs.missing_modalities import hidden_at_random, subsets, without
+from mfm.layers.random_streams import Quiet
+from mfm.pack_training import Member, Outcome, Task
+from mfm.params.config import Config, base
 from mfm.train import evaluated, train
 
 PLAN = Plan(
@@ -129,11 +129,11 @@ def test_modality_dropout_hides_at_its_rate_and_leaves_one() -> None:
     assert torch.equal(alone.mask["language"][0], hidden.mask["language"][0])  # type: ignore[index]
 
 
-@pytest.mark.parametrize("kind", noise.KINDS)
+@pytest.mark.parametrize("kind", corruption.KINDS)
 def test_noise_grows_from_nothing_and_spares_padding_and_other_modalities(dataset: Dataset, kind: str) -> None:
     batch = feed_of(dataset).batch(Rows.of([dataset.rows("test")]))
     read = [
-        noise.corrupted(batch, ["language"], kind=kind, level=level, number=0, room=(6, 128))
+        corruption.corrupted(batch, ["language"], kind=kind, level=level, number=0, room=(6, 128))
         for level in (0.0, 0.4, 0.8, 1.0)
     ]
     x, mask = batch.x["language"], batch.mask["language"]

@@ -10,21 +10,22 @@ import numpy as np
 import pytest
 import torch
 
-from mfm import evaluate, probe
-from mfm.conditions import conditions, fusable, structure
-from mfm.config import Config, base
 from mfm.data.dataset import Dataset
-from mfm.data.planted import Plan, planted
-from mfm.feed import Feed
-from mfm.latents import Posterior
-from mfm.layers import initialise
-from mfm.losses import kl_losses
-from mfm.model import MFM
-from mfm.pack import Member
-from mfm.pack import Task as Training
-from mfm.schedule import num_generative, stage_of
-from mfm.shape import Shape
-from mfm.streams import Fresh, Quiet
+from mfm.data.planted.sequences import Plan, planted
+from mfm.evaluation import scores
+from mfm.inputs.batch_loader import Feed
+from mfm.inputs.input_shape import Shape
+from mfm.layers.linear import initialise
+from mfm.layers.random_streams import Fresh, Quiet
+from mfm.learning import closed_form_probe
+from mfm.learning.losses import kl_losses
+from mfm.model.latent_codes import Posterior
+from mfm.model.mfm import MFM
+from mfm.pack_training import Member
+from mfm.pack_training import Task as Training
+from mfm.params.conditions import conditions, fusable, structure
+from mfm.params.config import Config, base
+from mfm.params.training_stage import num_generative, stage_of
 from mfm.train import train
 
 PLAN = Plan(
@@ -101,7 +102,7 @@ def test_the_kl_is_a_mean_over_items_and_a_sum_over_entries() -> None:
 
 def test_codes_are_sampled_in_training_and_stand_at_their_means_at_evaluation(dataset: Dataset) -> None:
     model, feed = built(dataset, prior="kl")
-    batch = feed.batch(next(evaluate.Rows.of([dataset.rows("train")] * 2).batches(50)))
+    batch = feed.batch(next(scores.Rows.of([dataset.rows("train")] * 2).batches(50)))
     draws = [Fresh([1, 2], rates={}, step=(1, step), room=(6, 50)) for step in (0, 0, 1)]
     first, again, other = (model(batch, noise).latents["y"] for noise in draws)
     quiet = model(batch, Quiet())
@@ -147,7 +148,7 @@ def test_of_a_distribution_its_samples_are_measured_and_not_its_means(dataset: D
         model, feed = built(dataset, latent=latent)
         for parameter in model.parameters():
             torch.nn.init.zeros_(parameter)
-        values[latent] = float(evaluate.predict(model, feed, [dataset.rows("train")] * 2).losses["mmd"][0])
+        values[latent] = float(scores.predict(model, feed, [dataset.rows("train")] * 2).losses["mmd"][0])
     assert values["deterministic"] > 0.1
     assert values["reparameterised"] < 0.05
 
@@ -162,10 +163,10 @@ def test_the_probe_is_the_ridge_solution_on_what_the_last_layer_reads(dataset: D
     rows = [dataset.rows("train"), dataset.rows("train")[:40]]
     feed = Feed(dataset, NAMES, rows, mask_padding=True, device=CPU)
     feed._channels = {name: _double(channel) for name, channel in feed._channels.items()}
-    probe.fit(model, feed, rows)
+    closed_form_probe.fit(model, feed, rows)
     last = model.label.second if "schedule" in pins else model.label
     for k, own in enumerate(rows):
-        part = evaluate.Rows.of(rows if k == 0 else [own, own])
+        part = scores.Rows.of(rows if k == 0 else [own, own])
         batch = next(iter(part.batches(1000)))
         read = model(feed.batch(batch), Quiet()).label_input
         if "schedule" in pins:
@@ -239,7 +240,7 @@ def test_the_first_stage_is_the_generative_end_and_the_second_freezes_what_the_l
 )
 def test_what_the_label_reads_is_what_its_gradient_reaches(dataset: Dataset, pins: dict) -> None:
     model, feed = built(dataset, **pins)
-    batch = feed.batch(next(evaluate.Rows.of([dataset.rows("train")] * 2).batches(16)))
+    batch = feed.batch(next(scores.Rows.of([dataset.rows("train")] * 2).batches(16)))
     prediction = model(batch, Fresh([1, 2], rates={}, step=(1, 0), room=(6, 16))).prediction
     names, parameters = zip(*model.named_parameters())
     gradient = torch.autograd.grad(prediction.sum(), parameters, allow_unused=True)

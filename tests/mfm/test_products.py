@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from mfm import products
-from mfm.layers import Linear, Lstm, initialise
-from mfm.products import affine, product
+from mfm.layers import matmul
+from mfm.layers.linear import Linear, Lstm, initialise
+from mfm.layers.matmul import affine, product
 
 K, T, B, INPUTS, OUTPUTS = 3, 4, 5, 16, 7
 
@@ -16,7 +16,7 @@ K, T, B, INPUTS, OUTPUTS = 3, 4, 5, 16, 7
 @pytest.fixture(params=["large", "small"])
 def _size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Which side of the limit every product is on."""
-    monkeypatch.setattr(products, "LARGE", 1 if request.param == "large" else 1 << 40)
+    monkeypatch.setattr(matmul, "LARGE", 1 if request.param == "large" else 1 << 40)
 
 
 def close(ours: Tensor, theirs: Tensor) -> None:
@@ -68,8 +68,8 @@ def test_an_lstm_in_float32_equals_it_in_float64(num_members: int) -> None:
 
 def test_members_are_computed_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """What oneDNN computes for a member has the same bits in any company."""
-    monkeypatch.setattr(products, "LARGE", 1)
-    if products._onednn is None:
+    monkeypatch.setattr(matmul, "LARGE", 1)
+    if matmul._onednn is None:
         pytest.skip("no oneDNN for this processor")
     x, weight, bias = torch.randn(K, T, B, INPUTS), torch.randn(K, INPUTS, OUTPUTS), torch.randn(K, 1, OUTPUTS)
     together = affine(x, weight, bias)

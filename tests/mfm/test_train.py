@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 import torch
 
-from mfm.capacity import matched
-from mfm.config import Config, base
 from mfm.data.dataset import Dataset, Task
 from mfm.data.folds import Folds
-from mfm.data.planted import Plan, planted
-from mfm.model import num_parameters
-from mfm.pack import Member, Outcome
-from mfm.pack import Task as Training
-from mfm.shape import Shape
+from mfm.data.planted.sequences import Plan, planted
+from mfm.inputs.input_shape import Shape
+from mfm.model.matched_capacity import matched
+from mfm.model.mfm import num_parameters
+from mfm.pack_training import Member, Outcome
+from mfm.pack_training import Task as Training
+from mfm.params.config import Config, base
 from mfm.train import Epoch, train
 
 PLAN = Plan(

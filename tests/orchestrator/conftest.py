@@ -15,9 +15,9 @@ import pytest
 from rich.console import Console
 from toy import Toy
 
-from orchestrator.plan import GoOn, no_more_seeds
-from orchestrator.run import Ended, Options, run
-from orchestrator.study import Study
+from orchestrator.plan.plan import GoOn, no_more_seeds
+from orchestrator.runners.run import Ended, Options, run
+from orchestrator.study.study import Study
 
 RAY = Path(sys.executable).with_name("ray")
 # Warnings of Ray's own while it connects.

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 from toy import EPOCHS, Toy, toy_study
 
-from orchestrator import checkpoint
-from orchestrator.attempt import Attempt, Broken, Finished, Report
-from orchestrator.checkpoint import Checkpoint, Checkpoints
-from orchestrator.folder import Folder
-from orchestrator.plan import Plan
-from orchestrator.study import Fingerprint, Pack, Study
+from orchestrator.plan.plan import Plan
+from orchestrator.runners.attempt import Attempt, Broken, Finished, Report
+from orchestrator.storage import checkpoints
+from orchestrator.storage.checkpoints import Checkpoint, Checkpoints
+from orchestrator.storage.results_folder import Folder
+from orchestrator.study.runs import Fingerprint, Pack
+from orchestrator.study.study import Study
 
 
 def first_pack(study: Study) -> Pack:
@@ -137,5 +138,5 @@ def test_a_damaged_checkpoint_is_passed_over(tmp_path: Path, caplog: pytest.LogC
     assert earlier.epoch == 3
     assert "is damaged" in caplog.text
     assert Checkpoints(folder, "p", 3).latest(["of another study"]) is None
-    checkpoint.remove(folder, "p")
+    checkpoints.remove(folder, "p")
     assert Checkpoints(folder, "p", 3).latest(["r"]) is None

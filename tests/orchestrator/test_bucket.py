@@ -23,14 +23,14 @@ from ledger_check import check, finished, journal
 from rich.console import Console
 from toy import Toy, toy_study
 
-from orchestrator.bucket import LEASE, Bucket
-from orchestrator.checkpoint import Checkpoint, Checkpoints
-from orchestrator.doctor.reach import Node, here
-from orchestrator.folder import Folder
-from orchestrator.lease import Lease, LeaseLostError, holder_of_lease
-from orchestrator.ledger import Ledger
-from orchestrator.lock import BusyError
-from orchestrator.run import Ended, Options, run
+from orchestrator.doctor.node_access import Node, here
+from orchestrator.ledger.ledger import Ledger
+from orchestrator.runners.run import Ended, Options, run
+from orchestrator.storage.checkpoints import Checkpoint, Checkpoints
+from orchestrator.storage.object_store import LEASE, Bucket
+from orchestrator.storage.results_folder import Folder
+from orchestrator.storage.writer_lease import Lease, LeaseLostError, holder_of_lease
+from orchestrator.storage.writer_lock import BusyError
 
 ADDRESS = "s3://results/toy"
 STUDY = toy_study(about={"items": {"test": 2}})
@@ -146,7 +146,7 @@ def test_parts_are_whole_objects_under_fresh_names(bucket: Bucket, elsewhere: Ca
 
 DRIVER = """
 from rich.console import Console
-from orchestrator.run import Options, run
+from orchestrator.runners.run import Options, run
 from test_bucket import ADDRESS, STUDY
 from toy import Toy
 run(STUDY, Toy(epoch_seconds=0.05), Options(results=ADDRESS, serial=True), console=Console(quiet=True))

@@ -19,8 +19,8 @@ from ray._private import services
 from rich.console import Console
 from toy import Toy, toy_study
 
-from orchestrator.cluster import SHORT, _found_here, connect, is_lost
-from orchestrator.run import Options, run
+from orchestrator.cluster.ray_connection import SHORT, _found_here, connect, is_lost
+from orchestrator.runners.run import Options, run
 
 pytestmark = [pytest.mark.ray, *map(pytest.mark.filterwarnings, RAY_WARNINGS)]
 
@@ -53,7 +53,7 @@ def test_nothing_is_left_of_a_ray_of_our_own() -> None:
         time.sleep(0.1)
 
 
-STARTING = "from orchestrator.cluster import connect\nwith connect('local', workers=1): input()"
+STARTING = "from orchestrator.cluster.ray_connection import connect\nwith connect('local', workers=1): input()"
 
 
 @pytest.mark.parametrize("times", [1, 2])
@@ -93,7 +93,7 @@ def test_a_ray_that_a_study_has_started_for_itself_is_nobody_elses(monkeypatch: 
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     with connect("local", workers=1):
         asked = subprocess.run(
-            [sys.executable, "-c", "from orchestrator.cluster import _found_here; print(_found_here())"],
+            [sys.executable, "-c", "from orchestrator.cluster.ray_connection import _found_here; print(_found_here())"],
             capture_output=True, text=True, check=True,
         )  # fmt: skip
         running = services.find_gcs_addresses()
@@ -110,7 +110,7 @@ def test_one_that_was_started_with_ray_start_is_found(ray_address: str) -> None:
 STUDY = """
 import sys
 from toy import Toy, toy_study
-from orchestrator.run import Options, run
+from orchestrator.runners.run import Options, run
 ended = run(toy_study(trials=1, seeds=2), Toy(epoch_seconds=0.2), Options(results=sys.argv[1], workers=1))
 sys.exit(0 if ended.complete else 1)
 """
@@ -137,7 +137,7 @@ def test_afterwards_signals_are_handled_as_the_caller_has_it(tmp_path: Path) -> 
 import os, signal
 from pathlib import Path
 from toy import Toy, toy_study
-from orchestrator.run import Options, run
+from orchestrator.runners.run import Options, run
 heard = []
 for number in {[int(number) for number in handled]}:
     signal.signal(number, lambda number, frame: heard.append(number))

@@ -16,13 +16,14 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from toy import Toy, toy_study
 
-from orchestrator import events, path
-from orchestrator.design import factorial
-from orchestrator.events import Event
-from orchestrator.plan import Done, Plan
-from orchestrator.rerank import candidates
-from orchestrator.study import RERANK_FOLDS, Fingerprint, Pack, Run, Study
-from orchestrator.tally import unconfirmed
+from orchestrator.plan import ablation_path, events
+from orchestrator.plan.cross_validation import candidates
+from orchestrator.plan.events import Event
+from orchestrator.plan.plan import Done, Plan
+from orchestrator.plan.run_counts import unconfirmed
+from orchestrator.study.factorial_designs import factorial
+from orchestrator.study.runs import RERANK_FOLDS, Fingerprint, Pack, Run
+from orchestrator.study.study import Study
 
 FINGERPRINT = Fingerprint(data_sha256="data", code_sha256="code")
 SPACES: dict[str, dict[str, Any]] = {
@@ -130,7 +131,7 @@ def missing(study: Study, plan: Plan) -> Iterator[str]:  # noqa: PLR0912 - one l
         if r.status != "running"
     }
     reference = study.reference
-    on_path = path.arms_on(study, path.removed(study, history)) if study.path else []
+    on_path = ablation_path.arms_on(study, ablation_path.removed(study, history)) if study.path else []
     for arm in [a.name for a in study.running]:
         for search in range(study.searches):
             known = history.suggestions((arm, search))
@@ -162,8 +163,12 @@ def missing(study: Study, plan: Plan) -> Iterator[str]:  # noqa: PLR0912 - one l
             for config in wanted:
                 if lost := [s for s in seeds if (arm, search, "confirm", config, s, None) not in over]:
                     yield f"{arm}: seeds {lost} of {config}"
-    if study.path and not unconfirmed(study, history) and len(path.removed(study, history)) != len(study.factors):
-        yield f"the path ends after {path.removed(study, history)}"
+    if (
+        study.path
+        and not unconfirmed(study, history)
+        and len(ablation_path.removed(study, history)) != len(study.factors)
+    ):
+        yield f"the path ends after {ablation_path.removed(study, history)}"
     looks = history.looks() if study.looks else []
     if study.looks and not (looks and not looks[-1].going) and len(looks) + 1 != study.num_looks:
         yield f"{len(looks)} of {study.num_looks} looks"

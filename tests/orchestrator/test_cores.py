@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.cores import available_cores
+from orchestrator.process.cores import available_cores
 
 ALL = len(__import__("os").sched_getaffinity(0))
 
 
 def test_under_an_affinity_of_one_core_there_is_one() -> None:
-    count = "from orchestrator.cores import available_cores; print(available_cores())"
+    count = "from orchestrator.process.cores import available_cores; print(available_cores())"
     done = subprocess.run(
         ["taskset", "-c", "0", sys.executable, "-c", count], capture_output=True, text=True, check=True
     )

@@ -10,12 +10,12 @@ import pandas as pd
 import pytest
 from toy import Toy, toy_study
 
-from orchestrator import journal
-from orchestrator.conductor import StudyError
-from orchestrator.folder import Folder
-from orchestrator.ledger import Ledger
-from orchestrator.objective import PlainEpoch, PlainOutcome
-from orchestrator.study import Arm
+from orchestrator.ledger import journal
+from orchestrator.ledger.ledger import Ledger
+from orchestrator.runners.coordinator import StudyError
+from orchestrator.storage.results_folder import Folder
+from orchestrator.study.objective import PlainEpoch, PlainOutcome
+from orchestrator.study.study import Arm
 
 SEEDS = {"full": 6, "square": 6}
 
@@ -125,7 +125,7 @@ def test_what_could_not_be_published_is_published_once(tmp_path: Path, runs: Cal
 
 
 def _bundle(text: bytes, run_id: str):
-    from orchestrator.ledger import Bundle
+    from orchestrator.ledger.parts import Bundle
 
     stored = journal.unpack(text.partition(b"\t")[2])
     return Bundle(run={**stored["run"], "run_id": run_id}, epochs=stored["epochs"], items=stored["items"])

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from orchestrator.doctor import agreement, laptop, machine, probe
+from orchestrator.doctor import cluster_checks, laptop_checks, node_checks, probe
 from orchestrator.doctor.checkup import examine
-from orchestrator.doctor.cluster_file import ClusterFile
+from orchestrator.doctor.cluster_yaml import ClusterFile
 from orchestrator.doctor.findings import Cluster, Finding, Look
-from orchestrator.doctor.reach import PROBE, Answer, Node, ask, here
+from orchestrator.doctor.node_access import PROBE, Answer, Node, ask, here
 
 HEAD = Node(name="head 10.0.0.1", address="10.0.0.1", inside="10.0.0.1", is_head=True)
 WORKER = Node(name="worker 10.0.0.2", address="10.0.0.2", inside="10.0.0.2")
@@ -132,7 +132,7 @@ def test_pip_may_be_of_another_version() -> None:
 def test_a_clock_is_not_blamed_for_a_slow_network() -> None:
     """The request may have taken all of the time, or the answer."""
     slow = Answer(value=HEALTHY, sent=995.0, received=1030.0)
-    assert machine.clock_ahead(slow, Look(**HEALTHY)) == 0.0
+    assert node_checks.clock_ahead(slow, Look(**HEALTHY)) == 0.0
 
 
 @pytest.mark.parametrize(
@@ -195,7 +195,7 @@ def test_before_ray_up_what_it_brings_is_not_missed() -> None:
 
 
 def test_workers_must_reach_ray_and_the_head_must_reach_their_ssh() -> None:
-    doors = agreement.doors(cluster())
+    doors = cluster_checks.doors(cluster())
     assert doors == {
         HEAD: [("10.0.0.2", 22), ("10.0.0.3", 22)],
         WORKER: [("10.0.0.1", 6379)],
@@ -225,7 +225,7 @@ def test_a_file_names_its_nodes_and_ports(tmp_path: Path) -> None:
     assert not file.unfilled()
 
 
-THERE = laptop.Laptop(programs=frozenset({"ssh", "rsync"}), has_ray=True, key_mode=0o600)
+THERE = laptop_checks.Laptop(programs=frozenset({"ssh", "rsync"}), has_ray=True, key_mode=0o600)
 
 
 @pytest.mark.parametrize(
@@ -235,19 +235,19 @@ THERE = laptop.Laptop(programs=frozenset({"ssh", "rsync"}), has_ray=True, key_mo
         ("max_workers: 2", "max_workers: 1", THERE, "", "max_workers is 1 for 2 worker_ips"),
         ("10.0.0.2", "10.0.0.1", THERE, "", "twice"),
         ("", "", THERE, "'max_worker' was unexpected", "'max_worker' was unexpected"),
-        ("", "", laptop.Laptop(programs=frozenset({"ssh"}), has_ray=True, key_mode=0o600), "", "no rsync"),
-        ("", "", laptop.Laptop(programs=THERE.programs, has_ray=False, key_mode=0o600), "", "no Ray"),
-        ("", "", laptop.Laptop(programs=THERE.programs, has_ray=True, key_mode=0o644), "", "mode 644"),
-        ("", "", laptop.Laptop(programs=THERE.programs, has_ray=True, key_mode=None), "", "is not there"),
+        ("", "", laptop_checks.Laptop(programs=frozenset({"ssh"}), has_ray=True, key_mode=0o600), "", "no rsync"),
+        ("", "", laptop_checks.Laptop(programs=THERE.programs, has_ray=False, key_mode=0o600), "", "no Ray"),
+        ("", "", laptop_checks.Laptop(programs=THERE.programs, has_ray=True, key_mode=0o644), "", "mode 644"),
+        ("", "", laptop_checks.Laptop(programs=THERE.programs, has_ray=True, key_mode=None), "", "is not there"),
     ],
 )
 def test_what_stands_in_the_way_before_any_node_is_asked(
-    tmp_path: Path, old: str, new: str, there: laptop.Laptop, complaint: str, text: str
+    tmp_path: Path, old: str, new: str, there: laptop_checks.Laptop, complaint: str, text: str
 ) -> None:
     file = cluster_file(tmp_path, FILE.replace(old, new, 1) if old else FILE)
-    (found,) = [finding for finding in laptop.examine(file, there, complaint) if finding.is_problem]
+    (found,) = [finding for finding in laptop_checks.examine(file, there, complaint) if finding.is_problem]
     assert text in found.text
-    assert found.node == laptop.HERE
+    assert found.node == laptop_checks.HERE
 
 
 def test_the_projects_own_file_is_told_to_be_an_example() -> None:

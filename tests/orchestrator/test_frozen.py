@@ -9,11 +9,11 @@ from typing import Any
 
 from toy import toy_study
 
-from orchestrator.history import History
-from orchestrator.journal import read
-from orchestrator.ledger import contents_of, usable
-from orchestrator.study import Arm, Study
-from orchestrator.tally import tallies, undecided
+from orchestrator.ledger.journal import read
+from orchestrator.ledger.recovery import contents_of, usable
+from orchestrator.plan.history import History
+from orchestrator.plan.run_counts import tallies, undecided
+from orchestrator.study.study import Arm, Study
 
 
 def study(**changes: Any) -> Study:

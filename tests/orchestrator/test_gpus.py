@@ -15,9 +15,9 @@ from conftest import RAY_WARNINGS, ray_head, ray_node
 from rich.console import Console
 from toy import Toy, toy_study
 
-from orchestrator.objective import PlainEpoch, PlainOutcome
-from orchestrator.run import Options, run
-from orchestrator.study import Pack
+from orchestrator.runners.run import Options, run
+from orchestrator.study.objective import PlainEpoch, PlainOutcome
+from orchestrator.study.runs import Pack
 
 pytestmark = [pytest.mark.ray, *map(pytest.mark.filterwarnings, RAY_WARNINGS)]
 

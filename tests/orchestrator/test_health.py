@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.health import Health, Machine, absent, require_room
+from orchestrator.cluster.capacity_check import Health, Machine, absent, require_room
 
 HEAD = Machine(address="10.0.0.1", resources={"CPU": 0.0})
 WORKER = Machine(address="10.0.0.2", resources={"CPU": 4.0})

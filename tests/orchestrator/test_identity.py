@@ -10,8 +10,8 @@ import pytest
 from optuna.distributions import FloatDistribution
 from toy import Toy, toy_study
 
-from orchestrator.schema import SCHEMA_VERSION
-from orchestrator.study import Arm
+from orchestrator.ledger.schema import SCHEMA_VERSION
+from orchestrator.study.study import Arm
 
 
 class OtherData(Toy):

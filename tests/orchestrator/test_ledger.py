@@ -19,12 +19,14 @@ import polars as pl
 import pytest
 from toy import toy_study
 
-from orchestrator import events, journal
-from orchestrator.events import Event, Told
-from orchestrator.folder import Folder
-from orchestrator.ledger import PART_ROWS, Bundle, Ledger
-from orchestrator.lock import BusyError, Lock
-from orchestrator.schema import TABLES, schemas
+from orchestrator.ledger import journal
+from orchestrator.ledger.ledger import PART_ROWS, Ledger
+from orchestrator.ledger.parts import Bundle
+from orchestrator.ledger.schema import TABLES, schemas
+from orchestrator.plan import events
+from orchestrator.plan.events import Event, Told
+from orchestrator.storage.results_folder import Folder
+from orchestrator.storage.writer_lock import BusyError, Lock
 
 STUDY = toy_study()
 
@@ -227,7 +229,8 @@ def test_a_damaged_line_of_a_journal_is_named_and_its_run_is_told_by_its_part(
 
 def test_a_second_driver_is_refused_with_the_name_of_the_first(folder: Folder) -> None:
     script = (
-        "import sys, time; from orchestrator.folder import Folder; from orchestrator.lock import Lock;"
+        "import sys, time; from orchestrator.storage.results_folder import Folder; "
+        "from orchestrator.storage.writer_lock import Lock;"
         "Lock(Folder.at(sys.argv[1])); print('held', flush=True); time.sleep(60)"
     )
     first = subprocess.Popen([sys.executable, "-c", script, str(folder.root)], stdout=subprocess.PIPE)

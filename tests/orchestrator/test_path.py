@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 from toy import Toy, toy_study
 
-from orchestrator.design import factorial
-from orchestrator.history import History
-from orchestrator.journal import read
-from orchestrator.ledger import contents_of, usable
-from orchestrator.study import RERANK_FOLDS, Pack, Run, Study
-from orchestrator.tally import tallies, undecided
+from orchestrator.ledger.journal import read
+from orchestrator.ledger.recovery import contents_of, usable
+from orchestrator.plan.history import History
+from orchestrator.plan.run_counts import tallies, undecided
+from orchestrator.study.factorial_designs import factorial
+from orchestrator.study.runs import RERANK_FOLDS, Pack, Run
+from orchestrator.study.study import Study
 
 FACTORS: Mapping[str, Mapping[str, Any]] = {"a": {"a": False}, "b": {"b": False}, "c": {"c": False}}
 

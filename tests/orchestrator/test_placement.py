@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.placement import REFRESH_SECONDS, Placement, Room, later
+from orchestrator.cluster.placement import REFRESH_SECONDS, Placement, Room, later
 
 CPU_NODE = {"CPU": 4.0, "memory": 1e9, "node:10.0.0.1": 1.0}
 GPU_NODE = {"CPU": 8.0, "GPU": 2.0}

@@ -11,12 +11,14 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 from toy import loss_of, toy_study
 
-from orchestrator import events
-from orchestrator.design import factorial
-from orchestrator.events import Asked, Chosen, Event, Looked, Reported, Told
-from orchestrator.plan import Done, GoOn, Plan, Wait
-from orchestrator.study import SEED_STRIDE, Arm, Cost, Fingerprint, Knobs, Pack, Study
-from orchestrator.tally import tallies
+from orchestrator.plan import events
+from orchestrator.plan.events import Asked, Chosen, Event, Looked, Reported, Told
+from orchestrator.plan.plan import Done, GoOn, Plan, Wait
+from orchestrator.plan.run_counts import tallies
+from orchestrator.study.factorial_designs import factorial
+from orchestrator.study.params import Knobs
+from orchestrator.study.runs import Fingerprint, Pack
+from orchestrator.study.study import SEED_STRIDE, Arm, Cost, Study
 
 FINGERPRINT = Fingerprint(data_sha256="data", code_sha256="code")
 

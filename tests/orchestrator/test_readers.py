@@ -18,10 +18,10 @@ import pytest
 from rich.console import Console
 from toy import Toy, toy_study
 
-from orchestrator.objective import PlainOutcome
-from orchestrator.run import Options, run
-from orchestrator.schema import TABLES
-from orchestrator.study import Arm
+from orchestrator.ledger.schema import TABLES
+from orchestrator.runners.run import Options, run
+from orchestrator.study.objective import PlainOutcome
+from orchestrator.study.study import Arm
 
 EVALUATIONS = {
     "condition": ["complete", "missing/zero"], "modality": ["", "text"], "level": [np.nan, 0.5],

@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 from toy import Toy, loss_of, toy_study
 
-from orchestrator.study import RERANK_FOLDS, Arm, Pack, Run, Study
+from orchestrator.study.runs import RERANK_FOLDS, Pack, Run
+from orchestrator.study.study import Arm, Study
 
 LUCK = 0.8  # far beyond what distinguishes the toy's configurations
 

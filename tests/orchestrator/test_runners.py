@@ -16,9 +16,9 @@ from conftest import ray_head
 from rich.console import Console
 from toy import EPOCHS, Toy, toy_study
 
-from orchestrator.conductor import StudyError
-from orchestrator.run import Options, run
-from orchestrator.study import Arm
+from orchestrator.runners.coordinator import StudyError
+from orchestrator.runners.run import Options, run
+from orchestrator.study.study import Arm
 
 
 class Unreadable(Toy):

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from toy import Toy, toy_study
 
-from orchestrator.objective import PlainEpoch, PlainOutcome
+from orchestrator.study.objective import PlainEpoch, PlainOutcome
 
 COLUMNS = {"item": ["a", "b"], "group": ["g", "g"], "target": ["t", "t"], "y": [0.0, 1.0], "prediction": [1.0, 1.0]}
 NOTHING: Mapping[str, Any] = {}
@@ -181,7 +181,7 @@ def test_a_state_that_no_checkpoint_can_hold_fails_its_runs_and_ends_no_driver(c
 
 
 def test_what_every_run_hands_over_wrongly_stops_the_study_before_all_have_trained(conduct) -> None:
-    from orchestrator.conductor import StudyError
+    from orchestrator.runners.coordinator import StudyError
 
     with pytest.raises(StudyError, match="10 attempts in a row ended in the same error"):
         conduct(toy_study(trials=0, seeds=40, pack_size=1), outcome(best_epoch=None))

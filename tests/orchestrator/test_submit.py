@@ -9,16 +9,16 @@ import pytest
 from rich.console import Console
 from toy import Toy, toy_study
 
-from orchestrator.board import RAY_ENDS_WITH, SEPARATOR, Board, Mirror
-from orchestrator.cluster_file import head_of
-from orchestrator.errand import Errand, digest_of
-from orchestrator.history import History
-from orchestrator.origin import Origin
-from orchestrator.progress import Progress
-from orchestrator.provenance import checkout_of, commit
-from orchestrator.run import Options, run
-from orchestrator.submit import submit
-from orchestrator.words import command_again, without
+from orchestrator.display.live_table import RAY_ENDS_WITH, SEPARATOR, Board, Mirror
+from orchestrator.display.progress import Progress
+from orchestrator.plan.history import History
+from orchestrator.process.command_line import command_again, without
+from orchestrator.process.git_commit import checkout_of, commit
+from orchestrator.process.job_origin import Origin
+from orchestrator.remote.cluster_file import head_of
+from orchestrator.remote.job_request import Errand, digest_of
+from orchestrator.remote.submit import submit
+from orchestrator.runners.run import Options, run
 
 ROOT = Path(__file__).parent.parent.parent
 ORIGIN = Origin(sha="5ha", dirty=True, script="/laptop/study.py", arguments=("--seeds", "7"), command="python study.py")

@@ -14,9 +14,9 @@ from ledger_check import check
 from rich.console import Console
 from toy import Toy, toy_study
 
-from orchestrator.folder import Folder
-from orchestrator.journal import FileJournal, read
-from orchestrator.run import Options, run
+from orchestrator.ledger.journal import FileJournal, read
+from orchestrator.runners.run import Options, run
+from orchestrator.storage.results_folder import Folder
 
 BIG = toy_study(trials=40, seeds=20, about={"items": {"test": 2}})
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small file system needs root")

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from orchestrator.objective import PlainEpoch, PlainOutcome
-from orchestrator.study import Arm, Pack, Run, Study
+from orchestrator.study.objective import PlainEpoch, PlainOutcome
+from orchestrator.study.runs import Pack, Run
+from orchestrator.study.study import Arm, Study
 
 EPOCHS = 6
 

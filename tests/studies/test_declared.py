@@ -10,9 +10,9 @@ import pytest
 from rich.console import Console
 from toy import Toy, toy_study
 
-from analysis.load import load
-from analysis.report import write
-from orchestrator.run import Options, run
+from analysis.reporting.report import write
+from analysis.results.load import load
+from orchestrator.runners.run import Options, run
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 import pytest
 
-from studies.known import ADVICE, advice
+from studies.mfm_study.data_advice import ADVICE, advice
 
 ROOT = Path(__file__).parent.parent.parent
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from orchestrator.code import _needed
+from orchestrator.process.source_hash import _needed
 
 SCRIPT = """
 import sys
@@ -18,9 +18,9 @@ import numpy as np
 from optuna.distributions import FloatDistribution
 
 from helper import noise
-from orchestrator.objective import PlainEpoch, PlainOutcome
-from orchestrator.run import Options, run
-from orchestrator.study import Arm, Study
+from orchestrator.study.objective import PlainEpoch, PlainOutcome
+from orchestrator.runners.run import Options, run
+from orchestrator.study.study import Arm, Study
 
 STUDY_OF_MINE = Study(
     name="mine", title="mine", base={"lr": 0.1, "drop": 0.1}, reference="full",

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mfm.data import classes, corpora
+from mfm.data.corpora import classification, regression
 from mfm.data.dataset import FOLDS, Dataset
 
 STEPS = 3
@@ -298,23 +298,23 @@ PADDED = "each modality's sequences are padded, item by item"
 
 READERS: dict[str, Reader] = {
     "mosi .npz": Reader(
-        write=write_utterances, read=corpora.mosi, widths=SMALL,
+        write=write_utterances, read=regression.mosi, widths=SMALL,
         cannot={
             "odd id": "the file names the videos beside the segments", "other width": ONE_ARRAY,
             "other steps in one fold": "one vector an item", "no steps": "one vector an item",
         },
     ),
     "mosi X and y": Reader(
-        write=write_tables, read=corpora.mosi, widths=WIDE, many=2200,
+        write=write_tables, read=regression.mosi, widths=WIDE, many=2200,
         cannot={
             **NO_NAMES, "other width": ONE_ARRAY, "other steps in one fold": "all modalities are columns of one array",
             "extra dimension": ONE_ARRAY,
         },
     ),
-    "mosi pickle of splits": Reader(write=write_splits, read=corpora.mosi, widths=SMALL, cannot={}),
-    "mosi lists of segments": Reader(write=write_lists, read=corpora.mosi, widths=SMALL, cannot={}),
+    "mosi pickle of splits": Reader(write=write_splits, read=regression.mosi, widths=SMALL, cannot={}),
+    "mosi lists of segments": Reader(write=write_lists, read=regression.mosi, widths=SMALL, cannot={}),
     "mosi .csd": Reader(
-        write=write_csds, read=corpora.mosi, widths=SMALL, official=True,
+        write=write_csds, read=regression.mosi, widths=SMALL, official=True,
         cannot={
             "duplicate item": "items are numbered within their video", "shared video": BY_NAME, "odd id": BY_NAME,
             "other steps in one fold": "features are averaged over words", "extra dimension": "rows of features",
@@ -323,21 +323,21 @@ READERS: dict[str, Reader] = {
         },
     ),
     "mmmo .h5": Reader(
-        write=write_h5_folder, read=corpora.mmmo, widths=TWO, many=341, cannot={**NO_NAMES, "other width": ONE_ARRAY}
+        write=write_h5_folder, read=regression.mmmo, widths=TWO, many=341, cannot={**NO_NAMES, "other width": ONE_ARRAY}
     ),
     "pom .h5": Reader(
-        write=write_h5_folder, read=corpora.pom, widths=TWO, many=904, cannot={**NO_NAMES, "other width": ONE_ARRAY}
+        write=write_h5_folder, read=regression.pom, widths=TWO, many=904, cannot={**NO_NAMES, "other width": ONE_ARRAY}
     ),
     "youtube .h5": Reader(
-        write=write_h5_folder, read=classes.youtube, widths=TWO, many=270, label=lambda n: float(n % 3),
+        write=write_h5_folder, read=classification.youtube, widths=TWO, many=270, label=lambda n: float(n % 3),
         cannot={**NO_NAMES, "other width": ONE_ARRAY},
     ),
     "moud .h5": Reader(
-        write=write_h5_folder, read=classes.moud, widths=TWO, label=lambda n: float(n % 2),
+        write=write_h5_folder, read=classification.moud, widths=TWO, label=lambda n: float(n % 2),
         cannot={**NO_NAMES, "other width": ONE_ARRAY, "too many": "copies differ in how many they hold"},
     ),
     "iemocap pickle": Reader(
-        write=write_iemocap, read=lambda path: classes.iemocap(path, emotion="sad"), widths=SMALL,
+        write=write_iemocap, read=lambda path: classification.iemocap(path, emotion="sad"), widths=SMALL,
         label=lambda n: float(n % 2), cannot={"too many": "copies differ in how many they hold"},
     ),
 }  # fmt: skip
@@ -379,6 +379,6 @@ def test_a_split_without_ids_is_read_and_the_source_says_what_is_not_seen(tmp_pa
     it = content(READERS["mosi pickle of splits"])
     ids_of_one_split_missing(it)
     write_splits(tmp_path, it, lambda: None, lambda: None)
-    data = corpora.mosi(tmp_path)
+    data = regression.mosi(tmp_path)
     assert "no ids in test, so each segment stands as a video of its own and a shared video is not seen" in data.source
     assert data.group[-1] == "test-0003"

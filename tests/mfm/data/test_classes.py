@@ -5,8 +5,8 @@ import pickle
 import numpy as np
 import pytest
 
-from mfm.data.classes import EMOTIONS, class_numbers, iemocap, moud, youtube
-from mfm.data.corpora import mmmo
+from mfm.data.corpora.classification import EMOTIONS, class_numbers, iemocap, moud, youtube
+from mfm.data.corpora.regression import mmmo
 
 FOLDS = {"train": 6, "valid": 3, "test": 4}
 

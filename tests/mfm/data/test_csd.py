@@ -4,9 +4,9 @@ import h5py
 import numpy as np
 import pytest
 
-from mfm.data.csd import read_csd
-from mfm.data.mosi import official_fold
-from mfm.data.word_align import align, find_roles
+from mfm.data.corpora.mosi_files import official_fold
+from mfm.data.formats.csd import read_csd
+from mfm.data.formats.word_alignment import align, find_roles
 
 VIDEOS = ("Atrain", "Xvalid", "ztest")
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mfm.data.corpora.digits import Images, digits, paired, style_of
 from mfm.data.dataset import FOLDS, Dataset
-from mfm.data.digits import Images, digits, paired, style_of
-from mfm.data.planted_digits import Plan, drawn, planted_digits
+from mfm.data.planted.digits import Plan, drawn, planted_digits
 
 
 def images_of(name: str, counts: Mapping[str, int], *, side: int, seed: int) -> Images:

@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import pytest
 
-from mfm.data.formats import as_float32, npz_names, read_h5, read_npz
+from mfm.data.formats.array_files import as_float32, npz_names, read_h5, read_npz
 
 
 @pytest.mark.parametrize("name", ["d1", "data"])

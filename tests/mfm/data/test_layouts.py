@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pytest
 
-from mfm.data.layouts import read_segments, read_splits, segment_names
+from mfm.data.formats.pickled_splits import read_segments, read_splits, segment_names
 
 FOLDS = ("train", "valid", "test")
 

@@ -5,8 +5,8 @@ import pickle
 import numpy as np
 import pytest
 
-from mfm.data.corpora import mosi
-from mfm.data.mosi import official_fold
+from mfm.data.corpora.mosi_files import official_fold
+from mfm.data.corpora.regression import mosi
 
 FOLDS = ("train", "valid", "test")
 NUM_ITEMS = {"train": 6, "valid": 3, "test": 4}

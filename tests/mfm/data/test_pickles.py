@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mfm.data.pickles import read_pickle
+from mfm.data.formats.safe_pickle import read_pickle
 
 
 @pytest.fixture

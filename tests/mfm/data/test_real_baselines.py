@@ -11,9 +11,9 @@ from sklearn.model_selection import RepeatedKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from mfm.data import corpora
+from mfm.data.corpora import regression
 from mfm.data.dataset import FOLDS
-from mfm.data.formats import read_h5, read_npz
+from mfm.data.formats.array_files import read_h5, read_npz
 
 pytestmark = pytest.mark.data
 
@@ -38,12 +38,12 @@ def logistic():
 
 @pytest.fixture(scope="module")
 def mosi(data_dir):
-    return corpora.mosi(data_dir / "mosi", max_steps=50)
+    return regression.mosi(data_dir / "mosi", max_steps=50)
 
 
 @pytest.fixture(scope="module")
 def mmmo(data_dir):
-    return corpora.mmmo(data_dir / "mmmo")
+    return regression.mmmo(data_dir / "mmmo")
 
 
 def test_ridge_on_mean_word_vectors_predicts_mosi(mosi, data_dir):
@@ -80,7 +80,7 @@ def test_logistic_regression_on_pooled_features_classifies_mmmo(mmmo, name, accu
 
 def test_three_modalities_classify_the_120_videos_of_mmmo(data_dir):
     """Ten repeats of 5-fold, C 0.01: .742 here, .750 noted, within the .02 by which repeats differ; majority .633."""
-    data = corpora.mmmo_trimodal(data_dir / "mmmo")
+    data = regression.mmmo_trimodal(data_dir / "mmmo")
     x = np.concatenate([pooled(modality) for modality in data.modalities], axis=1)
     positive = data.target[:, 0] > 3.5
     folds = RepeatedKFold(n_splits=5, n_repeats=10, random_state=0)
@@ -91,7 +91,7 @@ def test_three_modalities_classify_the_120_videos_of_mmmo(data_dir):
 @pytest.mark.parametrize(("name", "mae", "r"), [("acoustic", 0.949, 0.204), ("visual", 0.968, 0.122)])
 def test_ridge_on_pooled_features_predicts_pom(data_dir, name, mae, r):
     """Train to test, alpha 300, mean over all 17 ratings; the mean of train has MAE .970."""
-    data = corpora.pom(data_dir / "pom")
+    data = regression.pom(data_dir / "pom")
     x = pooled(data.modalities[data.modality_names.index(name)])
     y = np.concatenate([read_h5(data_dir / "pom" / f"y_{fold}.h5") for fold in FOLDS])
     predicted = ridge(x, y, train=data.rows("train"), test=data.rows("test"), alpha=300)

@@ -6,12 +6,12 @@ import sys
 import numpy as np
 import pytest
 
-from mfm.data import corpora
-from mfm.data.csd import read_csd
+from mfm.data.corpora import regression
+from mfm.data.corpora.mosi_files import official_fold
 from mfm.data.dataset import FOLDS
-from mfm.data.formats import read_h5, read_npz
-from mfm.data.layouts import read_segments, segment_names
-from mfm.data.mosi import official_fold
+from mfm.data.formats.array_files import read_h5, read_npz
+from mfm.data.formats.csd import read_csd
+from mfm.data.formats.pickled_splits import read_segments, segment_names
 from mfm.data.prepare import nonzero, scale
 
 pytestmark = pytest.mark.data
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.data
 
 @pytest.fixture(scope="module")
 def mosi(data_dir):
-    return corpora.mosi(data_dir / "mosi")
+    return regression.mosi(data_dir / "mosi")
 
 
 @pytest.fixture(scope="module")
@@ -30,17 +30,17 @@ def utterances(data_dir):
 
 @pytest.fixture(scope="module")
 def mmmo(data_dir):
-    return corpora.mmmo(data_dir / "mmmo")
+    return regression.mmmo(data_dir / "mmmo")
 
 
 @pytest.fixture(scope="module")
 def mmmo_trimodal(data_dir):
-    return corpora.mmmo_trimodal(data_dir / "mmmo")
+    return regression.mmmo_trimodal(data_dir / "mmmo")
 
 
 @pytest.fixture(scope="module")
 def pom(data_dir):
-    return corpora.pom(data_dir / "pom")
+    return regression.pom(data_dir / "pom")
 
 
 @pytest.fixture(params=["mosi", "mmmo", "mmmo_trimodal", "pom"])
@@ -226,7 +226,7 @@ def test_dev_pkl_equals_the_npz_beside_it(dev, word_aligned):
 
 def test_a_folder_with_the_valid_fold_alone_is_refused(data_dir):
     with pytest.raises(ValueError, match=r"train\.pkl, dev\.pkl and test\.pkl; it holds \['dev\.pkl'\]"):
-        corpora.mosi(data_dir / "mosi_word_aligned")
+        regression.mosi(data_dir / "mosi_word_aligned")
 
 
 # ---- ICT-MMMO

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mfm.data.corpora import POM_COLUMNS, mmmo, mmmo_trimodal, pom
+from mfm.data.corpora.regression import POM_COLUMNS, mmmo, mmmo_trimodal, pom
 
 NUM_VIDEOS = {"train": 5, "valid": 4, "test": 6}
 

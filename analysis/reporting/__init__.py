@@ -1,0 +1,1 @@
+"""The report: its page, sentences, LaTeX and terminal table."""

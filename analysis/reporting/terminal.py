@@ -1,0 +1,126 @@
+"""The verdicts as plain text, for the end of a study's own output."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+
+import pandas as pd
+
+from analysis.formatting import count, decimals, join, mean_sd, metric_name, show_p, signed
+from analysis.reporting.sentences import headline
+from analysis.results.declaration import Study
+from analysis.statistics.verdict import EQUIVALENT, UNDECIDED
+from analysis.tables.study_comparison import BETTER, WORSE, Between
+
+WIDTH = 100
+DIFFERENCE = "difference [{level}]"
+HEADER = ("arm", "seeds", "failed", "mean ± sd", DIFFERENCE, "p Holm", "component")
+FAILED = HEADER.index("failed")
+LEFT = ("arm", "component", "B is")  # columns set flush left
+
+
+def verdicts(table: pd.DataFrame, study: Study, *, width: int = WIDTH) -> str:
+    """A table of the primary metric, and the result in one sentence.
+
+    Args:
+        table: `tables.ablation`.
+        study: the declarations.
+        width: of the terminal; the names of arms are cut to fit, down to 8 letters.
+    """
+    width = min(width, WIDTH)
+    primary = table[table["role"] == "primary"]
+    header = tuple(name.format(level=study.level.replace("at least", "≥")) for name in HEADER)
+    rows = [header, *(_cells(row, study) for _, row in primary.iterrows())]
+    if not primary["failed"].any():
+        rows = [row[:FAILED] + row[FAILED + 1 :] for row in rows]
+    lines = aligned(rows, width)
+    side = "lower" if study.is_better_low(study.primary_metric) else "higher"
+    legend = (
+        f"{metric_name(study.primary_metric)}, {side} is better; difference to {study.reference} over the same seeds, "
+        f"with its paired-t interval. {headline(table, study)}"
+    )
+    rule = "-" * max(len(line) for line in lines)
+    return "\n".join([lines[0], rule, *lines[1:], rule, *textwrap.wrap(legend, width=width)])
+
+
+BETWEEN = ("arm", "seeds", "A: mean ± sd", "B: mean ± sd", "B - A [95 %]", "p Holm", "B is")
+LISTED = 4  # arms whose changed knobs are told
+
+
+def between(found: Between, *, width: int = WIDTH) -> str:
+    """Study B against study A: a table, the result in one sentence, and what differs.
+
+    Args:
+        found: what was compared.
+        width: of the terminal.
+    """
+    width, study = min(width, WIDTH), found.a.study
+    rows = [BETWEEN, *(_change(row, decimals(found.smallest_effect)) for _, row in found.table.iterrows())]
+    lines = aligned(rows, width)
+    side = "lower" if study.is_better_low(study.primary_metric) else "higher"
+    legend = (
+        f"A: {found.a.folder}; B: {found.b.folder}. {metric_name(study.primary_metric)}, {side} is better; paired over "
+        f"the seeds that both have, Holm over {len(found.table)}; equivalent: within ±{found.smallest_effect:g}. "
+        f"{_told(found)}"
+    )
+    rule = "-" * max(len(line) for line in lines)
+    told = [legend, *_undecided(found.table), *_failed(found.table), *_differs(found)]
+    wrapped = [text for line in told for text in textwrap.wrap(line, width=width, subsequent_indent="  ")]
+    return "\n".join([lines[0], rule, *lines[1:], rule, *wrapped])
+
+
+def _undecided(table: pd.DataFrame) -> list[str]:
+    return [f"{row['arm']}: {row['reason']}" for _, row in table[table["verdict"] == UNDECIDED].iterrows()]
+
+
+def _failed(table: pd.DataFrame) -> list[str]:
+    rows = table[table["failed_a"] + table["failed_b"] > 0]
+    return [f"failed runs of {row['arm']}: {row['failed_a']} -> {row['failed_b']}" for _, row in rows.iterrows()]
+
+
+def _differs(found: Between) -> list[str]:
+    """What differs, and the knobs of the first arms whose knobs do."""
+    knobs = found.table[found.table["knobs_changed"] != ""]
+    lines = [f"differs: {line}" for line in found.differs]
+    if len(knobs):
+        lines.append(f"differs: the chosen knobs of {count(len(knobs), 'arm')}; there, tuning is compared too")
+    lines += [f"knobs of {row['arm']}: {row['knobs_changed']}" for _, row in knobs[:LISTED].iterrows()]
+    return lines or ["differs: nothing that is on record"]
+
+
+def _told(found: Between) -> str:
+    numbers = {word: len(found.arms(word)) for word in (WORSE, BETTER, EQUIVALENT, UNDECIDED)}
+    return f"Of {count(len(found.table), 'arm')}, {join([f'{n} {word}' for word, n in numbers.items() if n])}."
+
+
+def _change(row: pd.Series, d: int) -> tuple[str, ...]:
+    a, b = ({"mean": row[f"mean_{x}"], "sd": row[f"sd_{x}"]} for x in "ab")
+    interval = f" [{signed(row['ci_low'], d)}, {signed(row['ci_high'], d)}]" if pd.notna(row["ci_low"]) else ""
+    cells = (row["arm"], str(row["n_seeds"]), mean_sd(a, d), mean_sd(b, d))
+    return *cells, f"{signed(row['delta'], d)}{interval}", show_p(row["p_holm"]), row["verdict"]
+
+
+def _cells(row: pd.Series, study: Study) -> tuple[str, ...]:
+    d = decimals(study.smallest_effect)
+    difference, p = "", ""
+    if row["arm"] != study.reference:
+        interval = f" [{signed(row['ci_low'], d)}, {signed(row['ci_high'], d)}]" if pd.notna(row["ci_low"]) else ""
+        difference = f"{signed(row['delta'], d)}{interval}"
+        p = show_p(row["p_holm"])
+    verdict = row["verdict"] or "reference"
+    return row["arm"], str(row["n_seeds"]), str(row["failed"]), mean_sd(row, d), difference, p, verdict
+
+
+def aligned(rows: Sequence[Sequence[str]], width: int) -> list[str]:
+    """Lines of equal columns, those of words flush left; the first column is cut to fit, down to 8 letters."""
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    room = width - sum(widths[1:]) - 2 * (len(widths) - 1)
+    widths[0] = max(8, min(widths[0], room))
+    left = [name in LEFT for name in rows[0]]
+    return ["  ".join(map(_fitted, row, widths, left)).rstrip() for row in rows]
+
+
+def _fitted(cell: str, width: int, is_left: bool) -> str:
+    cut = cell if len(cell) <= width else cell[: width - 1] + "…"
+    return cut.ljust(width) if is_left else cut.rjust(width)

@@ -1,0 +1,1 @@
+"""What a results folder declares and holds, as values."""

@@ -1,0 +1,123 @@
+"""What an arm and the reference reached over the same seeds and splits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from analysis.results.load import Results
+from analysis.statistics.paired_tests import ALPHA, LEVEL, Array
+from analysis.statistics.sequential_looks import reached
+from analysis.statistics.verdict import Differences, Look, Sides
+
+PAIR = ["seed", "split"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pairs:
+    """One arm's results beside the reference's."""
+
+    arm: str
+    arm_S: Array
+    reference_S: Array
+    arm_ids: pd.Series  # run ids, in the order of the values
+    reference_ids: pd.Series
+    num_lost: int  # pairs of which a run failed
+    num_failed: int  # failed runs of the arm
+    overlap: float  # see statistics.standard_error
+    sides: Sides | None = None  # whose run failed, of the lost pairs
+    is_constant: bool = False  # see verdict.Differences
+    looks: tuple[Look, ...] | None = None  # with adaptive seeds, those that it reached
+
+    @cached_property
+    def d_S(self) -> Array:
+        """Arm minus reference."""
+        return self.arm_S - self.reference_S
+
+    @property
+    def differences(self) -> Differences:
+        """What a verdict needs of it."""
+        return Differences(
+            d_S=self.d_S,
+            num_lost=self.num_lost,
+            sides=self.sides,
+            is_constant=self.is_constant,
+            overlap=self.overlap,
+            looks=self.looks,
+        )
+
+    @property
+    def share(self) -> float:
+        """The share of alpha at the look at which it is."""
+        return self.looks[-1].weight if self.looks else 1.0
+
+    @property
+    def level(self) -> float:
+        """Of its intervals."""
+        return LEVEL if self.looks is None else 1 - ALPHA * self.share
+
+
+def pairs(results: Results, arm: str, metric: str) -> Pairs:
+    """The pairs of one arm with the reference."""
+    own, reference = (scored(results, a, metric) for a in (arm, results.study.reference))
+    found = paired(own, reference, arm=arm, test_to_train=results.study.test_to_train)
+    done = own["run_id"].isin(found.arm_ids)
+    return replace(found, looks=_looks(results, seeds=own["seed"], pairs=own.loc[done, "seed"]))
+
+
+def paired(own: pd.DataFrame, reference: pd.DataFrame, *, arm: str, test_to_train: float | None) -> Pairs:
+    """The pairs of two sets of runs, each as `scored` gives it."""
+    both = own.merge(reference, on=PAIR, suffixes=("_arm", "_reference"), how="inner")
+    done = both.dropna(subset=["value_arm", "value_reference"]).sort_values(PAIR, kind="stable")
+    return Pairs(
+        arm=arm,
+        arm_S=done["value_arm"].to_numpy(float),
+        reference_S=done["value_reference"].to_numpy(float),
+        arm_ids=done["run_id_arm"],
+        reference_ids=done["run_id_reference"],
+        num_lost=int((both["failed_arm"] | both["failed_reference"]).sum()),
+        sides=Sides(
+            arm=int((both["failed_arm"] & ~both["failed_reference"]).sum()),
+            reference=int((~both["failed_arm"] & both["failed_reference"]).sum()),
+            both=int((both["failed_arm"] & both["failed_reference"]).sum()),
+        ),
+        is_constant=_is_constant(done),
+        num_failed=int(own["failed"].sum()),
+        overlap=(test_to_train or 0.0) if done["split"].nunique() > 1 else 0.0,
+        looks=None,
+    )
+
+
+def _is_constant(done: pd.DataFrame) -> bool:
+    """Whether seeds of one split give equal numbers, bit for bit, in the arm and in the reference."""
+    several = done.groupby("split")[["value_arm", "value_reference"]].agg(["nunique", "size"])
+    sizes = several.xs("size", axis=1, level=1).to_numpy()
+    numbers = several.xs("nunique", axis=1, level=1).to_numpy()
+    return bool((sizes > 1).any() and (numbers[sizes > 1] == 1).all())
+
+
+def _looks(results: Results, *, seeds: pd.Series, pairs: pd.Series) -> tuple[Look, ...] | None:
+    if not results.study.looks:
+        return None
+    order = sorted(results.confirm["seed"].unique())
+    return reached(results.study.looks, order, seeds.tolist(), pairs.tolist())
+
+
+def scored(results: Results, arm: str, metric: str) -> pd.DataFrame:
+    """Seed, split, run id and value of an arm's confirm runs, and whether a run failed."""
+    return scores(results, results.of(arm, results.confirm), metric)
+
+
+def scores(results: Results, runs: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """The same of any tested runs.
+
+    A run without a finite value of the primary metric has failed. One without another metric may have none: an arm
+    without a modality does not reconstruct it.
+    """
+    completed = runs["status"] == "completed"
+    value = results.values(runs, metric).where(completed)
+    failed = ~(completed & np.isfinite(results.values(runs, results.study.primary_metric)))
+    return runs[["run_id", *PAIR]].assign(value=value.where(np.isfinite(value)), failed=failed)

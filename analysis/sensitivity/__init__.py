@@ -1,0 +1,1 @@
+"""What the search runs say of the hyperparameters."""

@@ -1,0 +1,1 @@
+"""Tests, intervals, variances and verdicts."""

@@ -1,0 +1,161 @@
+"""Adaptive seeds: looks at which arms that are decided stop, planned so that looking often costs no error.
+
+A union bound over the looks: the test at look k has the share w_k of the level, whatever the looks before it gave.
+So an arm may stop at any look, for any reason, and the family-wise error stays below alpha.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy  # scipy.stats comes with its first use: --help and --plan do without it
+
+from analysis.statistics.paired_tests import ALPHA, Array
+from analysis.statistics.verdict import UNDECIDED, Differences, Look, Sides, verdicts
+
+WEIGHTS = (0.1, 0.15, 0.25, 0.5)  # shares of alpha of the tests for a difference
+EQUIVALENCE_WEIGHTS = (0.0, 0.1, 0.2, 0.7)
+# An arm stops when the probability that more seeds decide it is below this.
+FUTILITY = 0.1
+DRAWS = 1000  # of the predictive distribution
+
+# Primary metric by arm and seed; None: the run failed.
+Values = Mapping[str, Mapping[int, float | None]]
+
+
+def looks(num_arms: int, max_seeds: int) -> tuple[Look, ...]:
+    """The looks at up to `max_seeds` seeds for so many arms beside the reference.
+
+    The first is the earliest at which an arm can be decided, 1 + log2(m / (alpha w_1)); the next ones grow by a factor.
+
+    Raises:
+        ValueError: so few seeds leave no room for the looks.
+    """
+    first = math.ceil(1 + math.log2(max(1, num_arms) / (ALPHA * WEIGHTS[0])))
+    least = first + len(WEIGHTS) - 1
+    if max_seeds < least:
+        raise ValueError(
+            f"adaptive seeds need --max-seeds of at least {least} for {num_arms} arms: at the first of "
+            f"{len(WEIGHTS)} looks, {first} seeds, a difference can be told; got {max_seeds}"
+        )
+    last = len(WEIGHTS) - 1
+    numbers = [max(first + k, round(first * (max_seeds / first) ** (k / last))) for k in range(last)] + [max_seeds]
+    return planned_looks(numbers, WEIGHTS, EQUIVALENCE_WEIGHTS)
+
+
+def planned_looks(
+    seeds: Sequence[int], weights: Sequence[float], equivalence_weights: Sequence[float]
+) -> tuple[Look, ...]:
+    """Looks from their numbers of seeds and their shares of alpha."""
+    return tuple(
+        Look(num_pairs=n, weight=w, equivalence_weight=v)
+        for n, w, v in zip(seeds, weights, equivalence_weights, strict=True)
+    )
+
+
+def reached(
+    planned: Sequence[Look], order: Sequence[int], seeds: Sequence[int], pairs: Sequence[int]
+) -> tuple[Look, ...]:
+    """The looks that an arm has reached, each with the pairs that it had there.
+
+    Args:
+        planned: the looks of the study.
+        order: its confirm seeds, in the order in which they are used.
+        seeds: those of the arm, failed ones included.
+        pairs: those of which arm and reference have a value.
+    """
+    result = []
+    for look in planned:
+        first = set(order[: look.num_pairs])
+        if len(first) < look.num_pairs or not first <= set(seeds):
+            break
+        result.append(look.with_pairs(sum(seed in first for seed in pairs)))
+    return tuple(result)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """Which arms need more seeds: those that the report would call undecided, unless more would hardly change that.
+
+    Args:
+        reference: the arm that all others are compared with.
+        margin: the smallest effect of interest.
+        lower_is_better: whether the metric is to be minimised.
+        overlap: see statistics.standard_error.
+    """
+
+    looks: tuple[Look, ...]
+    reference: str
+    margin: float
+    lower_is_better: bool = True
+    overlap: float = 0.0
+
+    @property
+    def declared(self) -> dict[str, Any]:
+        """The rule as it is recorded before the run."""
+        return {
+            "name": "sign-flip tests at weighted looks",
+            "looks": [look.num_pairs for look in self.looks],
+            "weights": [look.weight for look in self.looks],
+            "equivalence_weights": [look.equivalence_weight for look in self.looks],
+            "alpha": ALPHA,
+            "futility": FUTILITY,
+        }
+
+    def __call__(self, values: Values, look: int) -> list[str]:
+        """The arms, the reference aside, that go on after a look: a pure function of the results so far."""
+        arms = [arm for arm in values if arm != self.reference]
+        differences = [self._differences(values, arm, look) for arm in arms]
+        said = verdicts(differences, lower_is_better=self.lower_is_better, margin=self.margin)
+        undecided = [
+            i for i, arm in enumerate(arms) if said[i][0] == UNDECIDED and self._has_come_to(look, values[arm])
+        ]
+        level = ALPHA / max(1, len(undecided))
+        return [arms[i] for i in undecided if self._prospect(differences[i].d_S, level=level) >= FUTILITY]
+
+    def _differences(self, values: Values, arm: str, look: int) -> Differences:
+        own, reference = values[arm], values.get(self.reference, {})
+        order = sorted(reference)
+        both = [s for s in order if s in own]
+        failed, lost = {s for s in both if own[s] is None}, {s for s in both if reference[s] is None}
+        pairs = [s for s in both if s not in failed | lost]
+        d_S = np.array([float(own[s] or 0) - float(reference[s] or 0) for s in pairs])
+        return Differences(
+            d_S=d_S,
+            num_lost=len(failed | lost),
+            sides=Sides(arm=len(failed - lost), reference=len(lost - failed), both=len(failed & lost)),
+            is_constant=len(pairs) > 1 and all(len({values[s] for s in pairs}) == 1 for values in (own, reference)),
+            overlap=self.overlap,
+            looks=reached(self.looks[: look + 1], order, list(own), pairs),
+        )
+
+    def _has_come_to(self, look: int, values: Mapping[int, float | None]) -> bool:
+        """Whether an arm was given the seeds of this look: those that stopped before do not go on."""
+        return len(values) >= self.looks[look].num_pairs
+
+    def _prospect(self, d_S: Array, *, level: float) -> float:
+        """Predictive probability that the last look decides an arm, given its differences so far.
+
+        Normal differences with the reference prior p(mu, sigma^2) = 1 / sigma^2 (Gelman et al., Bayesian Data
+        Analysis, section 3.2), t tests in place of the sign-flip test.
+        """
+        n, last = len(d_S), self.looks[-1]
+        more = last.num_pairs - n
+        if n < 2 or more < 1 or not d_S.std():
+            return 1.0
+        rng = np.random.default_rng(0)
+        variance = (n - 1) * d_S.var(ddof=1) / rng.chisquare(n - 1, DRAWS)
+        mu = d_S.mean() + np.sqrt(variance / n) * rng.standard_normal(DRAWS)
+        more_mean = mu + np.sqrt(variance / more) * rng.standard_normal(DRAWS)
+        more_squares = variance * rng.chisquare(more - 1, DRAWS) if more > 1 else np.zeros(DRAWS)
+        N = last.num_pairs
+        mean = (n * d_S.mean() + more * more_mean) / N
+        squares = (n - 1) * d_S.var(ddof=1) + more_squares + n * more / N * (more_mean - d_S.mean()) ** 2
+        error = np.sqrt(squares / (N - 1) * (1 / N + self.overlap))
+        beyond, within = scipy.stats.t.isf([level * last.weight / 2, level * last.equivalence_weight], N - 1)
+        differs, equal = np.abs(mean) >= beyond * error, self.margin - np.abs(mean) >= within * error
+        return float((differs | equal).mean())

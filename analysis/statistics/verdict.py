@@ -1,0 +1,225 @@
+"""From paired differences to a word: helps, hurts, equivalent or undecided, and why.
+
+The word says what the component that an arm removes does, seen from the reference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from analysis.formatting import show_p
+from analysis.statistics.paired_tests import ALPHA, Array, equivalence_p, holm, pairs_in_reach, reachable_p, sign_flip_p
+
+HELPS = "helps"  # removing the component makes the result worse
+HURTS = "hurts"  # removing it makes the result better
+EQUIVALENT = "equivalent"  # removing it changes the result by less than the smallest effect of interest
+UNDECIDED = "undecided"
+WORDS = (HELPS, HURTS, EQUIVALENT, UNDECIDED)
+# In the test of equivalence a failed run counts as so many smallest effects: one of 20 does not undo it, four do.
+FAILED = 3.0
+SAME = "equal numbers: neither the arm nor the reference differs between seeds; does the model use its seed?"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """A number of pairs at which arms may stop, and the share of alpha that its tests have."""
+
+    num_pairs: int
+    weight: float  # of the test for a difference
+    equivalence_weight: float
+
+    def with_pairs(self, num_pairs: int) -> Look:
+        """The same look at another number of pairs."""
+        return replace(self, num_pairs=num_pairs)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sides:
+    """Of the pairs that were lost to failures, whose run failed."""
+
+    arm: int  # the arm's alone
+    reference: int  # the reference's alone
+    both: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Differences:
+    """The paired differences of one arm in the order of their seeds, and the pairs that were lost to failures."""
+
+    d_S: Array
+    num_lost: int = 0
+    sides: Sides | None = None  # None: not known
+    is_constant: bool = False  # no value differs between seeds, in the arm or in the reference: they say nothing
+    overlap: float = 0.0  # see statistics.standard_error
+    looks: tuple[Look, ...] | None = None  # those reached so far, with adaptive seeds; None: one look, at all pairs
+
+    @property
+    def tested(self) -> tuple[Look, ...]:
+        """The looks at which it is tested."""
+        return (Look(num_pairs=len(self.d_S), weight=1, equivalence_weight=1),) if self.looks is None else self.looks
+
+    @cached_property
+    def p_exact(self) -> float:
+        """P of no difference, by the sign-flip test: with looks, the smallest of theirs over its share of alpha."""
+        if self.is_constant:
+            return 1.0
+        return _smallest(sign_flip_p(self.d_S[: look.num_pairs]) / look.weight for look in self.tested)
+
+    def p_equiv(self, margin: float) -> float:
+        """P of a difference beyond the margin, likewise."""
+        if self.is_constant:
+            return 1.0
+        return _smallest(
+            equivalence_p(self.d_S[: look.num_pairs], margin=margin, overlap=self.overlap) / look.equivalence_weight
+            for look in self.tested
+            if look.equivalence_weight
+        )
+
+    @property
+    def best_p(self) -> float:
+        """The smallest p of no difference that so many pairs can reach."""
+        return _smallest(reachable_p(look.num_pairs, 1) / look.weight for look in self.tested)
+
+    def filled(self, values: Sequence[float]) -> Differences:
+        """With these values for the lost pairs, after all others."""
+        looks = self.looks
+        if looks:
+            looks = (*looks[:-1], looks[-1].with_pairs(looks[-1].num_pairs + len(values)))
+        return replace(self, d_S=np.append(self.d_S, values), num_lost=0, sides=None, looks=looks)
+
+    def worst(self, verdict: str, *, lower_is_better: bool, margin: float) -> list[list[float]]:
+        """What the lost pairs may have been, that a verdict must survive.
+
+        Where there is a difference: all of them the smallest, or the largest, that was seen. Where there is none: a
+        failed run counts as a difference of FAILED smallest effects against the arm that failed; where it is not known
+        which did, against either.
+        """
+        if verdict != EQUIVALENT:
+            return [[float(edge)] * self.num_lost for edge in (self.d_S.min(), self.d_S.max())]
+        harm = FAILED * margin if lower_is_better else -FAILED * margin
+        if self.sides is None:
+            return [[harm] * self.num_lost, [-harm] * self.num_lost]
+        return [[harm] * self.sides.arm + [-harm] * self.sides.reference + [0.0] * self.sides.both]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Family:
+    """The corrected p values of all arms of a study."""
+
+    p_exact: Array
+    p_holm: Array
+    p_equiv_holm: Array
+
+
+def family(arms: Sequence[Differences], *, margin: float) -> Family:
+    """Sign-flip tests and equivalence tests with Holm's correction, each a family of its own.
+
+    An arm without pairs enters with p = 1: it was planned, so it counts.
+    """
+    p_exact = np.array([arm.p_exact for arm in arms])
+    p_equiv = np.array([arm.p_equiv(margin) for arm in arms])
+    return Family(p_exact=p_exact, p_holm=holm(p_exact), p_equiv_holm=holm(p_equiv))
+
+
+def word(harm: float, *, num_pairs: int, p_holm: float, p_equiv_holm: float, alpha: float = ALPHA) -> str:
+    """The verdict, in the order of precedence.
+
+    Args:
+        harm: the mean difference, positive where the arm is worse than the reference.
+        num_pairs: the number of pairs behind it.
+        p_holm: of no difference.
+        p_equiv_holm: of a difference beyond the smallest effect of interest.
+        alpha: level of each family.
+    """
+    if num_pairs < 2:
+        return UNDECIDED
+    if p_equiv_holm <= alpha:
+        return EQUIVALENT
+    if p_holm <= alpha:
+        return HELPS if harm > 0 else HURTS
+    return UNDECIDED
+
+
+def words(arms: Sequence[Differences], tests: Family, *, lower_is_better: bool) -> list[str]:
+    """The verdict of each arm, failures left aside."""
+    return [
+        word(_harm(arm.d_S, lower_is_better), num_pairs=len(arm.d_S), p_holm=p, p_equiv_holm=q)
+        for arm, p, q in zip(arms, tests.p_holm, tests.p_equiv_holm, strict=True)
+    ]
+
+
+def verdicts(
+    arms: Sequence[Differences], *, lower_is_better: bool, margin: float, called: Callable[[str], str] = str
+) -> list[tuple[str, str]]:
+    """The verdict of each arm and its reason; failed pairs may take a verdict back.
+
+    Args:
+        arms: their differences.
+        lower_is_better: whether the metric is to be minimised.
+        margin: the smallest effect of interest.
+        called: the word for a verdict, where it is not said of a component.
+    """
+    tests = family(arms, margin=margin)
+    said = words(arms, tests, lower_is_better=lower_is_better)
+    result = []
+    for i, (arm, verdict) in enumerate(zip(arms, said, strict=True)):
+        if worst := _changed_by_failures(i, arms, verdict, lower_is_better=lower_is_better, margin=margin):
+            lost = f"failures: {arm.num_lost} of {arm.num_lost + len(arm.d_S)} pairs are lost"
+            turned = f"their worst case turns {called(verdict)!r} into {called(worst)!r}"
+            result.append((called(UNDECIDED), f"{lost}; {turned}"))
+        else:
+            result.append((called(verdict), _reason(i, arm, verdict, tests)))
+    return result
+
+
+def _changed_by_failures(
+    i: int, arms: Sequence[Differences], verdict: str, *, lower_is_better: bool, margin: float
+) -> str | None:
+    """What the verdict becomes in the worst case of arm i's lost pairs; None: the same."""
+    arm = arms[i]
+    if not arm.num_lost or verdict == UNDECIDED:
+        return None
+    for worst in arm.worst(verdict, lower_is_better=lower_is_better, margin=margin):
+        others = [*arms[:i], arm.filled(worst), *arms[i + 1 :]]
+        new = words(others, family(others, margin=margin), lower_is_better=lower_is_better)[i]
+        if new != verdict:
+            return new
+    return None
+
+
+def _reason(i: int, arm: Differences, verdict: str, tests: Family) -> str:
+    n, m, p, q = len(arm.d_S), len(tests.p_exact), tests.p_holm[i], tests.p_equiv_holm[i]
+    if arm.is_constant and n > 1:
+        return SAME
+    if n < 2:
+        return (
+            f"failures: {arm.num_lost} pairs are lost, {n} left" if arm.num_lost else f"fewer than 2 pairs ({n}) so far"
+        )
+    if verdict == EQUIVALENT:
+        also = "; differs, but by less than the smallest effect" if p <= ALPHA else ""
+        return f"within the smallest effect (p = {show_p(q)} after Holm over {m}){also}"
+    if verdict in (HELPS, HURTS):
+        return f"differs (p = {show_p(p)} after Holm over {m})"
+    if (best := _best_p(i, arm, tests)) > ALPHA:
+        return f"out of reach: {n} pairs give p = {show_p(best)} at best, and it takes {pairs_in_reach(m)} of them"
+    return f"neither a difference (p = {show_p(p)}) nor equivalence (p = {show_p(q)}) is shown"
+
+
+def _best_p(i: int, arm: Differences, tests: Family) -> float:
+    """The smallest corrected p that arm i can reach with its number of pairs, the other arms being what they are."""
+    p = tests.p_exact.copy()
+    p[i] = min(p[i], arm.best_p)
+    return float(holm(p)[i])
+
+
+def _harm(d_S: Array, lower_is_better: bool) -> float:
+    mean = float(d_S.mean()) if len(d_S) else 0.0
+    return mean if lower_is_better else -mean
+
+
+def _smallest(p: Iterable[float]) -> float:
+    return min(1.0, *p, 1.0)

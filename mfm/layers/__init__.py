@@ -1,0 +1,1 @@
+"""Layers for many members at a time."""

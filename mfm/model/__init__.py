@@ -1,0 +1,1 @@
+"""The model: codes, factors and decoders."""

@@ -1,0 +1,1 @@
+"""The hyperparameters of the model, and when each has a meaning."""

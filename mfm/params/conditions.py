@@ -1,0 +1,108 @@
+"""When a knob of MFM has a meaning, and which configurations can train in one pack.
+
+This module imports neither torch nor optuna.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from mfm.params.config import CHOICES, Config, Knob
+
+# knob -> ((parent, values), ...): the knob has a meaning while every parent has one and takes one of the values.
+Conditions = dict[str, tuple[tuple[str, tuple[Knob, ...]], ...]]
+
+_MFN_PARTS = ("attention", "candidate", "gamma1", "gamma2")
+# Knobs by the encoders that read them.
+_ENCODER_KNOBS: dict[str, tuple[str, ...]] = {
+    "memory": ("mfn",),
+    **{f"{part}_{what}": ("mfn",) for part in _MFN_PARTS for what in ("width", "dropout")},
+    "ef_hidden": ("ef_lstm",),
+    "embedding_dropout": ("tfn", "lmf", "late_fusion"),
+    **dict.fromkeys(("tfn_width", "tfn_hidden", "tfn_dropout"), ("tfn",)),
+    **dict.fromkeys(("lmf_rank", "lmf_width"), ("lmf",)),
+    **dict.fromkeys(("late_width", "late_dropout"), ("late_fusion",)),
+    **{f"mult_{what}": ("mult",) for what in ("heads", "head_width", "layers", "kernel", "dropout")},
+    **{f"marn_{what}": ("marn",) for what in ("attentions", "reduced", "code", "dropout")},
+}
+# The same for the knobs that every modality has.
+_HIDDEN = ("mfn", "tfn", "lmf", "marn", "late_fusion")
+_SUMMARY = ("tfn", "lmf", "late_fusion")
+
+
+def conditions(modalities: Sequence[str]) -> Conditions:
+    """When each knob has a meaning (MFM.md 4.3); knobs that always have one are absent."""
+    shared_factor = ("multimodal_factor", ("factor",))
+    encoded = ("multimodal_factor", ("factor", "encoding"))
+    mlp = ("factor_map", ("mlp",))
+    generated = (("decoders", ("first_step", "every_step")),)
+    result: Conditions = {
+        "encoder": (encoded,),
+        "z_y": (shared_factor,),
+        "f_y": (shared_factor, ("factor_map", ("mlp", "linear"))),
+        "dropout_y": (shared_factor, mlp),
+        "z_shared": (("generative_factors", ("shared",)),),
+        "f_shared": (("generative_factors", ("shared",)), ("factor_map", ("mlp", "linear"))),
+        "dropout_shared": (("generative_factors", ("shared",)), mlp),
+        "weight_label": (("label_loss", (True,)),),
+        "label_decoder": (("label_loss", (True,)),),
+        "dropout_label": (("label_decoder", ("mlp",)),),
+        "latent": (("prior", tuple(p for p in CHOICES["prior"] if p != "kl")),),
+        "latent_noise": (("latent", ("noisy",)),),
+        "schedule": (("label_loss", (True,)), *generated, ("generative_loss", (True,))),
+        "generative_share": (("schedule", ("two_stage",)),),
+        "generative_loss": generated,
+        "weight_prior": (("prior", tuple(p for p in CHOICES["prior"] if p != "none")),),
+    }
+    result |= {name: (("encoder", encoders),) for name, encoders in _ENCODER_KNOBS.items()}
+    for m in modalities:
+        used = (f"use_{m}", (True,))
+        own = (used, ("generative_factors", ("modality",)))
+        result |= {
+            f"z_{m}": own,
+            f"f_{m}": (*own, ("factor_map", ("mlp", "linear"))),
+            f"dropout_{m}": (*own, mlp),
+            f"hidden_{m}": (used, ("encoder", _HIDDEN)),
+            f"summary_{m}": (used, ("encoder", _SUMMARY)),
+            f"weight_{m}": (used, *generated, ("generative_loss", (True,))),
+        }
+    return result
+
+
+def fusable(modalities: Iterable[str]) -> frozenset[str]:
+    """Knobs in which the members of one pack may differ: they change no tensor's shape."""
+    scalars = {"lr", "weight_decay", "clip", "weight_label", "weight_prior", "latent_noise", "inert"}
+    dropouts = {"dropout_y", "dropout_shared", "dropout_label"} | {n for n in _ENCODER_KNOBS if n.endswith("_dropout")}
+    own = {f"{what}_{m}" for m in modalities for what in ("dropout", "weight")}
+    return frozenset(scalars | dropouts | own)
+
+
+def structure(knobs: Mapping[str, Knob]) -> dict[str, Knob]:
+    """What configurations must share, `fusable` knobs aside, to train in one pack.
+
+    One that lacks a term of the objective can join those that have it, with a weight of 0 (`term_weights`): without
+    reconstructions in the loss, where there is one stage; without a prior, those with the default kernel.
+    """
+    config = Config.from_knobs(knobs, [name.removeprefix("use_") for name in knobs if name.startswith("use_")])
+    prior = Config.prior if config.prior == "none" else config.prior
+    return together([config, replace(config, prior=prior, generative_loss=True)]).knobs()
+
+
+def together(configs: Sequence[Config]) -> Config:
+    """What configurations of one structure compute together: every term of the objective that one of them has."""
+    return replace(
+        configs[0],
+        prior=next((c.prior for c in configs if c.prior != "none"), "none"),
+        generative_loss=any(c.generative_loss for c in configs),
+        schedule="two_stage" if configs[0].is_two_stage else "joint",
+    )
+
+
+def term_weights(config: Config) -> dict[str, float]:
+    """Of every term of the objective; 0 of one that the configuration lacks."""
+    return {
+        "weight_label": config.weight_label,
+        "weight_prior": config.weight_prior if config.prior != "none" else 0.0,
+        **{f"weight_{m}": own.weight if config.generative_loss else 0.0 for m, own in config.modalities.items()},
+    }

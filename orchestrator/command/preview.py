@@ -1,0 +1,79 @@
+"""What would run, what is there already, and how long the rest takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rich.console import Console
+from rich.table import Table
+
+from orchestrator.command.arguments import Arguments
+from orchestrator.command.prepared import Prepared
+from orchestrator.display.progress import duration
+from orchestrator.ledger import journal
+from orchestrator.ledger.recovery import Contents, contents_of, usable
+from orchestrator.plan.history import History
+from orchestrator.plan.run_counts import Tally, parts_of, tallies, undecided
+from orchestrator.process.cores import available_cores
+from orchestrator.runners.run import not_searched
+from orchestrator.storage.results_folder import Folder
+
+
+def show_plan(prepared: Prepared, folder: Folder, arguments: Arguments, console: Console) -> None:
+    """Says what would run, what is there already, and how long the rest takes."""
+    study = prepared.study
+    folder.fetch(folder.journal, folder.table("runs"))
+    known = contents_of(journal.read(folder)) if folder.journal.is_dir() else Contents()
+    history = History(study, usable(known.events))
+    table = Table(title=study.title, title_justify="left", box=None, header_style="bold", padding=(0, 1, 0, 0))
+    parts = parts_of(study)
+    table.add_column("arm", min_width=max(len(arm.name) for arm in study.running))  # names are typed: they stay whole
+    table.add_column("pins", overflow="fold")
+    for part in parts:
+        table.add_column(part, justify="right")
+    counts = tallies(study, history)
+    for arm in study.running:
+        pins = ", ".join(f"{knob}={value}" for knob, value in arm.pins.items()) or "(reference)"
+        table.add_row(arm.name, pins, *(_planned(counts[arm.name], part) for part in parts))
+    console.print(table)
+    for line in (*_outlook(prepared, folder, counts, arguments), *prepared.foresight):
+        console.print(line, markup=False)
+
+
+def _planned(tally: Tally, part: str) -> str:
+    over, planned = tally.num_over(part), tally.planned[part]
+    return f"{planned}" if not over else f"{planned} ({over} there)"
+
+
+def _outlook(prepared: Prepared, folder: Folder, counts: Mapping[str, Tally], arguments: Arguments) -> list[str]:
+    study = prepared.study
+    missing = sum(tally.num_missing for tally in counts.values())
+    more = undecided(study, counts)
+    if study.path:
+        missing, more = missing + more, 0  # how many is known, only not of which arms
+    seconds, source = _seconds_per_run(prepared, folder)
+    workers = arguments.workers or (1 if arguments.serial else available_cores())
+    runs, time = f"{missing}", duration(missing * seconds / workers)
+    if more:
+        runs, time = f"{missing} to {missing + more}", f"{time} to {duration((missing + more) * seconds / workers)}"
+    told = f"{runs} runs of {study.epochs} epochs to train; about {time}"
+    reference = f"The search looks at {study.search_metric}; claims are about {study.primary_metric}"
+    return [
+        f"{told} on {workers} worker{'s' if workers > 1 else ''} ({source})",
+        f"{reference} against arm {study.reference!r}; differences below {study.smallest_effect:g} do not matter",
+        f"Searched: {', '.join(study.searched) or 'nothing'}",
+        *not_searched(study),
+        f"Results: {folder.address}",
+    ]
+
+
+def _seconds_per_run(prepared: Prepared, folder: Folder) -> tuple[float, str]:
+    """Mean training time of the runs there are, else the guess; and which of the two."""
+    import pyarrow.parquet as pq  # noqa: PLC0415 - only where there are results
+
+    parts = folder.table("runs")
+    if parts.is_dir():
+        seconds = pq.read_table(parts, columns=["train_seconds"])["train_seconds"].drop_null().to_pylist()
+        if seconds:
+            return sum(seconds) / len(seconds), f"from {len(seconds)} finished runs"
+    return prepared.seconds_per_run, "a rough guess from operation counts; finished runs make it better"

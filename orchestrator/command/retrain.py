@@ -1,0 +1,129 @@
+"""Training finished runs again, from what its results folder says alone."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import runpy
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from itertools import count
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from orchestrator.command.script import Script
+from orchestrator.runners.run import Found, looking_for
+from orchestrator.storage import weights
+from orchestrator.study.objective import Objective, Outcome
+from orchestrator.study.params import Knobs
+from orchestrator.study.runs import Fingerprint, Pack, Run
+
+
+def retrain(study: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> dict[str, Outcome]:
+    """What runs of one pack give when they are trained once more, together and in this process; by run id.
+
+    Args:
+        study: the contents of `study.json`; the script that it names must have a `SCRIPT`.
+        rows: theirs; those that were pruned leave the pack when they did.
+
+    Raises:
+        ValueError: the script is not there, or gives other data or code than the runs were trained with.
+    """
+    fingerprint, base, make = _made_again(study)
+    for name in ("data_sha256", "code_sha256"):
+        if any(getattr(fingerprint, name) != row[name] for row in rows):
+            raise ValueError(f"the run was trained with another {name.removesuffix('_sha256')} than is there now")
+    epochs = max(row["epochs"] for row in rows)
+    pack = Pack(pack_id="again", runs=tuple(_run(base, row, epochs=epochs) for row in rows))
+    return dict(_train(make(), pack, {row["run_id"]: row["epochs"] for row in rows}))
+
+
+def _made_again(study: Mapping[str, Any]) -> tuple[Fingerprint, Knobs, Callable[[], Objective]]:
+    """What the study's script makes: its data and code, its defaults, and its objective.
+
+    A script that has a `SCRIPT` (orchestrator.command.script) is asked for it. Any other is run up to its call of
+    `orchestrator.runners.run.run` for this study, with the arguments that it was given then.
+    """
+    program = study["program"]
+    if not program:
+        raise ValueError("runs can be trained again where a script has made the study; this one came of a notebook")
+    path, arguments = Path(program["script"]), program["arguments"]
+    if not path.is_file():
+        raise ValueError(f"the study's script must be there to train a run again; {path} is not")
+    if re.search(r"^SCRIPT\b", path.read_text(encoding="utf-8"), re.MULTILINE):
+        script: Script = _load(path).SCRIPT
+        prepared = script.prepare(script.parse(arguments))
+        return prepared.fingerprint, prepared.study.base, prepared.objective
+    found = _found(path, arguments, study["study"])
+    return found.fingerprint, found.study.base, lambda: found.objective
+
+
+def _found(path: Path, arguments: Sequence[str], name: str) -> Found:
+    words, places = sys.argv, sys.path
+    sys.argv, sys.path = [str(path), *arguments], [str(path.parent), *sys.path]
+    try:
+        with looking_for(name):
+            runpy.run_path(str(path), run_name="__main__")
+    except Found as found:
+        return found
+    finally:
+        sys.argv, sys.path = words, places
+    raise ValueError(f"{path} must run the study {name!r} again as it did before; it ended without it")
+
+
+def save_weights(outcome: Outcome, path: Path) -> None:
+    """Writes the parameters of a run (safetensors)."""
+    path.write_bytes(weights.pack(outcome.weights or {}))
+
+
+def deviation(outcome: Outcome, row: Mapping[str, Any]) -> float:
+    """The largest difference of a metric to what the row says; infinite, if one is missing."""
+    known = {name: row.get(f"metric:{name}") for name in outcome.metrics}
+    if None in known.values():
+        return np.inf
+    return max(abs(value - float(known[name] or 0)) for name, value in outcome.metrics.items())
+
+
+def _run(base: Mapping[str, Any], row: Mapping[str, Any], *, epochs: int) -> Run:
+    return Run(
+        run_id=row["run_id"],
+        arm=row["arm"],
+        phase=row["phase"],
+        search=row["search"],
+        config_id=row["config_id"],
+        knobs={knob: _known(row[f"param:{knob}"], default) for knob, default in base.items()},
+        seed=row["seed"],
+        split=row["split"],
+        fold=row["fold"],
+        epochs=epochs,
+        retry=row["retry"],
+    )
+
+
+def _known(value: Any, default: Any) -> Any:
+    """A knob without a meaning is null in the row; any value of it will do."""
+    return default if value is None else value
+
+
+def _train(objective: Objective, pack: Pack, last_epoch: Mapping[str, int]) -> Mapping[str, Outcome]:
+    """Trains a pack whose runs leave it when they did."""
+    training = objective.train(pack)
+    try:
+        next(training)
+        for epoch in count(1):
+            training.send({run_id for run_id, last in last_epoch.items() if last >= min(epoch + 1, pack.epochs)})
+    except StopIteration as stop:
+        return stop.value
+    raise AssertionError("unreachable: training ends")
+
+
+def _load(script: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(script.stem, script)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

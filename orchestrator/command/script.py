@@ -1,0 +1,131 @@
+"""The command line that every study shares."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from orchestrator.command.arguments import Arguments, parser_of
+from orchestrator.command.prepared import Prepared
+from orchestrator.command.preview import show_plan
+from orchestrator.process.command_line import command_again, lasting
+from orchestrator.process.job_origin import origin
+from orchestrator.runners.coordinator import StudyError
+from orchestrator.runners.run import Options, run
+from orchestrator.storage.results_folder import Folder
+
+BROKEN, WRONG, INTERRUPTED = 1, 2, 130
+
+
+@dataclass(frozen=True, kw_only=True)
+class Script:
+    """A study script: a question with a command line."""
+
+    description: str
+    presets: Mapping[str, str]  # what each preset is, in words; the first is the default
+    prepare: Callable[[Arguments], Prepared]
+    report: Callable[[Path], Sequence[str]]  # draws what a results folder says, and says it in lines
+    extend: Callable[[argparse.ArgumentParser], None] = lambda _: None  # adds arguments of the script's own
+
+    def main(self, argv: Sequence[str] | None = None) -> int:
+        """Runs the study; returns the exit code: 0 done, 1 broken, 2 wrong usage or bad input, 130 interrupted."""
+        console = Console(soft_wrap=True, highlight=False)
+        words = list(sys.argv[1:] if argv is None else argv)
+        arguments = self.parse(words)
+        try:
+            arguments.check()
+            prepared = self.prepare(arguments)
+            results = arguments.results or f"results/{prepared.study.name}"
+            if arguments.plan:
+                show_plan(prepared, Folder.at(results), arguments, console)
+                return 0
+            if arguments.cluster is not None:
+                return _submit(prepared, arguments, arguments.cluster, words=words, console=console)
+            return _run(prepared, _options(arguments, results, words), console, self.report)
+        except (ValueError, OSError, StudyError) as error:
+            Console(stderr=True, soft_wrap=True, highlight=False).print(f"error: {error}", markup=False)
+            return BROKEN if isinstance(error, StudyError) else WRONG
+        except KeyboardInterrupt:
+            console.print(f"\nStopped at once. {_go_on(words)}", markup=False)
+            return INTERRUPTED
+
+    def parse(self, words: Sequence[str]) -> Arguments:
+        """The arguments; wrong usage exits with 2."""
+        parser = parser_of(self.description, self.presets)
+        shared = {field.name for field in fields(Arguments)}
+        self.extend(parser)
+        values = vars(parser.parse_args(words))
+        own = {name: value for name, value in values.items() if name not in shared}
+        return Arguments(**{name: value for name, value in values.items() if name in shared}, own=own)
+
+
+def _run(prepared: Prepared, options: Options, console: Console, report: Callable[[Path], Sequence[str]]) -> int:
+    for line in prepared.foresight:
+        console.print(line, markup=False)
+    objective = prepared.objective()
+    try:
+        ended = run(prepared.study, objective, options, go_on=prepared.go_on, console=console)
+    except OSError as error:
+        raise OSError(
+            f"{error}. Results go to {options.results}, which must be there and have room; what is finished is safe, "
+            "and the same command goes on"
+        ) from error
+    go_on = _go_on(options.program["arguments"])
+    if ended.interruption.signal is not None:
+        console.print(f"Interrupted in good order by {ended.interruption.signal.name}. {go_on}", markup=False)
+        return INTERRUPTED
+    if not ended.complete:
+        console.print(f"Not complete: {ended.reason}. {go_on}", markup=False)
+    prepared.leave(ended.folder)
+    lines = report(ended.folder.root)
+    ended.folder.send(ended.folder.report)
+    for line in (*lines, *prepared.hints):
+        console.print(line, markup=False)
+    return 0
+
+
+def _options(arguments: Arguments, results: str, words: Sequence[str]) -> Options:
+    return Options(
+        results=results,
+        serial=arguments.serial,
+        address=arguments.address,
+        workers=arguments.workers,
+        hours=arguments.hours,
+        fresh=arguments.fresh,
+        retry_failed=arguments.retry_failed,
+        accept_change=arguments.accept_change,
+        program=_program(words),
+        checkout=Path(sys.argv[0]).absolute().parent,
+    )
+
+
+def _program(words: Sequence[str]) -> dict[str, Any]:
+    """How to make the study again; of a job, on the machine that submitted it, to which results come back."""
+    if (known := origin()) is not None:
+        return {"script": known.script, "arguments": list(known.arguments)}
+    return {"script": str(Path(sys.argv[0]).absolute()), "arguments": lasting(words)}
+
+
+def _submit(prepared: Prepared, arguments: Arguments, cluster: Path, *, words: Sequence[str], console: Console) -> int:
+    from orchestrator.remote.job_request import Errand  # noqa: PLC0415 - with --cluster alone
+    from orchestrator.remote.submit import submit  # noqa: PLC0415
+
+    errand = Errand(
+        study=prepared.study.name,
+        cluster=cluster,
+        data=arguments.data,
+        results=arguments.results,
+        script=Path(sys.argv[0]).resolve(),
+        words=words,
+    )
+    return submit(errand, console)
+
+
+def _go_on(words: Sequence[str]) -> str:
+    return f"Go on with the same command: {command_again(words)}"

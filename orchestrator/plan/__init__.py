@@ -1,0 +1,1 @@
+"""What to run next, as a fold over events."""

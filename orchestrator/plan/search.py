@@ -1,0 +1,171 @@
+"""One arm's search: an in-memory Optuna study with its own sampler and its own pruner.
+
+It is rebuilt from the plan's records whenever it is needed, so that the records are the only memory: the rungs of
+the pruner travel with them, and the sampler is seeded by the number of suggestions asked so far.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.exceptions import ExperimentalWarning
+from optuna.pruners import SuccessiveHalvingPruner
+from optuna.samplers import BaseSampler, PartialFixedSampler, TPESampler
+from optuna.trial import TrialState, create_trial
+
+from orchestrator.study.params import Knob, derive
+from orchestrator.study.study import Study
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+STATES = {
+    "running": TrialState.RUNNING,
+    "completed": TrialState.COMPLETE,
+    "pruned": TrialState.PRUNED,
+    "failed": TrialState.FAIL,
+}
+
+
+@dataclass(kw_only=True)
+class Suggestion:
+    """What the search asked for and what is known of it: one Optuna trial, as plain values."""
+
+    number: int
+    run_id: str
+    suggested: dict[str, Knob]  # the searched knobs that are active
+    status: str = "running"
+    reports: dict[int, float] = field(default_factory=dict)  # epoch -> running best of the search metric
+    attrs: dict[str, Any] = field(default_factory=dict)  # the pruner's rungs
+
+    @property
+    def value(self) -> float:
+        """The best that it reported."""
+        return self.reports[max(self.reports)]
+
+
+class Search:
+    """The Optuna study behind one of an arm's searches.
+
+    Args:
+        known: the suggestions so far, in order; the list is read once, and then followed by the caller through
+            `suggest`, `report` and `finish`.
+    """
+
+    def __init__(self, study: Study, arm: str, search: int, known: Sequence[Suggestion]) -> None:
+        self._study, self._arm, self._search = study, arm, search
+        direction = "minimize" if study.modes[study.search_metric] == "min" else "maximize"
+        self._optuna = optuna.create_study(direction=direction, pruner=_pruner(study.rung))
+        for suggestion in known:
+            self._restore(suggestion)
+
+    def suggest(self, *, like: Mapping[str, Knob] | None = None) -> dict[str, Knob]:
+        """The next configuration's searched knobs; the first is the default.
+
+        Args:
+            like: another suggestion, whose structure (all knobs that are not fusable) this one is to share.
+        """
+        number = len(self._optuna.get_trials(deepcopy=False))
+        if number == 0:
+            suggested = self._active_only({knob: self._study.base[knob] for knob in self._study.searched})
+            self._restore(Suggestion(number=0, run_id="", suggested=suggested))
+            return suggested
+        with _quiet():
+            self._optuna.sampler = self._sampler(number, like)
+            trial = self._optuna.ask()
+            for knob in self._in_order():
+                if self._is_active(knob, trial.params):
+                    _suggest(trial, knob, self._study.searched[knob])
+        return dict(trial.params)
+
+    def report(self, number: int, epoch: int, value: float) -> tuple[bool, dict[str, Any]]:
+        """Whether to go on after this report, and the rungs that the pruner has noted for the trial."""
+        trial = self._live(number)
+        trial.report(value, epoch)
+        prune = trial.should_prune()
+        return not prune, dict(self._optuna.get_trials(deepcopy=False)[number].system_attrs)
+
+    def finish(self, number: int, *, status: str, value: float | None) -> None:
+        """Takes note of a trial's end."""
+        state = STATES[status]
+        self._optuna.tell(number, value if state is TrialState.COMPLETE else None, state=state)
+
+    def _sampler(self, number: int, like: Mapping[str, Knob] | None) -> BaseSampler:
+        seed = derive(self._study.seed, self._arm, self._search, number)
+        sampler = TPESampler(
+            seed=seed, multivariate=True, group=True, constant_liar=True, n_startup_trials=self._study.uniform
+        )
+        if like is None:
+            return sampler
+        return PartialFixedSampler({k: v for k, v in like.items() if k not in self._study.fusable}, sampler)
+
+    def _in_order(self) -> list[str]:
+        """Searched knobs, parents before those that depend on them."""
+        order: list[str] = []
+        for knob in self._study.searched:
+            self._visit(knob, order)
+        return order
+
+    def _visit(self, knob: str, order: list[str]) -> None:
+        for parent, _ in self._study.conditions.get(knob, ()):
+            if parent in self._study.searched:
+                self._visit(parent, order)
+        if knob not in order:
+            order.append(knob)
+
+    def _is_active(self, knob: str, suggested: Mapping[str, Knob]) -> bool:
+        return self._study.is_active(knob, self._study.configuration(self._arm, suggested))
+
+    def _active_only(self, suggested: Mapping[str, Knob]) -> dict[str, Knob]:
+        return {knob: value for knob, value in suggested.items() if self._is_active(knob, suggested)}
+
+    def _restore(self, suggestion: Suggestion) -> None:
+        state = STATES[suggestion.status]
+        if state is TrialState.COMPLETE and not suggestion.reports:  # the journal has lost what it reported
+            state = TrialState.FAIL
+        self._optuna.add_trial(
+            create_trial(
+                state=state,
+                params=dict(suggestion.suggested),
+                distributions={knob: self._study.searched[knob] for knob in suggestion.suggested},
+                value=suggestion.value if state is TrialState.COMPLETE else None,
+                intermediate_values=dict(suggestion.reports),
+                system_attrs=dict(suggestion.attrs),
+            )
+        )
+
+    def _live(self, number: int) -> optuna.Trial:
+        return optuna.Trial(self._optuna, self._optuna.get_trials(deepcopy=False)[number]._trial_id)
+
+
+def _pruner(rung: int) -> SuccessiveHalvingPruner:
+    """One rung: see `Study.rung`."""
+    return SuccessiveHalvingPruner(min_resource=rung, reduction_factor=2)
+
+
+def _suggest(trial: optuna.Trial, knob: str, distribution: BaseDistribution) -> None:
+    match distribution:
+        case FloatDistribution():
+            trial.suggest_float(knob, distribution.low, distribution.high, step=distribution.step, log=distribution.log)
+        case IntDistribution():
+            trial.suggest_int(knob, distribution.low, distribution.high, step=distribution.step, log=distribution.log)
+        case CategoricalDistribution():
+            trial.suggest_categorical(knob, distribution.choices)
+        case _:
+            raise ValueError(
+                f"knob {knob!r}: a space is made of Optuna's Float, Int and Categorical; got {distribution}"
+            )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Optuna warns that grouped TPE and partial sampling are experimental, and that fixed values are not sampled."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        warnings.simplefilter("ignore", UserWarning)
+        yield

@@ -1,0 +1,1 @@
+"""Of this process: signals, cores, its commit and its command line."""

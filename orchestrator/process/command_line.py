@@ -1,0 +1,47 @@
+"""The words of a command line: which of them count for one call only, and how the same command is said again."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+from collections.abc import Collection, Sequence
+
+from orchestrator.process.job_origin import origin
+
+ONCE = ("--fresh", "--retry-failed")
+FLAG = re.compile(r"--([a-z][a-z-]+)(?: ([A-Z0-9]+)\b)?")
+SWITCHES = ("fresh", "retry_failed", "accept_change", "serial", "frozen")  # of Options, that are on or off
+
+
+def lasting(words: Sequence[str]) -> list[str]:
+    """The arguments without those that are meant for one call."""
+    return [word for word in words if word not in ONCE]
+
+
+def without(words: Sequence[str], options: Collection[str]) -> list[str]:
+    """The arguments without some options and their values, `--option value` or `--option=value`."""
+    kept: list[str] = []
+    rest = iter(words)
+    for word in rest:
+        if word in options:
+            next(rest, None)
+        elif word.partition("=")[0] not in options:
+            kept.append(word)
+    return kept
+
+
+def command_again(words: Sequence[str]) -> str:
+    """The command that goes on, as the user has to type it."""
+    known = origin()
+    return known.command if known else shlex.join(["python", sys.argv[0], *lasting(words)])
+
+
+def as_options(text: str) -> str:
+    """A message for somebody who has no command line: `--fresh` is `fresh=True`, `--results DIR` is `results=DIR`."""
+
+    def spelt(found: re.Match[str]) -> str:
+        name, value = found[1].replace("-", "_"), found[2]
+        return f"{name}={value or ('True' if name in SWITCHES else '...')}"
+
+    return FLAG.sub(spelt, text)

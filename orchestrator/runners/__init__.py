@@ -1,0 +1,1 @@
+"""Running a plan, in this process or on Ray Tune."""

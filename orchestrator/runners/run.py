@@ -1,0 +1,294 @@
+"""Running a study from its beginning to its end: the ledger is opened, the plan folded, the runner chosen."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from orchestrator.cluster import ray_token as token
+from orchestrator.cluster.capacity_check import absent, require_room
+from orchestrator.cluster.placement import Placement
+from orchestrator.display.progress import Progress
+from orchestrator.ledger import manifest
+from orchestrator.ledger.ledger import Ledger
+from orchestrator.plan.plan import GoOn, no_more_seeds
+from orchestrator.plan.run_counts import unconfirmed as unconfirmed_of
+from orchestrator.process.command_line import as_options
+from orchestrator.process.git_commit import commit
+from orchestrator.process.hang_watchdog import LEAST_SECONDS
+from orchestrator.process.signals import Interruption, draining, handlers_kept
+from orchestrator.process.source_hash import code_sha256
+from orchestrator.runners import serial
+from orchestrator.runners.attempt import CHECKPOINT_SECONDS
+from orchestrator.runners.coordinator import Conductor, StudyError
+from orchestrator.storage.results_folder import Folder
+from orchestrator.storage.writer_lock import Lock
+from orchestrator.study.objective import Objective
+from orchestrator.study.runs import Fingerprint
+from orchestrator.study.study import Study
+
+logger = logging.getLogger("orchestrator")
+
+UNCONFIRMED = "The column error of their rows says what went wrong; --retry-failed tries failed ones once more"
+ONE_PACK = {"CPU": 1.0}  # what any pack takes; on a GPU, a share of that besides
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How a study is run, as opposed to what it asks."""
+
+    results: str | Path
+    serial: bool = False  # train in this process, without Ray
+    address: str | None = None  # of a Ray cluster; see cluster.connect
+    workers: int | None = None  # most packs at a time
+    hours: float | None = None
+    fresh: bool = False
+    retry_failed: bool = False
+    accept_change: bool = False
+    checkpoint_seconds: float = CHECKPOINT_SECONDS
+    hang_seconds: float = LEAST_SECONDS  # an epoch that takes less does not hang
+    program: Mapping[str, Any] = field(default_factory=dict)  # how to make the study and its objective again
+    checkout: Path = field(default_factory=Path.cwd)  # of the code that is studied
+
+    def __post_init__(self) -> None:
+        if self.address is not None and self.address.startswith("ray://"):
+            raise ValueError(
+                "--address must be a cluster's own address (host:port) or 'auto', on a machine of the cluster; got "
+                f"{self.address!r}. From a laptop, give --cluster FILE, the file of `ray up`; or log in to the head of "
+                "the cluster and give the same command there"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """How a call ended."""
+
+    folder: Folder
+    complete: bool  # nothing that the study declares is missing, but for what `unconfirmed` names
+    interruption: Interruption
+    reason: str  # why it ended before it was complete
+    unconfirmed: Mapping[str, str] = field(default_factory=dict)  # arm -> why it has no confirm runs
+
+
+def run(
+    study: Study,
+    objective: Objective,
+    options: Options,
+    *,
+    go_on: GoOn = no_more_seeds,
+    console: Console | None = None,
+) -> Ended:
+    """Runs a study, or what is left of it.
+
+    Args:
+        go_on: with adaptive seeds, the rule.
+
+    Raises:
+        ValueError: the results folder is of something else, another driver writes to it, or no node of the cluster
+            can train anything.
+        OSError: the results folder cannot be written.
+        StudyError: the study cannot go on; what is finished is safe.
+    """
+    console = console or Console()
+    if (wanted := _wanted.get()) is not None:
+        return wanted(study, objective, options)
+    if options.program:
+        return _run(study, objective, options, go_on, console)
+    try:
+        return _run(study, objective, replace(options, program=program_here()), go_on, console)
+    except (ValueError, StudyError) as error:
+        raise type(error)(as_options(str(error))) from error
+
+
+def _run(study: Study, objective: Objective, options: Options, go_on: GoOn, console: Console) -> Ended:
+    folder = Folder.at(options.results)
+    if folder.bucket:
+        with Lock(folder):
+            folder.bucket.finish_rename()
+            folder.forget_another()
+    if options.fresh:
+        archive(folder, console)
+    fingerprint = Fingerprint(data_sha256=objective.data_sha256, code_sha256=code_sha256(objective))
+    description, fingerprint = manifest.reconcile(
+        folder, study, fingerprint, program=options.program, accept_change=options.accept_change
+    )
+    with _logging_to(folder), _opened(folder, study, description) as ledger:
+        conductor = Conductor(
+            study, fingerprint, ledger, commit=commit(options.checkout), go_on=go_on, hours=options.hours
+        )
+        if options.retry_failed:
+            console.print(f"{conductor.plan.retry_failed()} failed runs are tried again")
+        history = conductor.plan.history
+
+        def note_decided() -> None:
+            manifest.save(folder, description | manifest.decided(study, history))
+
+        note_decided()
+        conductor.on_decided = note_decided
+        _say_what_is_there(conductor, console)
+        with Progress(study, history, console) as conductor.observer:
+            interruption = _conduct(conductor, objective, options, console=console)
+        if conductor.fatal is not None:
+            raise conductor.fatal
+        unconfirmed = unconfirmed_of(study, history)
+        for arm, why in unconfirmed.items():
+            console.print(
+                f"{arm} is not confirmed: {why}. {UNCONFIRMED}", markup=False, soft_wrap=True, highlight=False
+            )
+    return Ended(
+        folder=folder,
+        complete=conductor.is_complete,
+        interruption=interruption,
+        reason=conductor.draining,
+        unconfirmed=unconfirmed,
+    )
+
+
+def not_searched(study: Study) -> list[str]:
+    """What stands in the space and is not searched, and why."""
+    return [
+        f"Not searched: {knob}, which arm{'s' * (len(arms) > 1)} {', '.join(arms)} hold{'s' * (len(arms) == 1)} fixed"
+        for knob, arms in study.not_searched.items()
+    ]
+
+
+def archive(folder: Folder, console: Console) -> None:
+    """Moves old results aside, under a name with the time.
+
+    Raises:
+        BusyError: a driver writes there.
+    """
+    if not folder.root.exists() and not folder.bucket:
+        return
+    aside = f"{folder.address}-{datetime.now(UTC):%Y%m%dT%H%M%S}"
+    with Lock(folder):
+        if folder.bucket:
+            folder.bucket.rename(aside.rpartition("/")[2])
+            shutil.rmtree(folder.root)
+        else:
+            folder.root.rename(aside)
+    console.print(f"The old results are kept in {aside}", soft_wrap=True, highlight=False)
+
+
+# Set while a script is run again to learn what it studies: then it is told that, and nothing is run.
+_wanted: ContextVar[Callable[[Study, Objective, Options], Ended] | None] = ContextVar("wanted", default=None)
+
+
+class Found(BaseException):
+    """A script has come to the study that was looked for. It must not be caught by `except Exception`."""
+
+    def __init__(self, study: Study, objective: Objective) -> None:
+        super().__init__(study.name)
+        self.study, self.objective = study, objective
+        self.fingerprint = Fingerprint(data_sha256=objective.data_sha256, code_sha256=code_sha256(objective))
+
+
+@contextmanager
+def looking_for(name: str) -> Iterator[None]:
+    """While it lasts, `run` raises Found for the study of that name, and runs none."""
+
+    def wanted(study: Study, objective: Objective, options: Options) -> Ended:
+        if study.name == name:
+            raise Found(study, objective)
+        return Ended(
+            folder=Folder.at(options.results),
+            complete=False,
+            interruption=Interruption(),
+            reason="another is looked for",
+        )
+
+    token = _wanted.set(wanted)
+    try:
+        yield
+    finally:
+        _wanted.reset(token)
+
+
+def program_here() -> dict[str, Any]:
+    """How to make the study again: the script of this process, and its arguments; a notebook has none."""
+    script = getattr(sys.modules["__main__"], "__file__", None)
+    return {"script": str(Path(script).absolute()), "arguments": sys.argv[1:]} if script else {}
+
+
+@contextmanager
+def _opened(folder: Folder, study: Study, description: Mapping[str, Any]) -> Iterator[Ledger]:
+    """The ledger, closed in good order whatever happens: what is finished is published."""
+    ledger = Ledger(folder, study, declare=lambda: manifest.save(folder, description))
+    try:
+        yield ledger
+    finally:
+        ledger.close()
+
+
+@contextmanager
+def _logging_to(folder: Folder) -> Iterator[None]:
+    """Everything this package logs goes to the study's log; warnings stay on the terminal too."""
+    folder.root.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(folder.log)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        handler.close()
+
+
+def _say_what_is_there(conductor: Conductor, console: Console) -> None:
+    history, root = conductor.plan.history, conductor.folder.address
+    logger.info("study %s opened by a driver", conductor.study.name)
+    if not history.runs:
+        console.print(f"A new study; results go to {root}", soft_wrap=True, highlight=False)
+        for line in not_searched(conductor.study):
+            console.print(line, markup=False, soft_wrap=True, highlight=False)
+        return
+    over = sum(record.status != "running" for record in history.runs.values())
+    waiting = len(list(history.open_packs()))
+    console.print(
+        f"Going on in {root}: {over} runs are over and stay as they are, {waiting} packs were under way",
+        soft_wrap=True,
+        highlight=False,
+    )
+
+
+def _conduct(conductor: Conductor, objective: Objective, options: Options, *, console: Console) -> Interruption:
+    with ExitStack() as stack:
+        if options.serial:
+            interruption = stack.enter_context(draining(conductor.drain))
+            serial.run(conductor, objective, checkpoint_seconds=options.checkpoint_seconds)
+            return interruption
+        stack.enter_context(handlers_kept())  # Ray does not give back what it takes
+        token.use_if_there()
+        from orchestrator.cluster.ray_connection import connect, health  # noqa: PLC0415
+        from orchestrator.runners import ray_tune  # noqa: PLC0415 - Ray is imported where it is used
+
+        connection = stack.enter_context(connect(options.address, workers=options.workers))
+        if connection.address != "local":
+            console.print(f"Joined the Ray at {connection.address}", soft_wrap=True, highlight=False)
+        there = health()
+        later = connection.later()
+        if not later.packs:
+            require_room(there, ONE_PACK)
+        if words := absent(there):
+            console.print(words, markup=False, soft_wrap=True, highlight=False)
+        interruption = stack.enter_context(draining(conductor.drain))  # after Ray has installed its own handlers
+        ray_tune.run(
+            conductor,
+            objective,
+            placement=Placement(connection.room, later=later, most=options.workers),
+            checkpoint_seconds=options.checkpoint_seconds,
+            hang_seconds=options.hang_seconds,
+            listen=interruption.listen,
+        )
+        return interruption

@@ -1,0 +1,38 @@
+"""The runner that trains in this process: for tests, debuggers and laptops. It needs no Ray."""
+
+from __future__ import annotations
+
+import logging
+
+from orchestrator.runners.attempt import CHECKPOINT_SECONDS, Attempt
+from orchestrator.runners.coordinator import Conductor
+from orchestrator.runners.seam import SeamError
+from orchestrator.study.objective import Objective
+from orchestrator.study.runs import Pack
+
+logger = logging.getLogger(__name__)
+
+
+def run(conductor: Conductor, objective: Objective, *, checkpoint_seconds: float = CHECKPOINT_SECONDS) -> None:
+    """Trains pack after pack until nothing is left, or the conductor drains."""
+    while isinstance(pack := conductor.ask(), Pack):
+        _train(conductor, objective, pack, checkpoint_seconds)
+
+
+def _train(conductor: Conductor, objective: Objective, pack: Pack, checkpoint_seconds: float) -> None:
+    attempt = Attempt(objective, pack, conductor.folder, checkpoint_seconds=checkpoint_seconds)
+    survivors = conductor.receive(pack, attempt.step(None))
+    while survivors:
+        if conductor.draining:
+            _save(attempt, pack)
+            conductor.end(pack, kind="drained")
+            return
+        survivors = conductor.receive(pack, attempt.step(survivors))
+    conductor.end(pack, kind="done")
+
+
+def _save(attempt: Attempt, pack: Pack) -> None:
+    try:
+        attempt.save()
+    except SeamError as error:
+        logger.warning("%s: no checkpoint at the end: %s", pack.pack_id, error)

@@ -1,0 +1,1 @@
+"""The values of a study, and the seam to a model."""
