@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from orchestrator.command.arguments import at_least
@@ -76,8 +77,9 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def _status(folder: Folder, study: dict[str, Any], _: argparse.Namespace, console: Console) -> None:
-    rows = pq.read_table(folder.table("runs"), columns=["arm", "phase", "status"]).to_pylist()
-    table = Table(title=study["title"], title_justify="left", box=None, header_style="bold")
+    every = pq.read_table(folder.table("runs")).to_pylist()
+    rows = [row for row in every if _is_declared(study, row)]
+    table = Table(title=escape(study["title"]), title_justify="left", box=None, header_style="bold")
     table.add_column("arm")
     phases = [p for p in ("search", "rerank", "confirm") if p != "rerank" or study.get("rerank") or study.get("path")]
     columns = [(phase, status) for phase in phases for status in ("completed", "pruned", "failed")]
@@ -85,11 +87,22 @@ def _status(folder: Folder, study: dict[str, Any], _: argparse.Namespace, consol
         table.add_column(f"{phase}\n{status}", justify="right")
     for arm in study["selected"]:
         counts = [sum((r["arm"], r["phase"], r["status"]) == (arm, *column) for r in rows) for column in columns]
-        table.add_row(arm, *(str(count or "") for count in counts))
+        table.add_row(escape(arm), *(str(count or "") for count in counts))
     console.print(table)
     planned = sum(sum(parts.values()) for parts in study.get("planned", {}).values())
     of_all = f" of about {planned}" if planned else ""
     console.print(f"{len(rows)}{of_all} runs are published in {folder.address}; {_owner(folder)}", markup=False)
+    if others := len(every) - len(rows):
+        told = "run is" if others == 1 else "runs are"
+        console.print(f"{others} more {told} of another declaration (epochs, seeds, data or code), and do not count")
+
+
+def _is_declared(study: dict[str, Any], row: dict[str, Any]) -> bool:
+    """Whether a row is of the study as it is declared now, but for the choice of its configuration."""
+    first = study["first_seed"]
+    is_seed = row["phase"] != "confirm" or first <= row["seed"] < first + study["seeds"]
+    names = (("epochs_planned", "epochs"), ("data_sha256", "data_sha256"), ("code_sha256", "code_sha256"))
+    return is_seed and all(row[column] == study[key] for column, key in names)
 
 
 def _owner(folder: Folder) -> str:
@@ -127,13 +140,15 @@ def _best(folder: Folder, study: dict[str, Any], arguments: argparse.Namespace, 
 def _print_best(folder: Folder, study: dict[str, Any], arm: str, config_id: str, console: Console) -> None:
     """The knobs, the confirm run with the best search metric, its weights, and the command that trains it."""
     rows = pq.read_table(folder.table("runs"), filters=[("arm", "=", arm), ("config_id", "=", config_id)]).to_pylist()
-    console.print(f"[bold]{arm}[/bold]  configuration {config_id or 'none: no search run completed'}")
-    confirm = [r for r in rows if r["phase"] == "confirm" and r["status"] == "completed"]
+    console.print(f"[bold]{escape(arm)}[/bold]  configuration {config_id or 'none: no search run completed'}")
+    done = [r for r in rows if r["phase"] == "confirm" and r["status"] == "completed"]
+    confirm = [r for r in done if _is_declared(study, r)]
     if not confirm:
         console.print("  no confirm run is published yet")
         return
     metric, primary = f"metric:{study['search_metric']}", f"metric:{study['primary_metric']}"
-    best = (min if study["modes"][study["search_metric"]] == "min" else max)(confirm, key=lambda r: r[metric])
+    known = [r for r in confirm if r[metric] is not None] or confirm[:1]
+    best = (min if study["modes"][study["search_metric"]] == "min" else max)(known, key=lambda r: r[metric] or 0.0)
     mean = sum(r[primary] for r in confirm) / len(confirm)
     knobs = {k.removeprefix("param:"): v for k, v in best.items() if k.startswith("param:") and v is not None}
     console.print(f"  {study['primary_metric']} {mean:.4g}, mean of {len(confirm)} confirm seeds", markup=False)
@@ -148,10 +163,17 @@ def _print_best(folder: Folder, study: dict[str, Any], arm: str, config_id: str,
 
 def _train(folder: Folder, study: dict[str, Any], arguments: argparse.Namespace, console: Console) -> None:
     row = find(folder, arguments.run)
+    if row["status"] != "completed":
+        raise ValueError(
+            f"run {row['run_id']} must have completed to be compared with its row; it is {row['status']}. The same "
+            "command of the study with --retry-failed tries failed runs once more"
+        )
     console.print(f"Training run {row['run_id']} ({row['arm']}, seed {row['seed']}) for {row['epochs']} epochs")
     outcome = retrain(study, [row])[row["run_id"]]
     for name, value in outcome.metrics.items():
-        console.print(f"{name:32} {value:.6g}   in the ledger {row[f'metric:{name}']:.6g}", markup=False)
+        known = row[f"metric:{name}"]
+        there = "nothing" if known is None else f"{known:.6g}"
+        console.print(f"{name:32} {value:.6g}   in the ledger {there}", markup=False)
     if arguments.weights is not None:
         save_weights(outcome, arguments.weights)
     console.print(f"Largest deviation from the ledger: {deviation(outcome, row):.3g}", markup=False)

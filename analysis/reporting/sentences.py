@@ -130,7 +130,7 @@ def is_declared_late(results: Results) -> bool:
 
 def unconfirmed(results: Results) -> list[str]:
     """Arms that have no confirm runs, and why."""
-    return [f"{arm} is not confirmed: {why}." for arm, why in results.study.unconfirmed.items()]
+    return [f"{arm} is {why}." for arm, why in results.study.unconfirmed.items()]
 
 
 def caveats(results: Results, arms: pd.DataFrame) -> list[str]:

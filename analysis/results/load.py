@@ -44,6 +44,7 @@ class Results:
     items: pd.DataFrame  # run_id, item, group, target, y, prediction: test items of confirm runs
     evaluations: pd.DataFrame  # run_id, condition, modality, level, metric, value: missing and noisy modalities
     left_out: Mapping[str, int] = field(default_factory=dict)  # why a row does not count -> rows
+    confirmed_at: pd.Timestamp | None = None  # when the first confirm run of the folder ended, counted or not; UTC
 
     @cached_property
     def search(self) -> pd.DataFrame:
@@ -74,8 +75,8 @@ class Results:
     @cached_property
     def late_changes(self) -> list[Change]:
         """Changes of the declaration that were made when confirm runs were over already."""
-        ended = self.runs.loc[self.runs["phase"] == "confirm", "ended_at"]
-        return [change for change in self.study.changes if (ended < change.at).any()]
+        first = self.confirmed_at
+        return [change for change in self.study.changes if first is not None and first < change.at]
 
     def of(self, arm: str, phase: pd.DataFrame) -> pd.DataFrame:
         """The rows of one arm."""
@@ -107,12 +108,15 @@ def load(folder: str | Path) -> Results:
     if not (folder / "runs").is_dir():
         raise ValueError(f"a results folder holds a folder runs/ of Parquet parts; {folder} holds none")
     # `epochs` and `items` of a run are published before its row in `runs`: read the rows first.
-    runs, left_out = counted(_runs(folder / "runs"), study)
+    every = _runs(folder / "runs")
+    ended = every.loc[every["phase"] == "confirm", "ended_at"].dropna()
+    runs, left_out = counted(every, study)
     return Results(
         folder=folder,
         study=study.planned(also=set(runs["arm"])),
         runs=runs,
         left_out=left_out,
+        confirmed_at=ended.min() if len(ended) else None,
         epochs=_frame(
             folder / "epochs",
             required=("run_id", "epoch"),

@@ -92,8 +92,10 @@ def paired(own: pd.DataFrame, reference: pd.DataFrame, *, arm: str, test_to_trai
 
 
 def _is_constant(done: pd.DataFrame) -> bool:
-    """Whether seeds of one split give equal numbers, bit for bit, in the arm and in the reference."""
-    several = done.groupby("split")[["value_arm", "value_reference"]].agg(["nunique", "size"])
+    """Whether seeds give equal numbers, bit for bit, in the arm and in the reference: of one split, and one search."""
+    several = done.groupby(["split", "config_id_arm", "config_id_reference"])[["value_arm", "value_reference"]].agg(
+        ["nunique", "size"]
+    )
     sizes = several.xs("size", axis=1, level=1).to_numpy()
     numbers = several.xs("nunique", axis=1, level=1).to_numpy()
     return bool((sizes > 1).any() and (numbers[sizes > 1] == 1).all())
@@ -120,4 +122,4 @@ def scores(results: Results, runs: pd.DataFrame, metric: str) -> pd.DataFrame:
     completed = runs["status"] == "completed"
     value = results.values(runs, metric).where(completed)
     failed = ~(completed & np.isfinite(results.values(runs, results.study.primary_metric)))
-    return runs[["run_id", *PAIR]].assign(value=value.where(np.isfinite(value)), failed=failed)
+    return runs[["run_id", "config_id", *PAIR]].assign(value=value.where(np.isfinite(value)), failed=failed)

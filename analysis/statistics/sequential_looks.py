@@ -86,6 +86,8 @@ class Rule:
         margin: the smallest effect of interest.
         lower_is_better: whether the metric is to be minimised.
         overlap: see statistics.standard_error.
+        splits: of the data, which seeds take in turn.
+        searches: of an arm, which seeds take in turn.
     """
 
     looks: tuple[Look, ...]
@@ -93,6 +95,8 @@ class Rule:
     margin: float
     lower_is_better: bool = True
     overlap: float = 0.0
+    splits: int = 1
+    searches: int = 1
 
     @property
     def declared(self) -> dict[str, Any]:
@@ -128,10 +132,19 @@ class Rule:
             d_S=d_S,
             num_lost=len(failed | lost),
             sides=Sides(arm=len(failed - lost), reference=len(lost - failed), both=len(failed & lost)),
-            is_constant=len(pairs) > 1 and all(len({values[s] for s in pairs}) == 1 for values in (own, reference)),
+            is_constant=self._is_constant(order, pairs, own, reference),
             overlap=self.overlap,
             looks=reached(self.looks[: look + 1], order, list(own), pairs),
         )
+
+    def _is_constant(self, order: Sequence[int], pairs: Sequence[int], *values: Mapping[int, float | None]) -> bool:
+        """See `Differences`: seed i is of split and search i modulo their numbers."""
+        groups: dict[tuple[int, int], list[int]] = {}
+        for place, seed in enumerate(order):
+            if seed in pairs:
+                groups.setdefault((place % self.splits, place % self.searches), []).append(seed)
+        several = [seeds for seeds in groups.values() if len(seeds) > 1]
+        return bool(several) and all(len({known[s] for s in seeds}) == 1 for seeds in several for known in values)
 
     def _has_come_to(self, look: int, values: Mapping[int, float | None]) -> bool:
         """Whether an arm was given the seeds of this look: those that stopped before do not go on."""

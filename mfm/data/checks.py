@@ -142,10 +142,10 @@ def _check_names(where: str, read: Read) -> None:
 
 
 def _check_data(where: str, read: Read) -> None:
-    is_train = read.fold == "train"
     for name, array in read.values.items():
-        if not array[is_train].any():
-            which = "item" if not array.any() else "item of train"
+        empty = [fold for fold in FOLDS if not array[read.fold == fold].any()]
+        if empty:
+            which = "item" if len(empty) == len(FOLDS) else f"item of {' and '.join(empty)}"
             raise ValueError(
                 f"{where}: {name} must have data; it is zero for every {which}. Leave the modality out, or "
                 "fetch the file again"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from orchestrator.command.arguments import Arguments
@@ -25,7 +26,7 @@ def show_plan(prepared: Prepared, folder: Folder, arguments: Arguments, console:
     folder.fetch(folder.journal, folder.table("runs"))
     known = contents_of(journal.read(folder)) if folder.journal.is_dir() else Contents()
     history = History(study, usable(known.events))
-    table = Table(title=study.title, title_justify="left", box=None, header_style="bold", padding=(0, 1, 0, 0))
+    table = Table(title=escape(study.title), title_justify="left", box=None, header_style="bold", padding=(0, 1, 0, 0))
     parts = parts_of(study)
     table.add_column("arm", min_width=max(len(arm.name) for arm in study.running))  # names are typed: they stay whole
     table.add_column("pins", overflow="fold")
@@ -34,7 +35,7 @@ def show_plan(prepared: Prepared, folder: Folder, arguments: Arguments, console:
     counts = tallies(study, history)
     for arm in study.running:
         pins = ", ".join(f"{knob}={value}" for knob, value in arm.pins.items()) or "(reference)"
-        table.add_row(arm.name, pins, *(_planned(counts[arm.name], part) for part in parts))
+        table.add_row(escape(arm.name), escape(pins), *(_planned(counts[arm.name], part) for part in parts))
     console.print(table)
     for line in (*_outlook(prepared, folder, counts, arguments), *prepared.foresight):
         console.print(line, markup=False)

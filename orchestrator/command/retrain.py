@@ -57,20 +57,27 @@ def _made_again(study: Mapping[str, Any]) -> tuple[Fingerprint, Knobs, Callable[
         script: Script = _load(path).SCRIPT
         prepared = script.prepare(script.parse(arguments))
         return prepared.fingerprint, prepared.study.base, prepared.objective
-    found = _found(path, arguments, study["study"])
+    found = _found(program, study["study"])
     return found.fingerprint, found.study.base, lambda: found.objective
 
 
-def _found(path: Path, arguments: Sequence[str], name: str) -> Found:
-    words, places = sys.argv, sys.path
-    sys.argv, sys.path = [str(path), *arguments], [str(path.parent), *sys.path]
+def _found(program: Mapping[str, Any], name: str) -> Found:
+    """Runs the script as it was run. Its folder stays among the places of modules: training may import more."""
+    path, module = Path(program["script"]), program.get("module")
+    words, sys.argv = sys.argv, [str(path), *program["arguments"]]
+    sys.path.insert(0, program["folder"] if module else str(path.parent))
     try:
-        with looking_for(name):
-            runpy.run_path(str(path), run_name="__main__")
+        with looking_for(name, program.get("results", "")):
+            if module:
+                runpy.run_module(module, run_name="__main__", alter_sys=True)
+            else:
+                runpy.run_path(str(path), run_name="__main__")
     except Found as found:
         return found
+    except SystemExit:
+        pass
     finally:
-        sys.argv, sys.path = words, places
+        sys.argv = words
     raise ValueError(f"{path} must run the study {name!r} again as it did before; it ended without it")
 
 

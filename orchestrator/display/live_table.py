@@ -34,7 +34,7 @@ class Board:
 
     def draw(self) -> Table:
         """The table, for a terminal."""
-        table = Table(title=self.title, caption=self.caption, title_justify="left", caption_justify="left")
+        table = Table(title=Text(self.title), caption=Text(self.caption), title_justify="left", caption_justify="left")
         for number, name in enumerate(self.columns):
             table.add_column(name, justify="right" if number else "left")
         for row in self.rows:

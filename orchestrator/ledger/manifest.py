@@ -43,6 +43,7 @@ BUDGET = {
     "seeds": "the confirm seeds per arm",
     "looks": "the looks of the adaptive seeds",
     "epochs": "the epochs per run",
+    "is_frozen": "whether arms are confirmed with the reference's hyperparameters, too",
 }
 
 
@@ -72,6 +73,7 @@ def describe(study: Study, fingerprint: Fingerprint, *, program: Mapping[str, An
         "rerank": study.rerank,
         "uniform": study.uniform,
         "is_path": study.path,
+        "is_frozen": study.frozen,
         "splits": study.splits,
         "seed": study.seed,
         "first_seed": study.seed * SEED_STRIDE + 1,  # of the confirm runs, which count on from it
@@ -221,7 +223,7 @@ def _uniform_runs(study: Study, history: History) -> dict[str, list[str]]:
 def _frozen(study: Study, history: History) -> dict[str, list[str]]:
     """By arm: one configuration per search, with the knobs that the reference's search chose."""
     ids = {arm.name: [history.frozen_id((arm.name, search)) for search in range(study.searches)] for arm in study.arms}
-    return {arm: known for arm, own in ids.items() if len(known := [i for i in own if i is not None]) == len(own)}
+    return {arm: [i or "" for i in own] for arm, own in ids.items() if any(own)}
 
 
 def _chosen(study: Study, history: History) -> dict[str, Any]:

@@ -149,8 +149,8 @@ class History:
 
     def num_repeats(self, arm: str) -> int:
         """Suggestions of an arm that were a known run: they are no rows of their own."""
-        known = [s.run_id for search in range(self._study.searches) for s in self.suggestions((arm, search))]
-        return len(known) - len(set(known))
+        known = [s for search in range(self._study.searches) for s in self.suggestions((arm, search))]
+        return sum(self.runs[s.run_id].number != s.number for s in known)
 
     def apply(self, event: Event) -> None:
         """Takes note of an event."""

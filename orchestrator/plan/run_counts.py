@@ -96,12 +96,19 @@ def best_of(study: Study, values: Sequence[float]) -> float | None:
 
 
 def unconfirmed(study: Study, history: History) -> dict[str, str]:
-    """By arm: why it has no confirm runs, though its search is over; asking more would give it none."""
-    result = {}
+    """By arm: how far it is not confirmed though its search is over, and why; asking more would give it no runs."""
+    lost: dict[str, list[int]] = {}
     for (arm, search), choice in history.chosen.items():
         if choice.suggested is None and study.runs_arm(arm):
-            whose = arm if study.is_searched(arm) else study.reference
-            known = Counter(suggestion.status for suggestion in history.suggestions((whose, search)))
-            became = ", ".join(f"{number} {status}" for status, number in sorted(known.items()))
-            result[arm] = f"none of the search runs of {whose} completed ({became})"
-    return result
+            lost.setdefault(arm, []).append(search)
+    return {arm: _unconfirmed(study, history, arm, searches) for arm, searches in lost.items()}
+
+
+def _unconfirmed(study: Study, history: History, arm: str, searches: Sequence[int]) -> str:
+    whose = arm if study.is_searched(arm) else study.reference
+    known = Counter(s.status for search in searches for s in history.suggestions((whose, search)))
+    became = ", ".join(f"{number} {status}" for status, number in sorted(known.items()))
+    if len(searches) == study.searches:
+        return f"not confirmed: none of the search runs of {whose} completed ({became})"
+    numbers = " and ".join(str(search + 1) for search in searches)
+    return f"confirmed in part: none of the runs of search {numbers} of {study.searches} completed ({became})"

@@ -11,11 +11,14 @@ from __future__ import annotations
 import ast
 import hashlib
 import sys
+import tokenize
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
+REFLECTING = {"globals", "eval", "exec", "__import__"}  # who uses these may use any name
 INSTALLED = ("site-packages", "dist-packages")
 
 
@@ -28,19 +31,29 @@ def code_sha256(objective: Any) -> str:
     own = getattr(objective, "code_sha256", None)
     if own is not None:
         return str(own)
-    kind = objective if callable(objective) and hasattr(objective, "__module__") else type(objective)
-    module = sys.modules.get(getattr(kind, "__module__", ""))
-    if module is None or _file_of(module) is None:
+    kinds = [_code_of(objective), *(_code_of(v) for v in getattr(objective, "__dict__", {}).values() if callable(v))]
+    modules = {kind: sys.modules.get(getattr(kind, "__module__", "")) for kind in kinds}
+    known = {kind: module for kind, module in modules.items() if module is not None and _file_of(module) is not None}
+    kind = kinds[0]
+    if kind not in known:
         raise ValueError(
             "an objective needs a source file, whose hash says which runs are of the same code; "
             f"{getattr(kind, '__qualname__', kind)} has none. Give it an attribute code_sha256, any text that you "
             "change with the code"
         )
     digest = hashlib.sha256()
-    used = getattr(kind, "__qualname__", "").partition(".")[0]
-    for name, source in sorted(_sources(module, used).items()):
-        digest.update(name.encode() + b"\0" + source + b"\0")
+    for one, module in known.items():
+        used = getattr(one, "__qualname__", "").partition(".")[0]
+        for name, source in sorted(_sources(module, used).items()):
+            digest.update(name.encode() + b"\0" + source + b"\0")
     return digest.hexdigest()
+
+
+def _code_of(value: Any) -> Any:
+    """The class or function that a value is made of."""
+    while isinstance(value, partial):
+        value = value.func
+    return value if isinstance(value, type | FunctionType) else type(value)
 
 
 def _sources(module: ModuleType, used: str) -> dict[str, bytes]:
@@ -61,7 +74,8 @@ def _sources(module: ModuleType, used: str) -> dict[str, bytes]:
                 found.add(source)
                 waiting.append((source, name if source.name == "__init__.py" else name.rpartition(".")[0]))
     sources = {path.relative_to(root).as_posix(): path.read_bytes() for path in found}
-    return sources | {first.relative_to(root).as_posix(): _needed(first.read_text(encoding="utf-8"), used)}
+    with tokenize.open(first) as file:
+        return sources | {first.relative_to(root).as_posix(): _needed(file.read(), used)}
 
 
 def _needed(text: str, used: str) -> bytes:
@@ -69,7 +83,14 @@ def _needed(text: str, used: str) -> bytes:
     statements = ast.parse(text).body
     defined = [_defines(statement) for statement in statements]
     # What is run without defining a name (a seed, a switch of a library) counts, but not what runs a script.
-    kept = {i for i, names in enumerate(defined) if not names and not _runs_script(statements[i])}
+    # So does what a decorator may register.
+    kept = {
+        i
+        for i, (statement, names) in enumerate(zip(statements, defined, strict=True))
+        if not (names or _runs_script(statement)) or getattr(statement, "decorator_list", [])
+    }
+    if not any(used in names for names in defined):  # it was made otherwise
+        kept = {i for i, statement in enumerate(statements) if not _runs_script(statement)}
     needed, waiting = set[str](), {used}.union(*(_mentions(statements[i]) for i in kept))
     while waiting:
         name = waiting.pop()
@@ -77,13 +98,24 @@ def _needed(text: str, used: str) -> bytes:
         for i in [i for i, names in enumerate(defined) if name in names and i not in kept]:
             kept.add(i)
             waiting |= _mentions(statements[i]) - needed
-    return "\n".join(ast.get_source_segment(text, statements[i]) or "" for i in sorted(kept)).encode()
+    if REFLECTING & set[str]().union(*(_mentions(statements[i]) for i in kept)):
+        kept = {i for i, statement in enumerate(statements) if not _runs_script(statement)}
+    lines = text.splitlines()
+    return "\n".join(
+        "\n".join(lines[_start(statements[i]) - 1 : statements[i].end_lineno]) for i in sorted(kept)
+    ).encode()
+
+
+def _start(statement: ast.stmt) -> int:
+    """Its first line, that of its decorators included."""
+    return min([statement.lineno, *(node.lineno for node in getattr(statement, "decorator_list", []))])
 
 
 def _defines(statement: ast.stmt) -> set[str]:
     """The names that a statement gives a meaning."""
     if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-        return {statement.name}
+        changed = (node.names for node in ast.walk(statement) if isinstance(node, ast.Global))
+        return {statement.name}.union(*changed)
     if isinstance(statement, ast.Import | ast.ImportFrom):
         return {alias.asname or alias.name.partition(".")[0] for alias in statement.names} - {"annotations"}
     if isinstance(statement, ast.Assign | ast.AnnAssign | ast.AugAssign):
@@ -97,9 +129,11 @@ def _mentions(statement: ast.stmt) -> set[str]:
 
 
 def _runs_script(statement: ast.stmt) -> bool:
-    """A docstring, or `if __name__ == "__main__"`."""
-    is_text = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
-    return is_text or (isinstance(statement, ast.If) and "__name__" in _mentions(statement))
+    """A docstring, or `if __name__ == "__main__"` without an else."""
+    if isinstance(statement, ast.Expr):
+        return isinstance(statement.value, ast.Constant)
+    guard = isinstance(statement, ast.If) and not statement.orelse and ast.unparse(statement.test)
+    return guard in ("__name__ == '__main__'", "'__main__' == __name__")
 
 
 def _project_of(source: Path) -> Path:
@@ -115,15 +149,29 @@ def _project_of(source: Path) -> Path:
 
 def _imported(path: Path, package: str) -> Iterator[str]:
     """Names of modules that a file may import, at any place in it."""
-    for node in ast.walk(ast.parse(path.read_bytes())):
+    try:
+        tree = ast.parse(path.read_bytes())
+    except SyntaxError:  # of a file that was not needed, or is of another Python; its bytes count
+        return
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            yield from (parent for alias in node.names for parent in _with_parents(alias.name))
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
+            yield from (
+                word.value for word in node.args if isinstance(word, ast.Constant) and isinstance(word.value, str)
+            )
         elif isinstance(node, ast.ImportFrom):
             parts = package.split(".")
             above = ".".join(parts[: len(parts) - node.level + 1]) if node.level else ""
             base = ".".join(part for part in (above, node.module or "") if part)
-            yield base
+            yield from _with_parents(base)
             yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def _with_parents(name: str) -> list[str]:
+    """A module and the packages around it, which are imported with it."""
+    parts = name.split(".")
+    return [".".join(parts[: end + 1]) for end in range(len(parts))]
 
 
 def _beside(name: str, places: Sequence[Path]) -> Path | None:

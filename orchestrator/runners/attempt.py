@@ -16,6 +16,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+import safetensors
+
 from orchestrator.runners import seam
 from orchestrator.runners.seam import Refused
 from orchestrator.storage.checkpoints import Checkpoint, Checkpoints
@@ -149,8 +151,9 @@ class Attempt:
             return Broken(kind="bug", error=seam.NOTHING_YIELDED)
         try:
             outcomes = seam.outcomes_of(returned, going, num_epochs=len(self._history))
-        except seam.SeamError as error:
-            return Broken(kind="bug", error=str(error))
+        except Exception as error:  # its own, of what it returned
+            is_ours = isinstance(error, seam.SeamError)
+            return Broken(kind="bug", error=str(error) if is_ours else traceback.format_exc())
         return Finished(report=self._report(), outcomes=outcomes, seconds=seconds)
 
     def _is_due(self) -> bool:
@@ -175,6 +178,8 @@ class Attempt:
         )
         try:
             self._checkpoints.save(checkpoint)
+        except (TypeError, ValueError, safetensors.SafetensorError) as error:
+            raise seam.SeamError(f"a state must be arrays and plain values that a file can hold: {error}") from error
         except OSError as error:
             logger.warning("%s: no checkpoint of epoch %d: %s", self._pack.pack_id, checkpoint.epoch, error)
 

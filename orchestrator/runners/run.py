@@ -61,6 +61,10 @@ class Options:
     checkout: Path = field(default_factory=Path.cwd)  # of the code that is studied
 
     def __post_init__(self) -> None:
+        if self.address is not None and not self.address.strip():
+            raise ValueError(
+                "--address must be host:port, auto or local; got nothing. Leave it out to take what there is"
+            )
         if self.address is not None and self.address.startswith("ray://"):
             raise ValueError(
                 "--address must be a cluster's own address (host:port) or 'auto', on a machine of the cluster; got "
@@ -105,7 +109,13 @@ def run(
     if options.program:
         return _run(study, objective, options, go_on, console)
     try:
-        return _run(study, objective, replace(options, program=program_here()), go_on, console)
+        return _run(
+            study,
+            objective,
+            replace(options, program=here | {"results": str(options.results)} if (here := program_here()) else {}),
+            go_on,
+            console,
+        )
     except (ValueError, StudyError) as error:
         raise type(error)(as_options(str(error))) from error
 
@@ -118,7 +128,7 @@ def _run(study: Study, objective: Objective, options: Options, go_on: GoOn, cons
             folder.forget_another()
     if options.fresh:
         archive(folder, console)
-    fingerprint = Fingerprint(data_sha256=objective.data_sha256, code_sha256=code_sha256(objective))
+    fingerprint = fingerprint_of(objective)
     description, fingerprint = manifest.reconcile(
         folder, study, fingerprint, program=options.program, accept_change=options.accept_change
     )
@@ -142,9 +152,7 @@ def _run(study: Study, objective: Objective, options: Options, go_on: GoOn, cons
             raise conductor.fatal
         unconfirmed = unconfirmed_of(study, history)
         for arm, why in unconfirmed.items():
-            console.print(
-                f"{arm} is not confirmed: {why}. {UNCONFIRMED}", markup=False, soft_wrap=True, highlight=False
-            )
+            console.print(f"{arm} is {why}. {UNCONFIRMED}", markup=False, soft_wrap=True, highlight=False)
     return Ended(
         folder=folder,
         complete=conductor.is_complete,
@@ -184,28 +192,43 @@ def archive(folder: Folder, console: Console) -> None:
 _wanted: ContextVar[Callable[[Study, Objective, Options], Ended] | None] = ContextVar("wanted", default=None)
 
 
+def fingerprint_of(objective: Objective) -> Fingerprint:
+    """The data and the code under which an objective's runs are equal.
+
+    Raises:
+        ValueError: it does not name its data, or its source cannot be found.
+    """
+    data = getattr(objective, "data_sha256", None)
+    if not isinstance(data, str) or not data:
+        raise ValueError(
+            f"an objective must have data_sha256, a text that is another for other data; got {data!r}. Give a hash, or "
+            "a name that you change with the data"
+        )
+    return Fingerprint(data_sha256=data, code_sha256=code_sha256(objective))
+
+
 class Found(BaseException):
     """A script has come to the study that was looked for. It must not be caught by `except Exception`."""
 
     def __init__(self, study: Study, objective: Objective) -> None:
         super().__init__(study.name)
         self.study, self.objective = study, objective
-        self.fingerprint = Fingerprint(data_sha256=objective.data_sha256, code_sha256=code_sha256(objective))
+        self.fingerprint = fingerprint_of(objective)
 
 
 @contextmanager
-def looking_for(name: str) -> Iterator[None]:
-    """While it lasts, `run` raises Found for the study of that name, and runs none."""
+def looking_for(name: str, results: str) -> Iterator[None]:
+    """While it lasts, `run` raises Found for the study of that name and place, and runs none.
+
+    Args:
+        name: the study's.
+        results: its folder as the script gave it; empty: any.
+    """
 
     def wanted(study: Study, objective: Objective, options: Options) -> Ended:
-        if study.name == name:
+        if study.name == name and results in ("", str(options.results)):
             raise Found(study, objective)
-        return Ended(
-            folder=Folder.at(options.results),
-            complete=False,
-            interruption=Interruption(),
-            reason="another is looked for",
-        )
+        return Ended(folder=Folder.at(options.results), complete=True, interruption=Interruption(), reason="")
 
     token = _wanted.set(wanted)
     try:
@@ -216,8 +239,16 @@ def looking_for(name: str) -> Iterator[None]:
 
 def program_here() -> dict[str, Any]:
     """How to make the study again: the script of this process, and its arguments; a notebook has none."""
-    script = getattr(sys.modules["__main__"], "__file__", None)
-    return {"script": str(Path(script).absolute()), "arguments": sys.argv[1:]} if script else {}
+    main = sys.modules["__main__"]
+    if not (script := getattr(main, "__file__", None)):
+        return {}
+    module = main.__spec__.name if main.__spec__ else None  # of `python -m`
+    return {
+        "script": str(Path(script).absolute()),
+        "arguments": sys.argv[1:],
+        "module": module,
+        "folder": str(Path.cwd()),
+    }
 
 
 @contextmanager

@@ -16,8 +16,10 @@ import numpy as np
 
 from orchestrator.ledger.schema import EVALUATION_COLUMNS, ITEM_COLUMNS
 from orchestrator.study.objective import Epoch, Objective, PlainOutcome, State, Training
+from orchestrator.study.params import is_encodable
 from orchestrator.study.runs import Pack
 
+LARGEST_ITEM = 8  # bytes of a number
 TEXT_COLUMNS = ("item", "group", "target", "condition", "modality", "metric")  # of items and evaluations
 NOTHING_YIELDED = "train must yield after every epoch, at least once; it returned before the first yield"
 
@@ -82,13 +84,22 @@ def outcomes_of(returned: Any, going: Collection[str], *, num_epochs: int) -> di
 
 def state_of(epoch: Epoch) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """What training needs to go on after an epoch: plain values that JSON has, and arrays of numbers, by name."""
-    state = getattr(epoch, "state", dict)()
-    if not isinstance(state, Mapping):
-        raise SeamError(f"a state must be a mapping of names to arrays and plain values; got {_kind(state)}")
-    arrays = {name: value for name, value in state.items() if isinstance(value, np.ndarray)}
-    for name, value in arrays.items():
-        _require_numbers(value, f"state[{name!r}]")
-    return {name: _plain(v, f"state[{name!r}]") for name, v in state.items() if name not in arrays}, arrays
+    try:
+        state = getattr(epoch, "state", dict)()
+        if not isinstance(state, Mapping):
+            raise SeamError(f"a state must be a mapping of names to arrays and plain values; got {_kind(state)}")
+        for name in state:
+            _require_name(name, "a state")
+        arrays = {name: value for name, value in state.items() if isinstance(value, np.ndarray)}
+        for name, value in arrays.items():
+            _require_numbers(value, f"state[{name!r}]")
+        return {name: _plain(v, f"state[{name!r}]") for name, v in state.items() if name not in arrays}, arrays
+    except SeamError:
+        raise
+    except Exception as error:
+        raise SeamError(
+            f"a state must be a callable that gives arrays and plain values; it failed: {_of(error)}"
+        ) from error
 
 
 def _outcome_or_refusal(returned: Mapping[str, Any], run: str, num_epochs: int) -> PlainOutcome | Refused:
@@ -96,6 +107,8 @@ def _outcome_or_refusal(returned: Mapping[str, Any], run: str, num_epochs: int) 
         return _outcome(returned, run, num_epochs)
     except SeamError as error:
         return Refused(error=str(error))
+    except Exception as error:  # of the objective's own classes, or of a conversion
+        return Refused(error=f"an outcome must be of plain numbers and arrays; reading it failed: {_of(error)}")
 
 
 def _outcome(returned: Mapping[str, Any], run: str, num_epochs: int) -> PlainOutcome:
@@ -129,7 +142,12 @@ def _number(value: Any, what: str) -> float:
     if isinstance(value, np.ndarray) and value.shape == ():
         value = value[()]
     if isinstance(value, numbers.Real | np.bool_) or is_scalar:
-        return float(value)
+        try:
+            return float(value)
+        except (OverflowError, TypeError, ValueError, RuntimeError) as error:
+            raise SeamError(
+                f"{what} must be a number that a float can hold; got {_kind(value)}: {_of(error)}"
+            ) from error
     raise SeamError(f"{what} must be a number; got {_kind(value)}: {_short(value)}")
 
 
@@ -137,7 +155,8 @@ def _text(value: Any, what: str) -> str:
     if isinstance(value, Enum):
         value = value.name
     if isinstance(value, str | bytes | numbers.Number | np.generic):
-        return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+        text = value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+        return text.encode(errors="backslashreplace").decode()  # half of a surrogate pair is spelt out
     raise SeamError(f"{what} must be text or a number; got {_kind(value)}: {_short(value)}")
 
 
@@ -155,9 +174,9 @@ def _columns(table: str, columns: Any, names: tuple[str, ...]) -> dict[str, np.n
 
 
 def _column(values: Any, what: str, is_text: bool) -> np.ndarray:
-    array = np.asarray(values)
+    array = np.ma.filled(values.astype(float), np.nan) if isinstance(values, np.ma.MaskedArray) else np.asarray(values)
     if is_text:
-        known = array.tolist() if array.dtype.kind == "U" else [_text(value, what) for value in values]
+        known = [_text(value, what) for value in values]
         return np.array(known, dtype=object)
     if array.dtype.kind not in "biuf":
         raise SeamError(f"{what} must be numbers; got {array.dtype}: {_short(values)}")
@@ -169,15 +188,23 @@ def _weights(weights: Any) -> dict[str, np.ndarray] | None:
         return None
     if not isinstance(weights, Mapping):
         raise SeamError(f"weights must be a mapping of names to arrays of numbers; got {_kind(weights)}")
-    arrays = {str(name): np.asarray(value) for name, value in weights.items()}
+    for name in weights:
+        _require_name(name, "weights")
+    arrays = {name: np.asarray(value) for name, value in weights.items()}
     for name, value in arrays.items():
         _require_numbers(value, f"weights[{name!r}]")
     return arrays
 
 
+def _require_name(name: Any, what: str) -> None:
+    """Raises a SeamError unless a file of arrays can hold the name."""
+    if not isinstance(name, str) or name == "__metadata__" or not is_encodable(name):
+        raise SeamError(f"the names of {what} must be text, and not '__metadata__'; got {_short(name)}")
+
+
 def _require_numbers(array: np.ndarray, what: str) -> None:
-    if array.dtype.kind not in "biuf":
-        raise SeamError(f"{what} must be an array of numbers; got the type {array.dtype}")
+    if array.dtype.kind not in "biuf" or array.dtype.itemsize > LARGEST_ITEM:
+        raise SeamError(f"{what} must be an array of numbers of at most 64 bits; got the type {array.dtype}")
 
 
 def _plain(value: Any, what: str) -> Any:
@@ -191,6 +218,11 @@ def _plain(value: Any, what: str) -> Any:
     if isinstance(value, Mapping) and all(isinstance(name, str) for name in value):
         return {name: _plain(one, what) for name, one in value.items()}
     raise SeamError(f"{what} must be an array of numbers, or plain: text, numbers, lists; got {_kind(value)}")
+
+
+def _of(error: Exception) -> str:
+    """An exception in one line."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def _kind(value: Any) -> str:

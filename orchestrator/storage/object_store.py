@@ -6,6 +6,7 @@ and every file that counts is put to the store before it counts.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -34,7 +35,7 @@ class Bucket:
     def __init__(self, address: str) -> None:
         self.address = address.rstrip("/")
         parent, _, self._base = self.address.rpartition("/")
-        if parent.endswith((":/", ":")) or not self._base:
+        if not re.fullmatch(r"[a-z]+://[^/]+(/[^/]+)+", self.address):
             raise ValueError(f"results on object storage need a bucket and a name, s3://BUCKET/NAME; got {address}")
         with _as_os_error(self.address):
             self._store: Any = from_url(parent)

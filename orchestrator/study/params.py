@@ -46,8 +46,17 @@ def require_plain(value: Any, what: str) -> None:
         raise ValueError(
             f"{what} must be a bool, a whole number, a number or text; got {type(value).__name__} {value!r}: {hint}"
         )
+    if isinstance(value, str) and not is_encodable(value):
+        raise ValueError(f"{what} must be text that every file can hold; got {value!r}, which is no Unicode")
+    if isinstance(value, int) and abs(value) >= 2**63:
+        raise ValueError(f"{what} must fit into 64 bits; got {value}: write it as a number with a point, or as text")
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"{what} must be finite; got {value}: write a large number, or a text that stands for it")
+
+
+def is_encodable(text: str) -> bool:
+    """Whether a text is Unicode: half of a surrogate pair is none."""
+    return text == text.encode(errors="replace").decode()
 
 
 def examples(distribution: BaseDistribution) -> list[Any]:

@@ -6,6 +6,8 @@ to plain values) and the metrics that its objective reports.
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -123,6 +125,10 @@ class Study:
 
     def _check_arms(self) -> None:
         names = [arm.name for arm in self.arms]
+        for name in names:
+            if not isinstance(name, str) or not name.strip():
+                raise ValueError(f"an arm's name must be text; got {name!r}")
+            require_plain(name, "an arm's name")
         if len(set(names)) != len(names):
             raise ValueError(f"arms need distinct names; got {names}")
         for name in (self.reference, *self.selected):
@@ -171,6 +177,9 @@ class Study:
     def _check_metrics(self) -> None:
         for metric in (self.search_metric, self.primary_metric, *self.epoch_metrics):
             require_known("metric", metric, self.modes)
+        for metric, mode in self.modes.items():
+            if mode not in ("min", "max"):
+                raise ValueError(f"the mode of metric {metric!r} must be 'min' or 'max'; got {mode!r}")
         if not self.primary_metric.startswith("test_"):
             raise ValueError(f"the primary metric must be of the test items (test_...); got {self.primary_metric!r}")
         if self.search_metric not in self.epoch_metrics or self.search_metric.startswith("test_"):
@@ -181,7 +190,9 @@ class Study:
     def _check_numbers(self) -> None:
         least = {"trials": 0, "seeds": 0, "epochs": 1, "searches": 1, "splits": 1, "pack_size": 1, "completions": 1}
         least |= {"rerank": 0, "uniform": 1}
-        for name, low in least.items():
+        for name, low in (least | {"seed": 0}).items():
+            if type(getattr(self, name)) is not int:
+                raise ValueError(f"{name} must be a whole number, an int; got {getattr(self, name)!r}")
             if getattr(self, name) < low:
                 raise ValueError(f"{name} must be at least {low}; got {getattr(self, name)}")
         if self.trials and self.trials < self.searches:
@@ -195,8 +206,15 @@ class Study:
             raise ValueError(f"seeds and searches must be at most {SEED_STRIDE} together; got {self.seeds}")
         if not 0 <= self.seed <= MOST_SEED:
             raise ValueError(f"the seed must be from 0 to {MOST_SEED}; got {self.seed}")
-        if self.smallest_effect <= 0:
-            raise ValueError(f"the smallest effect of interest must be positive; got {self.smallest_effect}")
+        if type(self.smallest_effect) not in (int, float) or not 0 < self.smallest_effect < math.inf:
+            raise ValueError(
+                f"the smallest effect of interest must be a positive number, and finite; got {self.smallest_effect!r}"
+            )
+        for name in ("about", "rule", "notes"):
+            try:
+                json.dumps(getattr(self, name))
+            except (TypeError, ValueError) as error:
+                raise ValueError(f"{name} must be plain values, that JSON can hold: {error}") from error
 
     def _check_path(self) -> None:
         missing = 2 ** len(self.factors) - len(self.cells)

@@ -114,6 +114,8 @@ def _rule(study: Study) -> Rule:
         looks=looks(num_arms, study.seeds),
         reference=study.reference,
         margin=study.smallest_effect,
+        splits=study.splits,
+        searches=study.searches,
         lower_is_better=study.modes[study.primary_metric] == "min",
         overlap=float(study.about.get("test_to_train", 0)),
     )

@@ -209,7 +209,7 @@ class Failing(Toy):
 def test_an_arm_whose_search_runs_all_failed_is_named_with_what_became_of_them(conduct: Callable) -> None:
     ended = conduct(toy_study(trials=4), Failing())
     assert ended.complete
-    assert ended.unconfirmed == {"square": "none of the search runs of square completed (4 failed)"}
+    assert ended.unconfirmed == {"square": "not confirmed: none of the search runs of square completed (4 failed)"}
     again = conduct(toy_study(trials=4), retry_failed=True)
     assert again.complete
     assert not again.unconfirmed

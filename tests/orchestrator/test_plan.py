@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -557,7 +558,7 @@ WRONG: dict[str, tuple[dict, str]] = {
     "search on test": ({"epoch_metrics": ("valid_loss", "test_loss"), "search_metric": "test_loss"}, "not of the test"),
     "claim on validation": ({"primary_metric": "valid_loss"}, "must be of the test items"),
     "no epochs": ({"epochs": 0}, "epochs must be at least 1"),
-    "no effect": ({"smallest_effect": 0.0}, "must be positive"),
+    "no effect": ({"smallest_effect": 0.0}, "must be a positive number, and finite"),
     "too many searches": ({"searches": 7}, "7 searches per arm need"),
     "looks that shrink": ({"looks": (3, 2, 4)}, "looks must grow up to the 4 seeds"),
     "looks short of the seeds": ({"looks": (2, 3)}, "looks must grow up to the 4 seeds"),
@@ -590,6 +591,15 @@ def with_choice(choice: object) -> dict:
         (lambda: with_base(depth=np.int64(2)), "got int64 .*: write 2"),
         (lambda: with_base(x=float("nan")), "must be finite; got nan"),
         (lambda: {"arms": (Arm(name="full"), Arm(name="b", pins={"x": np.float64(1)}))}, "got float64 .*: write 1.0"),
+        (lambda: with_base(kind="a\ud800"), "must be text that every file can hold"),
+        (lambda: with_base(depth=2**63), "must fit into 64 bits"),
+        (lambda: {"modes": {"valid_loss": "minimum", "test_loss": "min"}}, "must be 'min' or 'max'; got 'minimum'"),
+        (lambda: {"smallest_effect": float("nan")}, "must be a positive number, and finite; got nan"),
+        (lambda: {"smallest_effect": float("inf")}, "must be a positive number, and finite; got inf"),
+        (lambda: {"seeds": 3.0}, "seeds must be a whole number, an int; got 3.0"),
+        (lambda: {"trials": np.int64(3)}, "trials must be a whole number, an int"),
+        (lambda: {"about": {"path": Path()}}, "about must be plain values, that JSON can hold"),
+        (lambda: {"arms": (Arm(name="full"), Arm(name=3))}, "an arm's name must be text; got 3"),
         (lambda: with_choice((1, 2)), "every choice of knob 'kind' must be .* got tuple"),
         (lambda: with_choice(None), "every choice of knob 'kind' must be .* got NoneType None"),
         (lambda: with_choice([1]), "every choice of knob 'kind' must be .* got list"),

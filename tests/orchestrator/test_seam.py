@@ -12,7 +12,11 @@ import pandas as pd
 import pytest
 from toy import Toy, toy_study
 
+from orchestrator.runners.attempt import Attempt
+from orchestrator.runners.seam import SeamError
+from orchestrator.storage.results_folder import Folder
 from orchestrator.study.objective import PlainEpoch, PlainOutcome
+from orchestrator.study.runs import Fingerprint, Pack, make_run
 
 COLUMNS = {"item": ["a", "b"], "group": ["g", "g"], "target": ["t", "t"], "y": [0.0, 1.0], "prediction": [1.0, 1.0]}
 NOTHING: Mapping[str, Any] = {}
@@ -57,6 +61,14 @@ def items(**changes: Any) -> Handing:
 
 def metrics(value: Any) -> Handing:
     return Handing(epoch=lambda e: PlainEpoch(metrics={run: {"valid_loss": value} for run in e.metrics}))
+
+
+class Raising:
+    best_epoch = 1
+
+    @property
+    def metrics(self):
+        raise RuntimeError("not now")
 
 
 class Silent(Toy):
@@ -127,8 +139,16 @@ REFUSED = {
     ),
     "weights are objects": (
         outcome(weights={"w": np.array([1, None], dtype=object)}),
-        "weights['w'] must be an array of numbers; got the type object",
+        "weights['w'] must be an array of numbers of at most 64 bits; got the type object",
     ),
+    "a weight is of 128 bits": (
+        outcome(weights={"w": np.zeros(2, np.longdouble)}),
+        "weights['w'] must be an array of numbers of at most 64 bits; got the type float128",
+    ),
+    "a weight has the name of the header": (outcome(weights={"__metadata__": np.zeros(2)}), "not '__metadata__'"),
+    "weights that are ragged": (outcome(weights={"w": [[1.0], [1.0, 2.0]]}), "an outcome must be of plain numbers and"),
+    "a metric that no float can hold": (outcome(metrics={"valid_loss": 10**400}), "a number that a float can hold"),
+    "a property that raises": (Handing(outcome=lambda o: Raising()), "reading it failed: RuntimeError: not now"),
     "weights are a list": (outcome(weights=[1.0]), "weights must be a mapping of names to arrays of numbers"),
 }  # fmt: skip
 
@@ -150,6 +170,9 @@ ACCEPTED = {
     "whole numbers as items": items(item=np.arange(2), group=np.arange(2) // 2),
     "enums as items": items(item=list(Kind)),
     "a device that is a number": Handing(described={"device": 0}),
+    "half a character as the device": Handing(described={"device": "gpu\ud800"}),
+    "half a character as an item": items(item=["a\udcff", "b"]),
+    "a masked array": items(y=np.ma.masked_array([0.0, 1.0], mask=[True, False])),
     "numbers in describe()": Handing(described={"batch": np.int64(3)}),
     "numbers of NumPy in a state": Handing(
         epoch=lambda e: PlainEpoch(metrics=e.metrics, state=lambda: {**e.state(), "seen": np.int64(3), "all": (1, 2)})
@@ -172,12 +195,40 @@ def test_what_means_the_same_is_stored_as_text_and_numbers(case, conduct, runs, 
         assert set(runs().device) == {"0"}
 
 
-def test_a_state_that_no_checkpoint_can_hold_fails_its_runs_and_ends_no_driver(conduct, runs) -> None:
-    objective = Handing(epoch=lambda e: PlainEpoch(metrics=e.metrics, state=lambda: {"model": object()}))
+STATES = {
+    "an object": (lambda: {"model": object()}, "state['model'] must be an array of numbers, or plain"),
+    "numbers as names": (lambda: {1: np.zeros(2)}, "the names of a state must be text"),
+    "128 bits": (lambda: {"w": np.zeros(2, np.longdouble)}, "must be an array of numbers of at most 64 bits"),
+    "no callable": (3, "a state must be a callable that gives arrays and plain values; it failed: TypeError"),
+    "an exception": (lambda: 1 / 0, "it failed: ZeroDivisionError: division by zero"),
+    "half a character": (lambda: {"a\ud800": 1}, "the names of a state must be text"),
+}
+
+
+@pytest.mark.parametrize("runner", [{"serial": True}])
+@pytest.mark.parametrize("case", STATES)
+def test_a_state_that_no_checkpoint_can_hold_fails_its_runs_and_ends_no_driver(case, conduct, runs) -> None:
+    state, words = STATES[case]
+    objective = Handing(epoch=lambda e: PlainEpoch(metrics=e.metrics, state=state))
     conduct(toy_study(trials=0, seeds=2), objective, checkpoint_seconds=0)
-    assert (
-        runs().error.eq("state['model'] must be an array of numbers, or plain: text, numbers, lists; got object").all()
-    )
+    assert runs().error.str.contains(words, regex=False).all(), runs().error.iloc[0]
+
+
+@pytest.mark.parametrize("case", STATES)
+def test_nor_does_it_when_the_study_is_drained(case, tmp_path) -> None:
+    pack = Pack(pack_id="p000000", runs=(make_toy_run(),))
+    objective = Handing(epoch=lambda e: PlainEpoch(metrics=e.metrics, state=STATES[case][0]))
+    attempt = Attempt(objective, pack, Folder.at(tmp_path))
+    attempt.step(None)
+    with pytest.raises(SeamError):
+        attempt.save()
+
+
+def make_toy_run():
+    study = toy_study()
+    fingerprint = Fingerprint(data_sha256="d", code_sha256="c")
+    knobs = study.configuration("full", {})
+    return make_run(study, fingerprint, knobs, arm="full", phase="confirm", search=0, seed=1, split=0)
 
 
 def test_what_every_run_hands_over_wrongly_stops_the_study_before_all_have_trained(conduct) -> None:

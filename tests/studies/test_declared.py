@@ -73,6 +73,14 @@ def test_a_smallest_effect_that_was_changed_is_named(when: str, conduct: Callabl
     assert (told in " ".join(report.text.split())) == known
 
 
+def test_a_change_stays_named_when_the_runs_of_before_do_not_count_any_more(conduct: Callable, tmp_path: Path) -> None:
+    conduct(trials=0, seeds=8, epochs=2)
+    conduct(trials=0, seeds=8, epochs=4, smallest_effect=0.3, accept_change=True)
+    page = write(tmp_path / "results").page.read_text()
+    assert "the smallest effect of interest, from 0.1 to 0.3" in page
+    assert "declared before the run" not in page
+
+
 def test_more_seeds_after_results_were_known_are_named(conduct: Callable, tmp_path: Path) -> None:
     conduct(trials=0, seeds=4)
     conduct(trials=0, seeds=6)
@@ -108,6 +116,12 @@ def test_the_report_says_why_an_arm_is_not_confirmed(conduct: Callable, tmp_path
     report = write(tmp_path / "results")
     assert "square is not confirmed: none of the search runs of square completed (4 failed)." in report.text
     assert "square is not confirmed" in report.page.read_text()
+
+
+@pytest.mark.parametrize("asked", [{"searches": 2, "trials": 4}, {"splits": 2, "trials": 0}])
+def test_nor_does_one_whose_searches_or_splits_differ(asked: dict, conduct: Callable, tmp_path: Path) -> None:
+    conduct(Deaf(), seeds=10, **asked)
+    assert "undecided" in write(tmp_path / "results").text
 
 
 @pytest.mark.parametrize("size", [1e9, 3e38, 1e300])

@@ -128,11 +128,65 @@ def test_what_a_study_asks_may_change_in_the_file_of_its_model(script: Path, tmp
     assert "the model's code changed" in call(script, results, cwd=tmp_path).stderr
 
 
+def test_modules_that_training_imports_late_and_scripts_of_packages_are_found_again(tmp_path: Path) -> None:
+    package = tmp_path / "project" / "pkg"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (package / "helper.py").write_text(HELPER)
+    late = SCRIPT.replace("from helper import noise\n", "").replace(
+        "        def loss(run):", "        from .helper import noise\n\n        def loss(run):"
+    )
+    (package / "mine.py").write_text(late)
+    results = tmp_path / "results"
+    done = call("-m", "pkg.mine", results, cwd=tmp_path / "project")
+    assert done.returncode == 0, done.stderr
+    verified = call("-m", "orchestrator", "verify", results, cwd=tmp_path)
+    assert "largest deviation 0, within" in verified.stdout, verified.stderr
+
+
+def test_two_studies_of_one_script_are_told_apart_by_their_folders(script: Path, tmp_path: Path) -> None:
+    text = SCRIPT.replace(
+        "    run(STUDY_OF_MINE, Mine(), Options(results=results,",
+        "    for part in ('a', 'b'):\n"
+        "        one = Mine()\n        one.data_sha256 = part\n"
+        "        run(STUDY_OF_MINE, one, Options(results=f'{results}/{part}',",
+    )
+    script.write_text(text)
+    assert call(script, tmp_path / "results", cwd=tmp_path).returncode == 0
+    for part in "ab":
+        done = call("-m", "orchestrator", "verify", tmp_path / "results" / part, cwd=tmp_path)
+        assert "largest deviation 0, within" in done.stdout, done.stderr
+
+
+def test_commands_count_the_declared_study_alone_and_read_any_name(script: Path, tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    script.write_text(SCRIPT.replace('title="mine"', 'title="odd [/x] title"'))
+    assert call(script, results, cwd=tmp_path).returncode == 0
+    script.write_text(SCRIPT.replace("epochs=2", "epochs=3").replace("seeds=8", "seeds=4"))
+    assert call(script, results, cwd=tmp_path).returncode == 0
+    status = call("-m", "orchestrator", "status", results, cwd=tmp_path)
+    assert status.returncode == 0, status.stderr
+    assert "of another declaration" in status.stdout
+    assert "mean of 4 confirm seeds" in call("-m", "orchestrator", "best", results, cwd=tmp_path).stdout
+
+
+def test_data_without_a_name_are_refused(script: Path, tmp_path: Path) -> None:
+    for bad in ("5", "None", '""', 'b"a"'):
+        script.write_text(SCRIPT.replace('data_sha256 = "drawn"', f"data_sha256 = {bad}"))
+        done = call(script, tmp_path / "results", cwd=tmp_path)
+        assert "an objective must have data_sha256, a text" in done.stderr
+
+
 MODULE = '''"""Doc."""
 import numpy as np
 import random
 random.seed(0)
 SCALE = 2
+def scale(by): return lambda f: f
+@scale(2)
+def registered(x): return -1
+if __name__ != "__main__": BIAS = 0
+else: BIAS = 1
 def loss(x): return np.abs(SCALE * x)
 def unused(x): return x
 STUDY = dict(trials=3)
@@ -152,5 +206,13 @@ def test_a_hash_follows_what_is_used_and_nothing_else() -> None:
         ("print(STUDY)", "pass"),
     ):
         assert _needed(MODULE.replace(old, new), "Mine") == kept
-    for old, new in (("SCALE = 2", "SCALE = 3"), ("np.abs", "np.sqrt"), ("seed(0)", "seed(1)"), ("loss(1)", "loss(2)")):
+    for old, new in (
+        ("SCALE = 2", "SCALE = 3"),
+        ("@scale(2)", "@scale(3)"),
+        ("return -1", "return -2"),
+        ("else: BIAS = 1", "else: BIAS = 2"),
+        ("np.abs", "np.sqrt"),
+        ("seed(0)", "seed(1)"),
+        ("loss(1)", "loss(2)"),
+    ):
         assert _needed(MODULE.replace(old, new), "Mine") != kept

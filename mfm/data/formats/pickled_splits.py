@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ MODALITIES: Mapping[str, str] = {"language": "text", "acoustic": "audio", "visua
 # How a segment's name ends after its video's, tried in this order.
 NUMBER = r"_\d+"
 _ENDINGS = (r"\[.*\]", r"\$_\$.*", NUMBER)
+NO_ID = ("", "nan", "None")  # what stands where an id was not written
+BLANKS = " \t\r\n\v\f\u00a0\u200b\u200c\u200d\ufeff"
 Names = tuple[np.ndarray, np.ndarray]  # items and their videos, str (N,) each
 
 
@@ -177,11 +180,14 @@ def _named(
 
 
 def _source(source: str, names: Mapping[str, Names | None]) -> str:
+    """The source, with what a reader of it must know of the ids."""
     without = [fold for fold, known in names.items() if known is None]
-    if not without:
-        return source
-    which = "" if len(without) == len(names) else f" in {', '.join(without)}"
-    return f"{source}: no ids{which}, so each segment stands as a video of its own and a shared video is not seen"
+    own = [fold for fold, known in names.items() if known is not None and np.array_equal(*known)]
+    alone = "each segment stands as a video of its own and a shared video is not seen"
+    if without:
+        which = "" if len(without) == len(names) else f" in {', '.join(without)}"
+        return f"{source}: no ids{which}, so {alone}"
+    return f"{source}: ids do not tell the video from the segment, so {alone}" if len(own) == len(names) else source
 
 
 def segment_names(ids: Mapping[str, Any], *, where: str) -> dict[str, Names | None]:
@@ -200,9 +206,8 @@ def segment_names(ids: Mapping[str, Any], *, where: str) -> dict[str, Names | No
     Raises:
         ValueError: an id is odd, or names the same segment twice.
     """
-    written = {
-        fold: None if _is_absent(own) else _texts(own, where=f"{where}, ids of {fold}") for fold, own in ids.items()
-    }
+    places = {fold: f"{where}, ids of {fold}" for fold in ids}
+    written = {f: None if _is_absent(own, where=places[f]) else _texts(own, where=places[f]) for f, own in ids.items()}
     known = {fold: rows for fold, rows in written.items() if rows is not None}
     widths = {rows.shape[1] for rows in known.values()}
     if len(widths) > 1:
@@ -212,12 +217,18 @@ def segment_names(ids: Mapping[str, Any], *, where: str) -> dict[str, Names | No
         items = {fold: np.array([f"{r[0]}[{','.join(r[1:])}]" for r in rows.tolist()]) for fold, rows in known.items()}
         return {fold: (items[fold], videos[fold]) if fold in known else None for fold in ids}
     names = {fold: rows[:, 0].tolist() for fold, rows in known.items()}
+    for fold, own in names.items():
+        for row, name in enumerate(own):
+            if name in NO_ID:
+                raise ValueError(
+                    f"{where}, ids of {fold}: item {row} must have an id; got {name!r}. Write one, or leave it out"
+                )
     ending = _ending([name for own in names.values() for name in own], where=where)
     return {fold: _items_and_videos(names[fold], ending) if fold in names else None for fold in ids}
 
 
-def _is_absent(ids: Any) -> bool:
-    return ids is None or np.asarray(ids).dtype.kind in "iu"
+def _is_absent(ids: Any, *, where: str) -> bool:
+    return ids is None or as_array(ids, where=where).dtype.kind in "iu"
 
 
 def _texts(ids: Any, *, where: str) -> np.ndarray:
@@ -226,7 +237,8 @@ def _texts(ids: Any, *, where: str) -> np.ndarray:
     if array.size == 0 or array.ndim == 0:
         raise ValueError(f"{where} must be one per item, and at least one; got the shape {array.shape}")
     array = np.char.decode(array, "latin1") if array.dtype.kind == "S" else array.astype(str)
-    return np.char.strip(array).reshape(len(array), -1)
+    plain = np.array([unicodedata.normalize("NFC", text).strip(BLANKS) for text in array.ravel().tolist()])
+    return plain.reshape(len(array), -1)
 
 
 def _ending(names: Sequence[str], *, where: str) -> str | None:

@@ -315,7 +315,7 @@ def test_scaling_mmmo_is_not_changed_by_wild_test_rows(mmmo):
 
 def test_reading_imports_no_torch_and_no_pandas(data_dir):
     code = (
-        "import sys; from mfm.data import corpora; corpora.pom(sys.argv[1]); "
+        "import sys; from mfm.data.corpora import regression; regression.pom(sys.argv[1]); "
         "print(sorted({'torch', 'pandas', 'optuna', 'ray', 'sklearn'} & set(sys.modules)))"
     )
     command = [sys.executable, "-c", code, str(data_dir / "pom")]
