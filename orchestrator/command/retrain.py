@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from orchestrator.command.script import Script
-from orchestrator.runners.run import Found, looking_for
+from orchestrator.runners.study_script import Found, looking_for
 from orchestrator.storage import weights
 from orchestrator.study.objective import Objective, Outcome
 from orchestrator.study.params import Knobs

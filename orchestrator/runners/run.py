@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import logging
 import shutil
-import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,14 +25,13 @@ from orchestrator.process.command_line import as_options
 from orchestrator.process.git_commit import commit
 from orchestrator.process.hang_watchdog import LEAST_SECONDS
 from orchestrator.process.signals import Interruption, draining, handlers_kept
-from orchestrator.process.source_hash import code_sha256
 from orchestrator.runners import serial
 from orchestrator.runners.attempt import CHECKPOINT_SECONDS
 from orchestrator.runners.coordinator import Conductor, StudyError
+from orchestrator.runners.study_script import fingerprint_of, is_looked_for, program_here
 from orchestrator.storage.results_folder import Folder
 from orchestrator.storage.writer_lock import Lock
 from orchestrator.study.objective import Objective
-from orchestrator.study.runs import Fingerprint
 from orchestrator.study.study import Study
 
 logger = logging.getLogger("orchestrator")
@@ -104,8 +101,8 @@ def run(
         StudyError: the study cannot go on; what is finished is safe.
     """
     console = console or Console()
-    if (wanted := _wanted.get()) is not None:
-        return wanted(study, objective, options)
+    if is_looked_for(study, objective, str(options.results)):
+        return Ended(folder=Folder.at(options.results), complete=True, interruption=Interruption(), reason="")
     if options.program:
         return _run(study, objective, options, go_on, console)
     try:
@@ -186,69 +183,6 @@ def archive(folder: Folder, console: Console) -> None:
         else:
             folder.root.rename(aside)
     console.print(f"The old results are kept in {aside}", soft_wrap=True, highlight=False)
-
-
-# Set while a script is run again to learn what it studies: then it is told that, and nothing is run.
-_wanted: ContextVar[Callable[[Study, Objective, Options], Ended] | None] = ContextVar("wanted", default=None)
-
-
-def fingerprint_of(objective: Objective) -> Fingerprint:
-    """The data and the code under which an objective's runs are equal.
-
-    Raises:
-        ValueError: it does not name its data, or its source cannot be found.
-    """
-    data = getattr(objective, "data_sha256", None)
-    if not isinstance(data, str) or not data:
-        raise ValueError(
-            f"an objective must have data_sha256, a text that is another for other data; got {data!r}. Give a hash, or "
-            "a name that you change with the data"
-        )
-    return Fingerprint(data_sha256=data, code_sha256=code_sha256(objective))
-
-
-class Found(BaseException):
-    """A script has come to the study that was looked for. It must not be caught by `except Exception`."""
-
-    def __init__(self, study: Study, objective: Objective) -> None:
-        super().__init__(study.name)
-        self.study, self.objective = study, objective
-        self.fingerprint = fingerprint_of(objective)
-
-
-@contextmanager
-def looking_for(name: str, results: str) -> Iterator[None]:
-    """While it lasts, `run` raises Found for the study of that name and place, and runs none.
-
-    Args:
-        name: the study's.
-        results: its folder as the script gave it; empty: any.
-    """
-
-    def wanted(study: Study, objective: Objective, options: Options) -> Ended:
-        if study.name == name and results in ("", str(options.results)):
-            raise Found(study, objective)
-        return Ended(folder=Folder.at(options.results), complete=True, interruption=Interruption(), reason="")
-
-    token = _wanted.set(wanted)
-    try:
-        yield
-    finally:
-        _wanted.reset(token)
-
-
-def program_here() -> dict[str, Any]:
-    """How to make the study again: the script of this process, and its arguments; a notebook has none."""
-    main = sys.modules["__main__"]
-    if not (script := getattr(main, "__file__", None)):
-        return {}
-    module = main.__spec__.name if main.__spec__ else None  # of `python -m`
-    return {
-        "script": str(Path(script).absolute()),
-        "arguments": sys.argv[1:],
-        "module": module,
-        "folder": str(Path.cwd()),
-    }
 
 
 @contextmanager
