@@ -67,7 +67,11 @@ class Arguments:
         return self.seeds
 
     def check(self) -> None:
-        """Refuses what cannot go together."""
+        """Refuses what cannot go together, or says nothing."""
+        if self.address is not None and not self.address.strip():
+            raise ValueError(
+                "--address must be host:port, auto or local; got nothing. Leave it out to take what there is"
+            )
         if self.cluster is not None and (self.address is not None or self.serial):
             other = "--serial" if self.serial else "--address"
             raise ValueError(f"--cluster runs the study on the cluster of a file; leave {other} out, or --cluster")

@@ -58,10 +58,6 @@ class Options:
     checkout: Path = field(default_factory=Path.cwd)  # of the code that is studied
 
     def __post_init__(self) -> None:
-        if self.address is not None and not self.address.strip():
-            raise ValueError(
-                "--address must be host:port, auto or local; got nothing. Leave it out to take what there is"
-            )
         if self.address is not None and self.address.startswith("ray://"):
             raise ValueError(
                 "--address must be a cluster's own address (host:port) or 'auto', on a machine of the cluster; got "

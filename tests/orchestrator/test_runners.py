@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +19,14 @@ from conftest import ray_head
 from rich.console import Console
 from toy import EPOCHS, Toy, toy_study
 
-from orchestrator.runners.coordinator import StudyError
+from orchestrator.cluster.placement import Placement
+from orchestrator.ledger.ledger import Ledger
+from orchestrator.process.git_commit import Commit
+from orchestrator.process.signals import handlers_kept
+from orchestrator.runners.coordinator import Conductor, StudyError
 from orchestrator.runners.run import Options, run
+from orchestrator.storage.results_folder import Folder
+from orchestrator.study.runs import Fingerprint
 from orchestrator.study.study import Arm
 
 
@@ -236,3 +245,36 @@ def test_both_runners_give_the_same_table_for_fixed_configurations(tmp_path: Pat
         rows = pd.read_parquet(tmp_path / name / "runs").sort_values("run_id", ignore_index=True)
         tables.append(rows.drop(columns=["started_at", "ended_at", "train_seconds", "pack_id"]))
     pd.testing.assert_frame_equal(*tables)
+
+
+class Signalling(Toy):
+    """Sends its driver SIGUSR1 once, in the middle of training."""
+
+    def __init__(self, driver: int, sent: Path) -> None:
+        super().__init__(epoch_seconds=0.1)
+        self._driver, self._sent = driver, sent
+
+    def _write(self, pack, epoch):
+        if epoch == 2 and not self._sent.exists():
+            self._sent.touch()
+            os.kill(self._driver, signal.SIGUSR1)
+
+
+@pytest.mark.ray
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_a_loop_of_tunes_that_ends_before_the_plan_is_not_the_end(tmp_path: Path, ray_address: str) -> None:
+    """SIGUSR1 ends it as if all were done, where nobody takes the signal back from Tune."""
+    from orchestrator.cluster.ray_connection import connect
+    from orchestrator.runners import ray_tune
+
+    study, folder = toy_study(trials=0, seeds=4), Folder.at(tmp_path / "results")
+    with handlers_kept(), connect(ray_address, workers=2) as connection, closing(Ledger(folder, study)) as ledger:
+        fingerprint = Fingerprint(data_sha256="data", code_sha256="code")
+        conductor = Conductor(study, fingerprint, ledger, commit=Commit(sha="", dirty=False))
+        objective = Signalling(os.getpid(), tmp_path / "sent")
+        ray_tune.run(conductor, objective, placement=Placement(connection.room, most=2))
+        assert conductor.is_complete
+    assert (tmp_path / "sent").exists()
+    rows = pd.read_parquet(folder.table("runs"))
+    assert counts(rows) == {("full", "confirm"): 4, ("square", "confirm"): 4}
+    assert set(rows.status) == {"completed"}

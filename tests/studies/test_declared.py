@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from rich.console import Console
 from toy import Toy, toy_study
 
 from analysis.reporting.report import write
 from analysis.results.load import load
+from analysis.tables.robustness import failures, missing
 from orchestrator.runners.run import Options, run
 
 
@@ -136,3 +139,39 @@ def test_numbers_that_are_absurd_but_finite_have_a_report(
     conduct(Far(), trials=0)
     report = write(tmp_path / "results")
     assert max(map(len, report.text.splitlines())) <= 120
+
+
+class Evaluated(Toy):
+    """Scored under other conditions, where some seeds give no number."""
+
+    def __init__(self, metric: str) -> None:
+        super().__init__()
+        self._metric = metric
+
+    def _outcome(self, pack, run):
+        known = super()._outcome(pack, run)
+        if pack.phase != "confirm":
+            return known
+        nan = float("nan")
+        rows = [
+            ("complete", "", nan, 1.0), ("missing/masked", "text", nan, 1.2 if run.seed <= 2 else nan),
+            ("missing/zero", "text", nan, 1.3), ("noise/drop", "text", 0.5, nan if run.seed == 1 else 1.1),
+        ]  # fmt: skip
+        columns = dict(zip(("condition", "modality", "level", "value"), zip(*rows, strict=True), strict=True))
+        evaluations = {**columns, "metric": [self._metric] * len(rows)}
+        return replace(known, evaluations={name: list(column) for name, column in evaluations.items()})
+
+
+@pytest.mark.parametrize("metric", ["test_loss", "test_other"])
+def test_evaluations_that_failed_are_counted_beside_the_mean_of_the_others(
+    metric: str, conduct: Callable, tmp_path: Path
+) -> None:
+    conduct(Evaluated(metric), trials=0, seeds=6)
+    report = write(tmp_path / "results")
+    table = pd.read_csv(report.page.parent / "tables" / "missing.csv").set_index(["arm", "method"])
+    assert table.loc[("full", "masked"), ["n_seeds", "failed", "mean"]].tolist() == [2, 4, 1.2]
+    assert table.loc[("full", "zero"), ["n_seeds", "failed"]].tolist() == [6, 0]
+    noise = pd.read_csv(report.page.parent / "tables" / "robustness.csv")
+    assert noise[noise.level == 0.5].failed.tolist() == [1, 1]
+    caption = failures(missing(load(tmp_path / "results")).query("arm == 'full'"), ["method", "missing"])
+    assert caption == " Failed (no number), and not in the means: masked text 4 of 6."
