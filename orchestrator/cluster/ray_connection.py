@@ -122,10 +122,19 @@ def _found_here() -> str | None:
     for process in Path("/proc").glob("[0-9]*/cmdline"):
         with suppress(OSError):
             words = process.read_bytes().decode(errors="replace").split("\0")
-            if Path(words[0]).name == "raylet" and not any(OWN.search(word) for word in words):
+            is_raylet = Path(words[0]).name == "raylet" and _shares_network(process.parent)
+            if is_raylet and not any(OWN.search(word) for word in words):
                 found += [word.partition("=")[2] for word in words if word.startswith("--gcs-address=")]
     latest = services.find_bootstrap_address(None)
     return latest if latest in found else next(iter(sorted(found)), None)
+
+
+def _shares_network(process: Path) -> bool:
+    """Whether a process has this one's network: a container's addresses mean something else here."""
+    try:
+        return (process / "ns" / "net").readlink() == Path("/proc/self/ns/net").readlink()
+    except PermissionError:  # another user's, which may be meant
+        return True
 
 
 def _answers_as_ray(address: str) -> bool:
