@@ -27,6 +27,7 @@ RUN_DEFAULTS = {
 }  # fmt: skip
 # The square of a number that is much larger is infinite.
 BEYOND = 1e100
+OLD_FOLDS = 5  # of a rerank, in every ledger of before
 RUN_COLUMNS = ("run_id", "arm", "phase", "config_id", "seed", "status")
 EVALUATION_COLUMNS = ("run_id", "condition", "modality", "level", "metric", "value")
 ITEM_COLUMNS = ("run_id", "item", "group", "target", "y", "prediction")
@@ -134,10 +135,19 @@ def _runs(folder: Path) -> pd.DataFrame:
     def wanted(column: str) -> bool:
         return column in RUN_DEFAULTS or column.startswith(("param:", "metric:"))
 
-    runs = _frame(folder, required=RUN_COLUMNS, wanted=wanted)
+    runs = _with_folds(_frame(folder, required=RUN_COLUMNS, wanted=wanted))
     missing = {column: default for column, default in RUN_DEFAULTS.items() if column not in runs}
     runs = runs.assign(**missing)
     return runs.assign(**{name: _without_zone(runs[name]) for name in ("started_at", "ended_at")})
+
+
+def _with_folds(runs: pd.DataFrame) -> pd.DataFrame:
+    """Ledgers of before schema 3 have the fold of a rerank run in its split, as split times 5 plus fold."""
+    if "fold" in runs or "split" not in runs:
+        return runs
+    is_rerank = runs["phase"] == "rerank"
+    fold = runs["split"].where(is_rerank) % OLD_FOLDS
+    return runs.assign(fold=fold, split=runs["split"].mask(is_rerank, runs["split"] // OLD_FOLDS))
 
 
 def _without_zone(times: pd.Series) -> pd.Series:
