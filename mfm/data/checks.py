@@ -97,8 +97,9 @@ def check_items(read: Read, corpus: Corpus) -> None:
         ValueError: with the file, the item and what to do.
     """
     where = _file(read)
+    named = read.group[read.group != read.item]  # an item without a name stands as its own video, and is none
     for what, number, most in (
-        ("videos", len(set(read.group.tolist())), corpus.videos),
+        ("videos", len(set(named.tolist())), corpus.videos),
         ("items", len(read.item), corpus.items),
     ):
         if most is not None and number > most:

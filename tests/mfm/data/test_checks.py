@@ -375,6 +375,20 @@ def test_what_one_reader_checks_all_check(
     assert folder.name in text or "mosi" in text, f"the file is not named: {text}"
 
 
+@pytest.mark.parametrize("reader", ["mosi X and y", "mosi pickle of splits", "mmmo .h5", "youtube .h5"])
+def test_as_many_items_as_the_corpus_has_are_read_where_no_video_is_named(
+    reader: str, tmp_path: Path, write_h5: Callable[..., None], write_csd: Callable[..., None]
+) -> None:
+    form = READERS[reader]
+    it = content(form)
+    it.without_ids = FOLDS
+    most = 2199 if reader.startswith("mosi") else form.many - 1
+    too_many(it, most)
+    it.items = it.items[-most:]
+    form.write(tmp_path, it, write_h5, write_csd)
+    assert len(form.read(tmp_path).item) == most
+
+
 def test_a_split_without_ids_is_read_and_the_source_says_what_is_not_seen(tmp_path: Path) -> None:
     it = content(READERS["mosi pickle of splits"])
     ids_of_one_split_missing(it)
