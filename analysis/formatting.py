@@ -21,7 +21,7 @@ def metric_name(metric: str) -> str:
 
 
 def spaced(name: str) -> str:
-    """An arm or a knob: no_prior -> no prior, no_prior+encoder -> no prior + encoder."""
+    """An arm or a hyperparameter: no_prior -> no prior, no_prior+encoder -> no prior + encoder."""
     return name.replace("_", " ").replace("+", " + ")
 
 

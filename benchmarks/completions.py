@@ -2,10 +2,11 @@
 
     python benchmarks/completions.py TRIALS [--searches 100] [--trials 64]
 
-TRIALS is the log of random trials of MFN on CMU-MOSI in the MFN repository, as trials.csv: 17 knobs and the validation
-error. A random forest on it stands for training: its mean is the truth, and its error out of bag the noise of a trial.
-Learning rate and dropout rates are fusable, as in MFM; sizes and batch size are structure. A pack is told as a whole.
-Printed is how far the true error of the best trial by observed error lies above the best that the forest knows.
+TRIALS is the log of random trials of MFN on CMU-MOSI in the MFN repository, as trials.csv: 17 hyperparameters and the
+validation error. A random forest on it stands for training: its mean is the truth, and its error out of bag the noise
+of a trial. Learning rate and dropout rates are fusable, as in MFM; sizes and batch size are structure. A pack is told
+as a whole. Printed is how far the true error of the best trial by observed error lies above the best that the forest
+knows.
 """
 
 from __future__ import annotations
@@ -22,12 +23,12 @@ from scipy import stats
 from sklearn.ensemble import RandomForestRegressor
 
 from orchestrator.plan.search import Search
-from orchestrator.study.params import Knob
+from orchestrator.study.params import ParamValue
 from orchestrator.study.study import Arm, Study
 
 DROPOUTS = ("NN1_drop", "NN2_drop", "g1_drop", "g2_drop", "out_drop")
 SIZES = ("batchsize", "memsize", "hl", "ha", "hv", "NN1_h", "NN2_h", "g1_h", "g2_h", "out_h")
-KNOBS = ("lr", *DROPOUTS, *SIZES)
+PARAMS = ("lr", *DROPOUTS, *SIZES)
 FUSABLE = frozenset({"lr", *DROPOUTS})
 AT = (8, 16, 32, 64, 128)  # numbers of trials at which the best is looked at
 PACKS = {
@@ -42,7 +43,7 @@ class World:
     """What a configuration would give."""
 
     space: Mapping[str, BaseDistribution]
-    truth: Callable[[Mapping[str, Knob]], float]
+    truth: Callable[[Mapping[str, ParamValue]], float]
     noise: float  # standard deviation of a trial
     best: float  # the smallest truth that is known
 
@@ -50,7 +51,7 @@ class World:
     def of(cls, path: Path) -> World:
         """From the log."""
         table = pd.read_csv(path)
-        x_NK, y_N = table[list(KNOBS)].to_numpy(float), table["valid_best"].to_numpy(float)
+        x_NK, y_N = table[list(PARAMS)].to_numpy(float), table["valid_best"].to_numpy(float)
         forest = RandomForestRegressor(300, min_samples_leaf=3, oob_score=True, random_state=0).fit(x_NK, y_N)
         noise = float(np.std(y_N - forest.oob_prediction_, ddof=1))
         forest = RandomForestRegressor(60, min_samples_leaf=3, random_state=0).fit(x_NK, y_N)
@@ -60,10 +61,10 @@ class World:
             **sizes,
         }  # fmt: skip
         rng = np.random.default_rng(0)
-        many = np.column_stack([rng.choice(table[k].unique(), 200_000) for k in KNOBS])
+        many = np.column_stack([rng.choice(table[k].unique(), 200_000) for k in PARAMS])
         return cls(
             space=space,
-            truth=lambda knobs: float(forest.predict(np.array([[float(knobs[k]) for k in KNOBS]]))[0]),
+            truth=lambda params: float(forest.predict(np.array([[float(params[k]) for k in PARAMS]]))[0]),
             noise=noise,
             best=float(forest.predict(many).min()),
         )
@@ -90,16 +91,16 @@ def search(world: World, *, trials: int, seed: int, completions: int, packs: int
         packs: so many are asked for before the first of them is told.
     """
     optuna, rng = Search(study_of(world, trials=trials, seed=seed), "full", 0, ()), np.random.default_rng([seed, 1])
-    observed, truths, waiting, number = [], [], list[list[tuple[int, Mapping[str, Knob]]]](), 0
+    observed, truths, waiting, number = [], [], list[list[tuple[int, Mapping[str, ParamValue]]]](), 0
     while len(truths) < trials:
         while len(waiting) < packs and number < trials:
-            pack: list[tuple[int, Mapping[str, Knob]]] = []
+            pack: list[tuple[int, Mapping[str, ParamValue]]] = []
             while len(pack) < completions and number < trials:
                 pack.append((number, optuna.suggest(like=pack[0][1] if pack else None)))
                 number += 1
             waiting.append(pack)
-        for told, knobs in waiting.pop(0):
-            truths.append(world.truth(knobs))
+        for told, params in waiting.pop(0):
+            truths.append(world.truth(params))
             observed.append(truths[-1] + world.noise * float(rng.standard_normal()))
             optuna.report(told, 1, observed[-1])
             optuna.finish(told, status="completed", value=observed[-1])
@@ -110,13 +111,13 @@ def at_random(world: World, *, trials: int, seed: int) -> list[float]:
     """The same for configurations that are drawn."""
     rng, truths = np.random.default_rng([seed, 2]), []
     for _ in range(trials):
-        knobs = {k: _drawn(d, rng) for k, d in world.space.items()}
-        truths.append(world.truth(knobs))
+        params = {k: _drawn(d, rng) for k, d in world.space.items()}
+        truths.append(world.truth(params))
     observed = np.array(truths) + world.noise * rng.standard_normal(trials)
     return [truths[int(np.argmin(observed[: n + 1]))] for n in range(trials)]
 
 
-def _drawn(distribution: BaseDistribution, rng: np.random.Generator) -> Knob:
+def _drawn(distribution: BaseDistribution, rng: np.random.Generator) -> ParamValue:
     if isinstance(distribution, CategoricalDistribution):
         return distribution.choices[rng.integers(len(distribution.choices))]  # type: ignore[return-value]
     assert isinstance(distribution, FloatDistribution)

@@ -135,7 +135,10 @@ def _check_seeds(study: Mapping[str, Any], arm: str, confirm: list[dict[str, Any
         planned = study["seeds"] * bool(ids)
         must(len(own) == len(set(own.values())) == planned, f"{arm}: {len(own)} confirm runs of {planned} with {ids}")
         known |= set(own)
-    must(len(known) == len(confirm), f"{arm}: {len(confirm) - len(known)} confirm runs with knobs that nobody chose")
+    must(
+        len(known) == len(confirm),
+        f"{arm}: {len(confirm) - len(known)} confirm runs with hyperparameters that nobody chose",
+    )
 
 
 def _check_folds(study: Mapping[str, Any], rows: list[dict[str, Any]]) -> None:

@@ -13,7 +13,7 @@ from orchestrator.study.study import Arm, Study
 
 EPOCHS, PACK = 10, 10
 NAMES = tuple(f"arm_{i:02d}" for i in range(20))
-KNOBS = ("a", "b", "c", "d")
+PARAMS = ("a", "b", "c", "d")
 
 
 class NoOp:
@@ -39,7 +39,7 @@ class NoOp:
 
 def loss_of(run: Run, epoch: int) -> float:
     """The distance to a point, nearer with every epoch; a seed shifts it a little."""
-    return sum((float(run.knobs[knob]) - 0.3) ** 2 for knob in KNOBS) + 1 / epoch + 1e-3 * run.seed
+    return sum((float(run.params[param]) - 0.3) ** 2 for param in PARAMS) + 1 / epoch + 1e-3 * run.seed
 
 
 def _metrics(pack: Pack, loss: float) -> dict[str, float]:
@@ -59,9 +59,9 @@ def searched(num_runs: int) -> Study:
 
 def _study(names: Sequence[str], *, trials: int, seeds: int) -> Study:
     return Study(
-        name="noop", title="What does orchestration cost?", base={**dict.fromkeys(KNOBS, 0.5), "part": names[0]},
+        name="noop", title="What does orchestration cost?", base={**dict.fromkeys(PARAMS, 0.5), "part": names[0]},
         arms=tuple(Arm(name=name, pins={"part": name} if i else {}) for i, name in enumerate(names)),
-        reference=names[0], space={knob: FloatDistribution(0, 1) for knob in KNOBS}, fusable=frozenset(KNOBS),
+        reference=names[0], space={param: FloatDistribution(0, 1) for param in PARAMS}, fusable=frozenset(PARAMS),
         modes={"valid_loss": "min", "test_loss": "min"}, epoch_metrics=("valid_loss",), search_metric="valid_loss",
         primary_metric="test_loss", smallest_effect=0.1, trials=trials, seeds=seeds, epochs=EPOCHS, pack_size=PACK,
         completions=PACK,

@@ -76,11 +76,11 @@ def search(dataset: Dataset, arguments: argparse.Namespace) -> Iterator[Outcome]
     for structure in range(arguments.structures):
         first = sampler.ask(dict(here.space)).params
         draws = [first] + [sampler.ask(dict(here.space)).params for _ in range(COMPLETIONS - 1)]
-        shared = {knob: value for knob, value in first.items() if knob not in free}
+        shared = {param: value for param, value in first.items() if param not in free}
         members = [
             Member(
                 name=str(number),
-                config=Config.from_knobs(base(names, **here.knobs) | draw | shared, names),
+                config=Config.from_params(base(names, **here.params) | draw | shared, names),
                 seed=1000 * arguments.seed + COMPLETIONS * structure + number,
                 fold=dataset.fold,
             )

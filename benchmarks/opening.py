@@ -32,7 +32,7 @@ from orchestrator.study.runs import Fingerprint, Pack, Phase, make_run
 from orchestrator.study.study import Arm, Study
 
 ARMS, TRIALS, EPOCHS, PACK = 13, 1000, 50, 10
-KNOBS = {f"knob_{i:02d}": 0.5 for i in range(20)}
+PARAMS = {f"param_{i:02d}": 0.5 for i in range(20)}
 FINGERPRINT = Fingerprint(data_sha256="data", code_sha256="code")
 
 
@@ -40,9 +40,9 @@ def study_of(num_runs: int) -> Study:
     """A study with so many runs in all."""
     names = [f"arm_{i:02d}" for i in range(ARMS)]
     return Study(
-        name="opening", title="How fast does a ledger open?", base={**KNOBS, "part": "a"},
+        name="opening", title="How fast does a ledger open?", base={**PARAMS, "part": "a"},
         arms=tuple(Arm(name=n, pins={"part": n} if i else {}) for i, n in enumerate(names)), reference=names[0],
-        space={knob: FloatDistribution(0, 1) for knob in KNOBS},
+        space={param: FloatDistribution(0, 1) for param in PARAMS},
         modes={"valid_loss": "min", "test_loss": "min"}, epoch_metrics=("valid_loss",), search_metric="valid_loss",
         primary_metric="test_loss", smallest_effect=0.1, trials=TRIALS + 1, seeds=num_runs // ARMS - TRIALS,
         epochs=EPOCHS, pack_size=PACK, completions=PACK,
@@ -62,8 +62,8 @@ class Writer:
         for arm in self._study.arms:
             for first in range(0, TRIALS, PACK):
                 numbers = range(first, min(first + PACK, TRIALS))
-                self._pack(arm.name, "search", [({k: self._rng.random() for k in KNOBS}, 0, n) for n in numbers])
-            chosen = dict.fromkeys(KNOBS, 0.5)
+                self._pack(arm.name, "search", [({k: self._rng.random() for k in PARAMS}, 0, n) for n in numbers])
+            chosen = dict.fromkeys(PARAMS, 0.5)
             config_id = make_run(
                 self._study, FINGERPRINT, self._study.configuration(arm.name, chosen), arm=arm.name, phase="confirm",
                 search=0, seed=1, split=0,
@@ -77,8 +77,8 @@ class Writer:
     def _pack(self, arm: str, phase: Phase, members: list[tuple[dict[str, float], int, int | None]]) -> None:
         runs, asked = [], []
         for suggested, seed, number in members:
-            knobs = self._study.configuration(arm, suggested)
-            run = make_run(self._study, FINGERPRINT, knobs, arm=arm, phase=phase, search=0, seed=seed, split=0)
+            params = self._study.configuration(arm, suggested)
+            run = make_run(self._study, FINGERPRINT, params, arm=arm, phase=phase, search=0, seed=seed, split=0)
             runs.append(run)
             asked.append(
                 AskedRun(

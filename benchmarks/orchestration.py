@@ -123,20 +123,20 @@ class Stopwatch:
 
 def first_epoch(began: float) -> Values:
     """Seconds from the start of the quick MOSI study's process, which was at `began`, to its first epoch."""
-    from orchestrator.runners.coordinator import Conductor  # noqa: PLC0415
+    from orchestrator.runners.coordinator import Coordinator  # noqa: PLC0415
     from studies.mosi_ablation import SCRIPT  # noqa: PLC0415
 
     times: list[float] = []
     memory: list[float] = []
-    receive = Conductor.receive
+    receive = Coordinator.receive
 
-    def noted(self: Conductor, *arguments: Any) -> set[str]:
+    def noted(self: Coordinator, *arguments: Any) -> set[str]:
         times.append(time.time())
         memory.append(largest_memory("ray::PackTrainable"))
         self.drain("that was all")
         return receive(self, *arguments)
 
-    Conductor.receive = noted
+    Coordinator.receive = noted
     with tempfile.TemporaryDirectory() as folder:
         SCRIPT.main(["--address", "local", "--workers", str(CORES), "--results", f"{folder}/r"])
     return {"seconds": times[0] - began, "worker": max(memory), "driver": _memory()}

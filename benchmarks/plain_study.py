@@ -88,7 +88,7 @@ def train(settings: dict[str, Any], arrays: Arrays) -> None:
     """One run: reports validation MAE every epoch, and the test MAE of the best epoch at the last."""
     torch.set_num_threads(1)
     torch.manual_seed(settings["seed"])
-    config = Config.from_knobs(settings["knobs"] | settings.get("searched", {}), settings["modalities"])
+    config = Config.from_params(settings["params"] | settings.get("searched", {}), settings["modalities"])
     parts = {fold: {m: torch.from_numpy(values) for m, values in own.items()} for fold, own in arrays.items()}
     model = AblatedMFM(config, {m: parts["train"][m].shape[2] for m in config.used})
     optimiser = torch.optim.Adam(model.parameters(), lr=config.lr, weight_decay=config.weight_decay)
@@ -125,10 +125,10 @@ def study(data: Dataset, *, num_trials: int, num_seeds: int, epochs: int) -> dic
     every = {m.name: m.values for m in data.modalities} | {"target": data.target}
     rows = {fold: data.rows(fold) for fold in ("train", "valid", "test")}
     arrays = {fold: {m: values[own] for m, values in every.items()} for fold, own in rows.items()}
-    own = base(modalities, **planted_data.quick_knobs(modalities))
+    own = base(modalities, **planted_data.quick_params(modalities))
     result = {}
     for arm in arms.named(arms.ablation(modalities, encoder="ef_lstm"), (arms.REFERENCE, *QUICK_ARMS)):
-        settings = {"knobs": own | arm.pins, "modalities": modalities, "epochs": epochs}
+        settings = {"params": own | arm.pins, "modalities": modalities, "epochs": epochs}
         best = search(settings, arrays, num_trials) if num_trials else {}
         result[arm.name] = confirm(settings | {"searched": best}, arrays, num_seeds)
     return result
@@ -136,7 +136,7 @@ def study(data: Dataset, *, num_trials: int, num_seeds: int, epochs: int) -> dic
 
 def search(settings: dict[str, Any], arrays: Arrays, num_trials: int) -> dict[str, Any]:
     """The best of so many suggestions."""
-    tuned = {knob: _domain(d) for knob, d in space.quick(settings["modalities"]).items()}
+    tuned = {param: _domain(d) for param, d in space.quick(settings["modalities"]).items()}
     grace = max(1, settings["epochs"] // 2)
     found = _fit(
         settings | {"seed": 0, "searched": tuned}, arrays, metric="valid_mae", mode="min", num_samples=num_trials,
@@ -162,7 +162,7 @@ def _fit(settings: dict[str, Any], arrays: Arrays, **options: Any) -> tune.Resul
 
 
 def _domain(distribution: Any) -> Any:
-    """What Tune calls the range of a knob."""
+    """What Tune calls the range of a hyperparameter."""
     low, high = distribution.low, distribution.high
     if isinstance(low, int):
         return tune.qrandint(low, high, distribution.step)

@@ -13,13 +13,13 @@ from ray.tune.schedulers import ASHAScheduler
 from ray.tune.search.optuna import OptunaSearch
 
 EPOCHS = 10
-KNOBS = ("a", "b", "c", "d")
+PARAMS = ("a", "b", "c", "d")
 
 
 def train(config: dict[str, Any]) -> None:
     """Reports a number for every epoch, without training."""
     for epoch in range(1, EPOCHS + 1):
-        loss = sum((config[knob] - 0.3) ** 2 for knob in KNOBS) + 1 / epoch
+        loss = sum((config[param] - 0.3) ** 2 for param in PARAMS) + 1 / epoch
         tune.report({"valid_loss": loss})
 
 
@@ -27,7 +27,7 @@ def run(num_trials: int, folder: Path) -> None:
     """Runs so many trials on the connected Ray."""
     tuner = tune.Tuner(
         train,
-        param_space={knob: tune.uniform(0, 1) for knob in KNOBS},
+        param_space={param: tune.uniform(0, 1) for param in PARAMS},
         tune_config=tune.TuneConfig(
             metric="valid_loss",
             mode="min",

@@ -2,9 +2,9 @@
 
     python benchmarks/reporting.py [--runs 20000] [--profile]
 
-The results are written first: 13 arms, 20 knobs, 1,000 search runs an arm and as many confirm runs as it takes, 50
-epochs each, in parts as a study publishes them; 40 confirm runs an arm have their 686 test items. The report is then
-made in a process of its own, whose time and largest memory are measured.
+The results are written first: 13 arms, 20 hyperparameters, 1,000 search runs an arm and as many confirm runs as it
+takes, 50 epochs each, in parts as a study publishes them; 40 confirm runs an arm have their 686 test items. The report
+is then made in a process of its own, whose time and largest memory are measured.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from optuna.distributions import FloatDistribution, distribution_to_json
 
-ARMS, KNOBS, TRIALS, EPOCHS, PARTS = 13, 20, 1000, 50, 95
+ARMS, PARAMS, TRIALS, EPOCHS, PARTS = 13, 20, 1000, 50, 95
 SEEDS_WITH_ITEMS, ITEMS, VIDEOS = 40, 686, 31
 NAMES = ["full", *(f"without_{i:02d}" for i in range(1, ARMS))]
-SPACE = {f"knob_{i:02d}": FloatDistribution(0.0, 1.0) for i in range(KNOBS)}
+SPACE = {f"param_{i:02d}": FloatDistribution(0.0, 1.0) for i in range(PARAMS)}
 
 
 def write_results(folder: Path, num_runs: int) -> None:
@@ -57,14 +57,14 @@ def write_results(folder: Path, num_runs: int) -> None:
 def _runs(rng: np.random.Generator, arm: int, seeds: int) -> pd.DataFrame:
     n = TRIALS + seeds
     is_search = np.arange(n) < TRIALS
-    knobs = {f"param:{knob}": np.where(is_search, rng.random(n), 0.5) for knob in SPACE}
-    valid = 1 + 0.01 * arm * (arm % 3 == 0) + (knobs["param:knob_00"] - 0.4) ** 2 + rng.normal(0, 0.03, n)
+    params = {f"param:{param}": np.where(is_search, rng.random(n), 0.5) for param in SPACE}
+    valid = 1 + 0.01 * arm * (arm % 3 == 0) + (params["param:param_00"] - 0.4) ** 2 + rng.normal(0, 0.03, n)
     return pd.DataFrame(
         {
             "arm": NAMES[arm], "phase": np.where(is_search, "search", "confirm"), "search": 0,
             "config_id": [f"{arm}-{i}" if i < TRIALS else f"{arm}-0" for i in range(n)],
             "seed": np.where(is_search, 0, np.arange(n) - TRIALS + 1), "split": 0, "retry": 0, "status": "completed",
-            "error_kind": None, "error": None, "epochs": EPOCHS, "best_epoch": EPOCHS, **knobs,
+            "error_kind": None, "error": None, "epochs": EPOCHS, "best_epoch": EPOCHS, **params,
             "metric:valid_mae": valid, "metric:test_mae": np.where(is_search, np.nan, valid + rng.normal(0, 0.03, n)),
             "train_seconds": 50.0, "device": "cpu", "host": "node-1", "git_sha": "0" * 40, "git_dirty": False,
             "code_sha256": "c" * 64, "data_sha256": "d" * 64, "versions": "{}", "reused_from": None,

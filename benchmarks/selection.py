@@ -25,7 +25,7 @@ from scipy import stats
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from mfm.objective import MFMObjective
-from orchestrator.study.params import Knobs, derive
+from orchestrator.study.params import Params, derive
 from orchestrator.study.runs import RERANK_FOLDS, Fingerprint, Pack, Phase, make_run
 from orchestrator.study.study import Study
 from studies import mosi_ablation
@@ -46,22 +46,22 @@ class Bench:
 
     def measure(self, number: int) -> dict[str, float]:
         """A configuration in the three ways."""
-        knobs = self.study.configuration(self.study.reference, _draw(self.study, number))
+        params = self.study.configuration(self.study.reference, _draw(self.study, number))
         began = time.perf_counter()
-        hold_out = self._mean(knobs, "search", [(0, None)], "valid_mae")
+        hold_out = self._mean(params, "search", [(0, None)], "valid_mae")
         between = time.perf_counter()
-        folds = self._mean(knobs, "rerank", [(0, fold) for fold in range(RERANK_FOLDS)], "valid_mae")
+        folds = self._mean(params, "rerank", [(0, fold) for fold in range(RERANK_FOLDS)], "valid_mae")
         ended = time.perf_counter()
-        test = self._mean(knobs, "confirm", [(1 + seed, None) for seed in range(self.seeds)], "test_mae")
+        test = self._mean(params, "confirm", [(1 + seed, None) for seed in range(self.seeds)], "test_mae")
         return {
             "number": number, "hold_out": hold_out, "folds": folds, "test": test,
             "seconds_hold_out": between - began, "seconds_folds": ended - between,
         }  # fmt: skip
 
-    def _mean(self, knobs: Knobs, phase: Phase, which: Sequence[tuple[int, int | None]], metric: str) -> float:
+    def _mean(self, params: Params, phase: Phase, which: Sequence[tuple[int, int | None]], metric: str) -> float:
         arm = self.study.reference
         runs = tuple(
-            make_run(self.study, FINGERPRINT, knobs, arm=arm, phase=phase, search=0, seed=seed, split=0, fold=fold)
+            make_run(self.study, FINGERPRINT, params, arm=arm, phase=phase, search=0, seed=seed, split=0, fold=fold)
             for seed, fold in which
         )
         training = self.objective.train(Pack(pack_id="bench", runs=runs))
@@ -135,8 +135,8 @@ def _rank_correlation(one: np.ndarray, other: np.ndarray) -> float:
     return float(np.corrcoef(stats.rankdata(one), stats.rankdata(other))[0, 1])
 
 
-def _draw(study: Study, number: int) -> Knobs:
-    """A configuration from the space: the knobs that have a meaning."""
+def _draw(study: Study, number: int) -> Params:
+    """A configuration from the space: the hyperparameters that have a meaning."""
     sampler = optuna.samplers.RandomSampler(seed=derive(study.seed, "selection", number))
     trial = optuna.create_study(sampler=sampler).ask(dict(study.searched))
     return dict(trial.params)
@@ -145,7 +145,7 @@ def _draw(study: Study, number: int) -> Knobs:
 def _bench(options: argparse.Namespace) -> Bench:
     words = [] if options.data is None else ["--data", str(options.data)]
     question = mosi_ablation.ask(mosi_ablation.SCRIPT.parse(words))
-    question = replace(question, knobs={**question.knobs, "encoder": "ef_lstm"})
+    question = replace(question, params={**question.params, "encoder": "ef_lstm"})
     study = replace(question.study("quick", ABLATION["quick"]), epochs=options.epochs)
     objective = MFMObjective(
         question.dataset, folds=question.folds, metric=study.search_metric, mode="min", rerank_folds=RERANK_FOLDS

@@ -36,19 +36,19 @@ from mfm.layers.random_streams import Quiet
 from mfm.model.mfm import MFM
 from mfm.pack_training import Member, Pack
 from mfm.pack_training import Task as Training
-from mfm.params.config import Config, Knob, base
+from mfm.params.config import Config, ParamValue, base
 
 FEATURES = {"language": 300, "acoustic": 5, "visual": 20}
 BATCH, STEPS = 32, 20
 CPU = torch.device("cpu")
-KNOBS = {
+PARAMS = {
     "z_y": 32, "f_y": 16, "z_language": 32, "z_acoustic": 8, "z_visual": 80, "f_language": 88, "f_acoustic": 8,
     "f_visual": 8, "hidden_language": 88, "hidden_acoustic": 64, "hidden_visual": 48, "memory": 64,
     "attention_width": 128, "candidate_width": 128, "gamma1_width": 128, "gamma2_width": 128,
     "attention_dropout": 0.5, "candidate_dropout": 0.5, "gamma1_dropout": 0.5, "gamma2_dropout": 0.5,
     "dropout_y": 0.0, "dropout_language": 0.2, "dropout_acoustic": 0.2, "dropout_visual": 0.7, "dropout_label": 0.0,
 }  # fmt: skip
-CONFIG = Config.from_knobs(base(list(FEATURES), **KNOBS), list(FEATURES))
+CONFIG = Config.from_params(base(list(FEATURES), **PARAMS), list(FEATURES))
 
 
 def dataset(num_batches: int) -> Dataset:
@@ -131,12 +131,12 @@ def fused_pack(data: Dataset, members: list[Member], device: torch.device = CPU)
     return pack
 
 
-LACKING: tuple[dict[str, Knob], ...] = ({}, {"prior": "none"}, {"generative_loss": False})
+LACKING: tuple[dict[str, ParamValue], ...] = ({}, {"prior": "none"}, {"generative_loss": False})
 
 
 def packs_of_arms(data: Dataset, num_members: int, device: torch.device) -> tuple[Pack, list[Pack]]:
     """The arms that train together, in one pack, and each in a pack of its own."""
-    configs = [Config.from_knobs(CONFIG.knobs() | pins, list(FEATURES)) for pins in LACKING]
+    configs = [Config.from_params(CONFIG.params() | pins, list(FEATURES)) for pins in LACKING]
     share = num_members // len(configs)
     members = [
         [Member(name=f"{i} {k}", config=config, seed=k, fold=data.fold) for k in range(share)]

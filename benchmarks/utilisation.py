@@ -28,14 +28,14 @@ from typing import Any
 
 import numpy as np
 from noop import NoOp, fixed
-from training import BATCH, KNOBS
+from training import BATCH, PARAMS
 
 from mfm.cost_estimate import macs, num_networks
 from mfm.params.config import Config, base
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.process.git_commit import Commit
 from orchestrator.runners.attempt import REPORT_SECONDS, Attempt, Message
-from orchestrator.runners.coordinator import Conductor
+from orchestrator.runners.coordinator import Coordinator
 from orchestrator.storage.results_folder import Folder
 from orchestrator.study.objective import PlainEpoch, PlainOutcome
 from orchestrator.study.runs import Fingerprint, Pack
@@ -54,9 +54,9 @@ def costs() -> dict[str, Cost]:
     """Seconds of an epoch of the MOSI ablation at the official sizes, by arm."""
     data = planted_data.three_modalities(quick=False)
     names = data.modality_names
-    num_batches, knobs = len(data.rows("train")) / BATCH, base(names, **KNOBS)
+    num_batches, params = len(data.rows("train")) / BATCH, base(names, **PARAMS)
     arms = {arm.name: arm.pins for arm in ablation(names, encoder="mfn")}
-    configs = {name: Config.from_knobs({**knobs, **pins}, names) for name, pins in arms.items()}
+    configs = {name: Config.from_params({**params, **pins}, names) for name, pins in arms.items()}
     full = configs[REFERENCE]
     return {
         name: Cost(
@@ -106,7 +106,7 @@ class Worker:
 class Simulation:
     """A study on so many workers."""
 
-    conductor: Conductor
+    coordinator: Coordinator
     num_workers: int
     now: float = 0.0  # when the driver is free again
     driver_seconds: float = 0.0
@@ -128,7 +128,7 @@ class Simulation:
                 return
             at, _, worker, message = heapq.heappop(self._messages)
             self.now = max(self.now, at)
-            worker.survivors = self._driver(lambda w=worker, m=message: self.conductor.receive(w.pack, m))
+            worker.survivors = self._driver(lambda w=worker, m=message: self.coordinator.receive(w.pack, m))
             if worker.survivors:
                 self._train(worker)
             else:
@@ -145,22 +145,22 @@ class Simulation:
         return float((ends[:, 1] - ends[:, 0]).sum() / (self.num_workers * until))
 
     def _ask(self) -> Any:
-        return self.conductor.ask(num_cores=self.num_workers)
+        return self.coordinator.ask(num_cores=self.num_workers)
 
     def _start(self, num_idle: int) -> bool:
         """Gives a pack to a worker, where there are both."""
         if not (num_idle and self._ready):
             return False
         pack = self._ready.popleft()
-        cost = self.conductor.study.cost_of(pack.runs[0].arm)
+        cost = self.coordinator.study.cost_of(pack.runs[0].arm)
         training = Clocked(cost.pack + len(pack.runs) * cost.run, self._rng)
         attempt = Attempt(
             training,
             pack,
-            self.conductor.folder,
+            self.coordinator.folder,
             checkpoint_seconds=float("inf"),
             report_seconds=REPORT_SECONDS * self.num_workers,
-            rung=self.conductor.study.rung,
+            rung=self.coordinator.study.rung,
             clock=lambda: training.now,
         )
         self.last_start = self.now
@@ -190,8 +190,8 @@ def simulated(num_runs: int, num_workers: int) -> Simulation:
     with tempfile.TemporaryDirectory() as folder:
         ledger = Ledger(Folder.at(folder), study)
         fingerprint = Fingerprint(data_sha256="no data", code_sha256="no code")
-        conductor = Conductor(study, fingerprint, ledger, commit=Commit(sha="", dirty=False))
-        simulation = Simulation(conductor=conductor, num_workers=num_workers)
+        coordinator = Coordinator(study, fingerprint, ledger, commit=Commit(sha="", dirty=False))
+        simulation = Simulation(coordinator=coordinator, num_workers=num_workers)
         simulation.run()
         ledger.close()
     return simulation

@@ -3,8 +3,8 @@
     python benchmarks/whole_study.py [--trials 16] [--seeds 10]
 
 Both are commands of their own, from their start to their end, on a local Ray with two cores, one after the other, with
-the same runs: ours without the folds and the frozen knobs that the plain script does not have. Ours also keeps every
-row, and draws its report.
+the same runs: ours without the folds and the frozen hyperparameters that the plain script does not have. Ours also
+keeps every row, and draws its report.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ import numpy as np
 from mfm.data.dataset import Dataset
 from mfm.data.folds import Folds
 from mfm.fingerprint import code_sha256, data_sha256
-from mfm.params.config import Config, Knob
+from mfm.params.config import Config, ParamValue
 
 if TYPE_CHECKING:
     import torch
@@ -32,7 +32,7 @@ class Run(Protocol):
     def run_id(self) -> str: ...  # noqa: D102
 
     @property
-    def knobs(self) -> Mapping[str, Knob]: ...  # noqa: D102
+    def params(self) -> Mapping[str, ParamValue]: ...  # noqa: D102
 
     @property
     def seed(self) -> int: ...  # noqa: D102
@@ -122,7 +122,7 @@ class MFMObjective:
         members = [
             Member(
                 name=run.run_id,
-                config=Config.from_knobs(run.knobs, names),
+                config=Config.from_params(run.params, names),
                 seed=run.seed,
                 fold=self._fold(run),
             )

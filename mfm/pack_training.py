@@ -283,6 +283,6 @@ def only(state: State, survivors: Collection[str]) -> State:
 
 
 def _hyper(configs: Sequence[Config], device: torch.device) -> dict[str, Tensor]:
-    """Every number that may differ between the members of a pack: (K,) by knob."""
-    rows = [{name: v for name, v in c.knobs().items() if isinstance(v, float)} | term_weights(c) for c in configs]
+    """Every number that may differ between the members of a pack: (K,) by hyperparameter."""
+    rows = [{name: v for name, v in c.params().items() if isinstance(v, float)} | term_weights(c) for c in configs]
     return {name: torch.tensor([row[name] for row in rows], device=device) for name in rows[0]}

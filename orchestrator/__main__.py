@@ -138,7 +138,7 @@ def _best(folder: Folder, study: dict[str, Any], arguments: argparse.Namespace, 
 
 
 def _print_best(folder: Folder, study: dict[str, Any], arm: str, config_id: str, console: Console) -> None:
-    """The knobs, the confirm run with the best search metric, its weights, and the command that trains it."""
+    """The hyperparameters, the confirm run with the best search metric, its weights, and the command that trains it."""
     rows = pq.read_table(folder.table("runs"), filters=[("arm", "=", arm), ("config_id", "=", config_id)]).to_pylist()
     console.print(f"[bold]{escape(arm)}[/bold]  configuration {config_id or 'none: no search run completed'}")
     done = [r for r in rows if r["phase"] == "confirm" and r["status"] == "completed"]
@@ -150,9 +150,9 @@ def _print_best(folder: Folder, study: dict[str, Any], arm: str, config_id: str,
     known = [r for r in confirm if r[metric] is not None] or confirm[:1]
     best = (min if study["modes"][study["search_metric"]] == "min" else max)(known, key=lambda r: r[metric] or 0.0)
     mean = sum(r[primary] for r in confirm) / len(confirm)
-    knobs = {k.removeprefix("param:"): v for k, v in best.items() if k.startswith("param:") and v is not None}
+    params = {k.removeprefix("param:"): v for k, v in best.items() if k.startswith("param:") and v is not None}
     console.print(f"  {study['primary_metric']} {mean:.4g}, mean of {len(confirm)} confirm seeds", markup=False)
-    console.print(f"  knobs    {json.dumps(knobs)}", markup=False)
+    console.print(f"  hyperparameters    {json.dumps(params)}", markup=False)
     console.print(f"  run      {best['run_id']} (seed {best['seed']}: best {study['search_metric']})", markup=False)
     folder.fetch(folder.models)
     if folder.model(best["run_id"]).exists():

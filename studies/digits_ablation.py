@@ -16,7 +16,7 @@ from mfm.data.corpora.digits import digits
 from mfm.data.dataset import Dataset
 from mfm.data.folds import Folds
 from mfm.data.planted.digits import Plan, planted_digits
-from mfm.params.config import Knob
+from mfm.params.config import ParamValue
 from orchestrator.command.arguments import Arguments
 from studies.mfm_study import arms, planted_data, space
 from studies.mfm_study.presets import IMAGES
@@ -51,7 +51,7 @@ def ask(arguments: Arguments) -> Question:
         title=f"What carries MFM on {'pairs of ' + dataset.name if arguments.data else 'planted images'}?",
         dataset=dataset,
         folds=Folds(),
-        knobs=_knobs(names, is_quick=is_quick),
+        params=_params(names, is_quick=is_quick),
         arms=arms.named(every, quick) if arguments.preset == "quick" else every,
         space=space.images(names, is_quick=is_quick),
         smallest_effect=SMALLEST_EFFECT,
@@ -82,10 +82,10 @@ def _read_mat(path: Path) -> Mapping[str, np.ndarray]:
         ) from error
 
 
-def _knobs(modalities: tuple[str, ...], *, is_quick: bool) -> Mapping[str, Knob]:
+def _params(modalities: tuple[str, ...], *, is_quick: bool) -> Mapping[str, ParamValue]:
     """Codes of 32 on real images, of 16 on the quick ones, which are few: small batches, large steps, no dropout."""
     width = 16 if is_quick else 32
-    pace: dict[str, Knob] = {"batch_size": 32, "lr": 4e-3} if is_quick else {"batch_size": 64, "lr": 3e-3}
+    pace: dict[str, ParamValue] = {"batch_size": 32, "lr": 4e-3} if is_quick else {"batch_size": 64, "lr": 3e-3}
     dropout = 0.0 if is_quick else 0.1
     return {
         "encoder": "late_fusion",

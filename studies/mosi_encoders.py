@@ -21,8 +21,8 @@ from studies.mosi_ablation import SMALLEST_EFFECT
 REFERENCE = arms.ENCODERS[0]
 NOTE = (
     "Every arm swaps the encoder of Z_y for another and keeps the rest of MFM; each is tuned with the same number of "
-    "search runs, its own knobs included. Encoders differ in size: parameters and training time stand beside the "
-    "metric, under Cost. helps: the arm's encoder in place of MFN makes the result worse; hurts: better."
+    "search runs, over its own hyperparameters too. Encoders differ in size: parameters and training time stand beside "
+    "the metric, under Cost. helps: the arm's encoder in place of MFN makes the result worse; hurts: better."
 )
 HINTS = (
     "What each encoder costs:  report/tables/cost.csv, and Cost on the page",
@@ -38,7 +38,7 @@ def ask(arguments: Arguments) -> Question:
         title=f"Which encoder of the shared factor serves MFM best on {here.where}?",
         dataset=here.dataset,
         folds=Folds(),
-        knobs={**here.knobs, "encoder": REFERENCE},
+        params={**here.params, "encoder": REFERENCE},
         arms=arms.encoders(),
         space=space.with_encoders_quick(here.space) if here.is_quick else space.with_encoders(here.space),
         smallest_effect=SMALLEST_EFFECT,

@@ -37,7 +37,7 @@ def ask(arguments: Arguments) -> Question:
         title=f"What is left of MFM on {here.where} when modalities are missing?",
         dataset=here.dataset,
         folds=Folds(),
-        knobs=here.knobs,
+        params=here.params,
         arms=arms.missing(),
         space=here.space,
         smallest_effect=SMALLEST_EFFECT,

@@ -36,7 +36,7 @@ def ask(arguments: Arguments) -> Question:
         title=f"What should MFM learn from on {here.where}?",
         dataset=here.dataset,
         folds=Folds(),
-        knobs=here.knobs,
+        params=here.params,
         arms=arms.objectives(),
         space=here.space,
         smallest_effect=SMALLEST_EFFECT,

@@ -1,4 +1,4 @@
-"""How sensitive is MFM on CMU-MOSI to its knobs? The full model alone, and a search that includes its components.
+"""How sensitive is MFM on CMU-MOSI to its hyperparameters? The full model alone, its components searched too.
 
 python studies/mosi_sensitivity.py                                quick, planted data
 python studies/mosi_sensitivity.py --data DIR --preset standard   the real CMU-MOSI
@@ -31,10 +31,10 @@ def ask(arguments: Arguments) -> Question:
     widths = space.with_encoders_quick if here.is_quick else space.with_encoders
     return Question(
         name=f"mosi_sensitivity{here.suffix}",
-        title=f"How sensitive is MFM on {here.where} to its knobs?",
+        title=f"How sensitive is MFM on {here.where} to its hyperparameters?",
         dataset=here.dataset,
         folds=Folds(),
-        knobs=here.knobs,
+        params=here.params,
         arms=(Arm(name=arms.REFERENCE),),
         space=space.with_components(widths(here.space)),
         smallest_effect=SMALLEST_EFFECT,

@@ -1,4 +1,4 @@
-"""Every arm's difference to the reference twice: tuned by its own search, and with the reference's knobs."""
+"""Every arm's difference to the reference twice: tuned by its own search, and with the reference's hyperparameters."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from analysis.results.declaration import Study
 ROW = 0.34  # inches an arm
 # columns -> what they are, colour, marker, place in the row
 SIDES = {
-    "tuned": ("knobs of its own search", BLUE, "o", -0.15),
-    "frozen": ("knobs of the reference", ORANGE, "D", 0.15),
+    "tuned": ("hyperparameters of its own search", BLUE, "o", -0.15),
+    "frozen": ("hyperparameters of the reference", ORANGE, "D", 0.15),
 }
 
 

@@ -17,45 +17,45 @@ from analysis.sensitivity.param_axis import Axis
 from analysis.sensitivity.random_forest import Forest
 from analysis.sensitivity.search_runs import Trials
 
-MOST_KNOBS = 24
-ROW = 0.15  # inches a knob
+MOST_PARAMS = 24
+ROW = 0.15  # inches a hyperparameter
 
 
 @styled
 def importance(table: pd.DataFrame, *, ax: Axes | None = None, width: float = COLUMN) -> Figure | Axes:
-    """Both importances of one arm's knobs; with `ax`, fANOVA alone is drawn there.
+    """Both importances of one arm's hyperparameters; with `ax`, fANOVA alone is drawn there.
 
     Args:
         table: the rows of one arm in `tables.importance`.
         ax: where to draw; a new figure of both methods otherwise.
         width: of a new figure, in inches.
     """
-    knobs = leading(table)[:MOST_KNOBS]
+    params = leading(table)[:MOST_PARAMS]
     if ax is not None:
-        _draw(ax, table, knobs, (FANOVA, FANOVA_WHERE_ACTIVE))
-        _name(ax, table, knobs)
-        note(ax, _meaning(table, knobs))
+        _draw(ax, table, params, (FANOVA, FANOVA_WHERE_ACTIVE))
+        _name(ax, table, params)
+        note(ax, _meaning(table, params))
         return ax
-    figure = Figure(figsize=(width, 1.3 + ROW * len(knobs)), layout="constrained")
+    figure = Figure(figsize=(width, 1.3 + ROW * len(params)), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
-    _draw(left, table, knobs, (FANOVA, FANOVA_WHERE_ACTIVE))
-    _draw(right, table, knobs, (PED_ANOVA,))
-    _name(left, table, knobs)
+    _draw(left, table, params, (FANOVA, FANOVA_WHERE_ACTIVE))
+    _draw(right, table, params, (PED_ANOVA,))
+    _name(left, table, params)
     right.tick_params(axis="y", labelleft=False)
-    figure_note(figure, _meaning(table, knobs))
+    figure_note(figure, _meaning(table, params))
     return figure
 
 
-def _draw(ax: Axes, table: pd.DataFrame, knobs: list[str], methods: tuple[str, ...]) -> None:
-    rows = table[table["method"].isin(methods)].set_index("knob").reindex(knobs)
-    y = np.arange(len(knobs))
+def _draw(ax: Axes, table: pd.DataFrame, params: list[str], methods: tuple[str, ...]) -> None:
+    rows = table[table["method"].isin(methods)].set_index("param").reindex(params)
+    y = np.arange(len(params))
     ax.barh(y, rows["floor"], height=0.72, color=PALE, lw=0)
     ax.hlines(y, rows["spread_low"], rows["spread_high"], color=BLUE, lw=1.8, alpha=0.45)
     above = (rows["importance"] > rows["floor"]).to_numpy()
     for x, height, is_above in zip(rows["importance"], y, above, strict=True):
         colour, face = (BLUE, BLUE) if is_above else (GREY, "white")
         ax.plot(x, height, "o", mec=colour, mfc=face, ms=3.4, mew=0.9, clip_on=False, zorder=3)
-    ax.set_ylim(len(knobs) - 0.4, -0.6)
+    ax.set_ylim(len(params) - 0.4, -0.6)
     ax.set_xlim(left=0)
     ax.margins(x=0.08)
     ax.tick_params(axis="y", length=0)
@@ -64,24 +64,24 @@ def _draw(ax: Axes, table: pd.DataFrame, knobs: list[str], methods: tuple[str, .
     ax.set_xlabel(unit)
 
 
-def _name(ax: Axes, table: pd.DataFrame, knobs: list[str]) -> None:
-    conditional = set(table.loc[table["method"] == FANOVA_WHERE_ACTIVE, "knob"])
-    ax.set_yticks(range(len(knobs)), [readable(knob, 40) + ("*" if knob in conditional else "") for knob in knobs])
+def _name(ax: Axes, table: pd.DataFrame, params: list[str]) -> None:
+    conditional = set(table.loc[table["method"] == FANOVA_WHERE_ACTIVE, "param"])
+    ax.set_yticks(range(len(params)), [readable(param, 40) + ("*" if param in conditional else "") for param in params])
 
 
-def _meaning(table: pd.DataFrame, knobs: list[str]) -> str:
+def _meaning(table: pd.DataFrame, params: list[str]) -> str:
     most = table.sort_values("num_runs").iloc[-1]
     sentences = [f"{most['runs']}, of arm {readable(most['arm'], 40)}."]
     spread = table.loc[table["method"] != PED_ANOVA, "note"]
     if len(spread):
         sentences.append(f"Line: {spread.iloc[0]}.")
-    sentences.append("Grey: what chance reaches (1 dead knob in 20 exceeds it); hollow: no more than that.")
+    sentences.append("Grey: what chance reaches (1 dead hyperparameter in 20 exceeds it); hollow: no more than that.")
     if (table["method"] == FANOVA_WHERE_ACTIVE).any():
-        sentences.append("*: over the runs in which the knob has a meaning.")
+        sentences.append("*: over the runs in which the hyperparameter has a meaning.")
     if most["num_runs"] < ENOUGH_RUNS:
         sentences.append(f"Few runs: better {ENOUGH_RUNS}.")
-    if left_out := table["knob"].nunique() - len(knobs):
-        sentences.append(f"{left_out} lesser knobs are in the table.")
+    if left_out := table["param"].nunique() - len(params):
+        sentences.append(f"{left_out} lesser hyperparameters are in the table.")
     return " ".join(sentences)
 
 
@@ -90,13 +90,13 @@ GRID = 48
 
 @styled
 def interaction(trials: Trials, forest: Forest, i: int, j: int, *, ax: Axes | None = None) -> Axes:
-    """The mean prediction over all other knobs, with the runs as dots of their own value.
+    """The mean prediction over all other hyperparameters, with the runs as dots of their own value.
 
     Args:
-        trials: the runs, with the knobs that all of them have (`Trials.common`).
+        trials: the runs, with the hyperparameters that all of them have (`Trials.common`).
         forest: fitted to them.
-        i: the knob on the x axis.
-        j: the knob on the y axis.
+        i: the hyperparameter on the x axis.
+        j: the hyperparameter on the y axis.
         ax: where to draw; a new figure otherwise.
     """
     ax = canvas(ax, height=2.9)
@@ -110,18 +110,18 @@ def interaction(trials: Trials, forest: Forest, i: int, j: int, *, ax: Axes | No
     _draw_runs(ax, _places(trials, i, j), value_N, int(trials.loss_N.argmin()), colours)
     scale(ax, trials.axes[i])
     scale(ax, trials.axes[j], side="y")
-    ax.set_xlabel(readable(trials.axes[i].knob, 40))
-    ax.set_ylabel(readable(trials.axes[j].knob, 40))
+    ax.set_xlabel(readable(trials.axes[i].param, 40))
+    ax.set_ylabel(readable(trials.axes[j].param, 40))
     note(
         ax,
-        f"{trials.describe()}. Surface: prediction of a random forest, averaged over all other knobs (no interval; "
+        f"{trials.describe()}. Surface: prediction of a random forest, averaged over all others (no interval; "
         "between the dots it is a guess). Dots: runs, in the same colours. Star: the best run.",
     )
     return ax
 
 
-def _draw_surface(ax: Axes, trials: Trials, forest: Forest, knobs: tuple[int, int], colours: dict[str, Any]) -> None:
-    i, j = knobs
+def _draw_surface(ax: Axes, trials: Trials, forest: Forest, params: tuple[int, int], colours: dict[str, Any]) -> None:
+    i, j = params
     x_axis, y_axis = trials.axes[i], trials.axes[j]
     x_edges, y_edges = _edges(x_axis), _edges(y_axis)
     surface = forest.surface(i, j, _middles(x_edges), _middles(y_edges)) * (1 if trials.lower_is_better else -1)

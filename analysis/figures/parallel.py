@@ -1,4 +1,4 @@
-"""Parallel coordinates: each search run as a line through its knobs to its result."""
+"""Parallel coordinates: each search run as a line through its hyperparameters to its result."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ from analysis.figures.style import COLUMN, GREY, INK, canvas, note, readable, st
 from analysis.formatting import metric_name, short
 from analysis.sensitivity.search_runs import Trials
 
-INACTIVE = -0.16  # height of the lane through which a run passes where a knob has no meaning
+INACTIVE = -0.16  # height of the lane through which a run passes where a hyperparameter has no meaning
 BEST = 10  # lines that stand out
 
 
 @styled
 def parallel_coordinates(
-    trials: Trials, knobs: Sequence[int], *, ax: Axes | None = None, width: float = COLUMN
+    trials: Trials, params: Sequence[int], *, ax: Axes | None = None, width: float = COLUMN
 ) -> Axes:
     """Lines coloured by the result, the better ones darker and on top.
 
     Args:
         trials: the runs.
-        knobs: which of their axes to draw, from left to right.
+        hyperparameters: which of their axes to draw, from left to right.
         ax: where to draw; a new figure otherwise.
         width: of a new figure, in inches.
     """
     ax = canvas(ax, height=2.9, width=width)
     by_rank = np.argsort(trials.loss_N, kind="stable")
     shown = trials[by_rank[thinned(len(trials), keep=np.arange(len(trials)) < BEST)]]
-    _draw_lines(ax, _heights(shown, knobs))
-    for k, knob in enumerate(knobs):
-        _draw_axis(ax, k, *_ticks(shown, knob))
-    _draw_axis(ax, len(knobs), *_result_ticks(shown))
-    everywhere = bool(shown.active_NK[:, list(knobs)].all())
-    _label(ax, [readable(trials.axes[k].knob, 14) for k in knobs] + [metric_name(trials.metric)])
+    _draw_lines(ax, _heights(shown, params))
+    for k, param in enumerate(params):
+        _draw_axis(ax, k, *_ticks(shown, param))
+    _draw_axis(ax, len(params), *_result_ticks(shown))
+    everywhere = bool(shown.active_NK[:, list(params)].all())
+    _label(ax, [readable(trials.axes[k].param, 14) for k in params] + [metric_name(trials.metric)])
     _mark_lane(ax, everywhere)
-    lane = "" if everywhere else " In the lowest lane a knob has no meaning."
+    lane = "" if everywhere else " In the lowest lane a hyperparameter has no meaning."
     thin = f" {len(shown)} of them are drawn." if len(shown) < len(trials) else ""
     note(
         ax,
@@ -59,19 +59,19 @@ def _label(ax: Axes, names: Sequence[str]) -> None:
 
 
 def _mark_lane(ax: Axes, everywhere: bool) -> None:
-    """The lane below the axes, where some knob has no meaning somewhere."""
+    """The lane below the axes, where some hyperparameter has no meaning somewhere."""
     ax.set_ylim(-0.05 if everywhere else INACTIVE - 0.06, 1.08)
     if not everywhere:
         ax.text(-0.15, INACTIVE, "no meaning", ha="right", va="center", fontsize=5.5, color=GREY)
         ax.axhline(INACTIVE, color=GREY, lw=0.4, ls=":", zorder=0)
 
 
-def _heights(trials: Trials, knobs: Sequence[int]) -> np.ndarray:
+def _heights(trials: Trials, params: Sequence[int]) -> np.ndarray:
     """Heights of the runs at each axis, the result last; runs at one choice are spread a little."""
     n = len(trials)
     spread = (np.arange(n) * 0.618034) % 1 - 0.5
     columns = []
-    for k in knobs:
+    for k in params:
         choices = len(trials.axes[k].choices)
         unit = trials.unit_NK[:, k] + (0.35 / choices * spread if choices else 0)
         columns.append(np.where(trials.active_NK[:, k], unit, INACTIVE + 0.03 * spread))
@@ -103,8 +103,8 @@ def _draw_axis(ax: Axes, x: int, heights: Sequence[float], labels: Sequence[str]
         ax.text(x + 0.06, height, label, fontsize=5.5, va="center", ha="left", zorder=4, bbox=box)
 
 
-def _ticks(trials: Trials, knob: int) -> tuple[list[float], list[str]]:
-    axis = trials.axes[knob]
+def _ticks(trials: Trials, param: int) -> tuple[list[float], list[str]]:
+    axis = trials.axes[param]
     if axis.choices:
         shown = axis.choices if len(axis.choices) <= 6 else (axis.choices[0], axis.choices[-1])
         heights = [float(axis.encode(axis.choices.index(choice))) for choice in shown]

@@ -1,4 +1,4 @@
-"""Slices: the search's metric along each knob, on the scale on which the knob was searched."""
+"""Slices: the search's metric along each hyperparameter, on the scale on which the hyperparameter was searched."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ def sensitivity(
     columns: int = 3,
     width: float = COLUMN,
 ) -> Figure:
-    """One panel a knob.
+    """One panel a hyperparameter.
 
     Args:
         slices: `sensitivity.slices`, in the order in which to draw them.
-        chosen: knob -> its number in the chosen configuration, `trials.chosen_numbers`.
-        room: knob -> the range in which it is as good within seed noise, `tolerance.ranges`.
+        chosen: hyperparameter -> its number in the chosen configuration, `trials.chosen_numbers`.
+        room: hyperparameter -> the range in which it is as good within seed noise, `tolerance.ranges`.
         runs: how many runs there are, `Trials.describe`.
         columns: panels side by side.
         width: of the figure, in inches.
@@ -52,15 +52,15 @@ def sensitivity(
     grid = Grid.of(len(slices), columns=columns, width=width, between=0.14)
     titles = 1
     for i, (ax, one) in enumerate(zip(grid.axes, slices, strict=True)):
-        sensitivity_slice(one, chosen=(chosen or {}).get(one.axis.knob, ()), inches=grid.panel_width, ax=ax)
-        if room and one.axis.knob in room:
-            ax.plot(room[one.axis.knob], [0, 0], color=ORANGE, lw=3, transform=ax.get_xaxis_transform(), clip_on=False)
+        sensitivity_slice(one, chosen=(chosen or {}).get(one.axis.param, ()), inches=grid.panel_width, ax=ax)
+        if room and one.axis.param in room:
+            ax.plot(room[one.axis.param], [0, 0], color=ORANGE, lw=3, transform=ax.get_xaxis_transform(), clip_on=False)
         titles = max(titles, titled(ax, _title(one), inches=grid.panel_width))
         ax.set_ylabel("")
         if i % columns:
             ax.tick_params(labelleft=False)
     _share_scale(grid.axes, slices)
-    bars = " Orange bar: predicted as good within seed noise, the other knobs as chosen." if room else ""
+    bars = " Orange bar: predicted as good within seed noise, the other hyperparameters as chosen." if room else ""
     text = f"{runs}. {_meaning(slices)}".lstrip(". ") + bars
     ylabel = metric_name(slices[0].metric)
     return grid.finish(xlabel="", ylabel=ylabel, text=text, titles=titles)
@@ -70,11 +70,11 @@ def sensitivity(
 def sensitivity_slice(
     one: Slice, *, chosen: Sequence[float] = (), inches: float = COLUMN, ax: Axes | None = None
 ) -> Axes:
-    """The runs along one knob, with the smooth and its band, or the mean of each choice and its interval.
+    """The runs along one hyperparameter, with the smooth and its band, or the mean of each choice and its interval.
 
     Args:
         one: of `sensitivity.slices`.
-        chosen: the knob's number in the chosen configurations.
+        chosen: the hyperparameter's number in the chosen configurations.
         inches: about the width of the panel, for its labels.
         ax: where to draw; a new figure otherwise.
     """
@@ -97,7 +97,7 @@ def sensitivity_slice(
 
 
 def scale(ax: Axes, axis: Axis, *, side: str = "x", inches: float = COLUMN) -> None:
-    """Puts an axis of this length on the knob's scale, with few and short ticks."""
+    """Puts an axis of this length on the hyperparameter's scale, with few and short ticks."""
     set_scale, ticks = (ax.set_xscale, ax.xaxis) if side == "x" else (ax.set_yscale, ax.yaxis)
     set_limits = ax.set_xlim if side == "x" else ax.set_ylim
     if axis.is_log:
@@ -134,7 +134,7 @@ def _choice(choice: object, letters: int) -> str:
 
 
 def _title(one: Slice) -> str:
-    return f"{one.axis.knob} (n = {len(one.number_N)})" if one.num_inactive else one.axis.knob
+    return f"{one.axis.param} (n = {len(one.number_N)})" if one.num_inactive else one.axis.param
 
 
 def _draw_runs(ax: Axes, one: Slice) -> None:
@@ -184,5 +184,5 @@ def _meaning(slices: Sequence[Slice]) -> str:
         sentences.append("Bars: mean of a choice with its 95 % t interval.")
     if any(one.beyond_N.any() for one in slices):
         sentences.append("Triangles: beyond the scale.")
-    sentences.append("Dashed: chosen. The other knobs vary as the search had them.")
+    sentences.append("Dashed: chosen. The other hyperparameters vary as the search had them.")
     return " ".join(sentences)

@@ -178,7 +178,7 @@ def _figure(ax: Axes) -> Figure:
 
 
 def readable(name: str, width: int = 18) -> str:
-    """An arm's or knob's name for a reader, in lines of about this many characters."""
+    """An arm's or hyperparameter's name for a reader, in lines of about this many characters."""
     return "\n".join(textwrap.wrap(spaced(name), width=width, break_long_words=False)) or name
 
 

@@ -23,9 +23,9 @@ from analysis.sensitivity.tolerance import ranges
 from analysis.tables.ablation_path import headline as path_headline
 from analysis.tables.all_tables import Findings
 
-LEADING = 12  # knobs in the slices for a column
+LEADING = 12  # hyperparameters in the slices for a column
 MOST_RUNS = 400  # behind the interaction map; beyond, so many are drawn
-AXES, COLUMN_AXES = 13, 6  # knobs in the parallel coordinates of a page, of a column
+AXES, COLUMN_AXES = 13, 6  # hyperparameters in the parallel coordinates of a page, of a column
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,9 +97,9 @@ class Gallery:
     def _frozen(self) -> Picture | str:
         table, study = self.found.frozen, self.found.results.study
         if table.empty:
-            return "No arm was confirmed with the knobs of the reference."
+            return "No arm was confirmed with the hyperparameters of the reference."
         said = " ".join(f"{spaced(row['arm'])}: {row['reading']}." for _, row in table.iterrows())
-        alt = f"Differences to {study.reference}, tuned and with frozen knobs. {said}"
+        alt = f"Differences to {study.reference}, tuned and with frozen hyperparameters. {said}"
         return self._save("frozen", figures.frozen(table, study), alt=alt)
 
     def _importance(self) -> Picture | str:
@@ -112,48 +112,52 @@ class Gallery:
     def _sensitivity(self) -> Picture | str:
         trials = self.found.trials
         if not len(trials) or not trials.axes:
-            return f"Sensitivity needs search runs of a knob; arm {trials.arm} has {len(trials)} with a value."
-        every = {one.axis.knob: one for one in self.found.slices}
-        order = [every[knob] for knob in self._by_importance()]
+            return (
+                f"Sensitivity needs search runs of a hyperparameter; arm {trials.arm} has {len(trials)} with a value."
+            )
+        every = {one.axis.param: one for one in self.found.slices}
+        order = [every[param] for param in self._by_importance()]
         chosen = chosen_numbers(self.found.results, trials.arm, trials.axes)
         told = trials.describe()
-        knobs = join([one.axis.knob for one in order])
+        params = join([one.axis.param for one in order])
         room = ranges(self.found.tolerance)
-        few = f"{told}. The {LEADING} of {len(order)} knobs that matter most" if len(order) > LEADING else told
+        few = (
+            f"{told}. The {LEADING} of {len(order)} hyperparameters that matter most" if len(order) > LEADING else told
+        )
         return self._save(
             "sensitivity",
             figures.sensitivity(order, chosen=chosen, room=room, runs=told, columns=5, width=figures.PAGE),
-            alt=f"{metric_name(trials.metric)} of the search runs along each knob: {knobs}.",
+            alt=f"{metric_name(trials.metric)} of the search runs along each hyperparameter: {params}.",
             column=lambda: figures.sensitivity(order[:LEADING], chosen=chosen, room=room, runs=few, columns=2),
         )
 
     def _by_importance(self) -> list[str]:
-        """All knobs, those that exceed chance most first."""
+        """All hyperparameters, those that exceed chance most first."""
         first = leading(self.found.importance)
-        return [*first, *(axis.knob for axis in self.found.trials.axes if axis.knob not in first)]
+        return [*first, *(axis.param for axis in self.found.trials.axes if axis.param not in first)]
 
     def _interaction(self) -> Picture | str:
         if why_not := missing(self.found.trials):
             return why_not
-        knobs = leading(self.found.importance[self.found.importance["method"] == FANOVA])
-        if len(knobs) < 2:
-            return "An interaction map needs two knobs that every run has."
-        x, y = knobs[:2]
+        params = leading(self.found.importance[self.found.importance["method"] == FANOVA])
+        if len(params) < 2:
+            return "An interaction map needs two hyperparameters that every run has."
+        x, y = params[:2]
         some = self.found.trials.common().at_most(MOST_RUNS, seed=self.found.seed)
         forest = fit(some.unit_NK, some.capped_N, seed=self.found.seed)
         drawn = figures.interaction(some, forest, some.index(x), some.index(y))
-        alt = f"Predicted {metric_name(some.metric)} over the plane of the leading knobs {x} and {y}, with the runs."
+        alt = f"Predicted {metric_name(some.metric)} over the two leading hyperparameters, {x} and {y}, with the runs."
         return self._save("interaction", drawn, alt=alt)
 
     def _parallel(self) -> Picture | str:
         trials = self.found.trials
         if len(trials) < 2 or not trials.axes:
             return f"Parallel coordinates need at least two search runs with a value; there are {len(trials)}."
-        order = [trials.index(knob) for knob in self._by_importance()]
+        order = [trials.index(param) for param in self._by_importance()]
         return self._save(
             "parallel",
             figures.parallel_coordinates(trials, order[:AXES], width=figures.PAGE),
-            alt=f"Each search run as a line through {join([trials.axes[k].knob for k in order[:AXES]])} to its result.",
+            alt=f"Every search run, a line through {join([trials.axes[k].param for k in order[:AXES]])} to its result.",
             column=lambda: figures.parallel_coordinates(trials, order[:COLUMN_AXES]),
         )
 

@@ -257,8 +257,8 @@ def _halving(row: Mapping[str, Any]) -> str:
 def _best(best: pd.DataFrame, study: Study) -> list[dict[str, Any]]:
     rows = []
     for row in _rows(best):
-        knobs = {k: _value(v) for k, v in row.items() if k in study.space and pd.notna(v)}
-        rows.append({"arm": row["arm"], "search": row["search"], "config_id": row["config_id"], "knobs": knobs})
+        params = {k: _value(v) for k, v in row.items() if k in study.space and pd.notna(v)}
+        rows.append({"arm": row["arm"], "search": row["search"], "config_id": row["config_id"], "params": params})
     return rows
 
 

@@ -43,7 +43,7 @@ def _searched(results: Results) -> list[str]:
     tuned = f"Only {study.reference} was tuned, by" if study.is_path else "Each arm was tuned by"
     return [
         f"{tuned} {searches}, with a sampler and a pruner of its own: {runs} per arm over "
-        f"{count(len(study.space), 'knob')}, none of which any arm pins, judged by "
+        f"{count(len(study.space), 'hyperparameter')}, none of which any arm pins, judged by "
         f"{metric_name(study.search_metric)}. Of {count(len(search), 'search run')}, {told}.",
         *_ranked_again(results),
     ]
@@ -70,7 +70,7 @@ def _confirmed(results: Results) -> list[str]:
     if results.study.is_path:
         return [
             "Components were then removed one after another, each time the one without which the mean over the folds "
-            f"was best, with the other knobs as they were. Each arm on this path was trained with {seeds} fresh seeds, "
+            f"was best, with all others as they were. Each arm on this path was trained with {seeds} fresh seeds, "
             "the same for all. Only these runs saw test items, and only they enter the claims."
         ]
     return [

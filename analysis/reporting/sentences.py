@@ -92,7 +92,7 @@ def _why_undecided(row: pd.Series) -> str:
 
 def pins(arm: str, study: Study) -> str:
     """What an arm holds fixed."""
-    return ", ".join(f"{knob} = {json.dumps(value)}" for knob, value in study.arms[arm].items()) or "nothing"
+    return ", ".join(f"{param} = {json.dumps(value)}" for param, value in study.arms[arm].items()) or "nothing"
 
 
 def left_out(results: Results) -> list[str]:
@@ -249,13 +249,13 @@ def coverage(table: pd.DataFrame, study: Study) -> list[str]:
 
 
 def importance_in_words(importance: pd.DataFrame) -> str:
-    """Which knobs matter, by both methods."""
+    """Which hyperparameters matter, by both methods."""
     sentences = []
     for method, name in (("fanova", "over the whole range (fANOVA)"), ("ped-anova", "among the best runs (PED-ANOVA)")):
         rows = importance[importance["method"] == method].sort_values("importance", ascending=False)
         above = rows[rows["importance"] > rows["floor"]]
-        named = [f"{k} ({v:.0%})" for k, v in zip(above["knob"][:4], above["importance"][:4], strict=True)]
+        named = [f"{k} ({v:.0%})" for k, v in zip(above["param"][:4], above["importance"][:4], strict=True)]
         more = [f"{len(above) - 4} more"] if len(above) > 4 else []
-        sentences.append(f"Above chance {name}: {join([*named, *more]) or 'no knob'}.")
-    knobs = importance["knob"].nunique()
-    return " ".join([*sentences, f"Chance alone puts about 1 knob in 20 above it; there are {knobs}."])
+        sentences.append(f"Above chance {name}: {join([*named, *more]) or 'no hyperparameter'}.")
+    params = importance["param"].nunique()
+    return " ".join([*sentences, f"Chance alone puts about 1 hyperparameter in 20 above it; there are {params}."])

@@ -45,7 +45,7 @@ def verdicts(table: pd.DataFrame, study: Study, *, width: int = WIDTH) -> str:
 
 
 BETWEEN = ("arm", "seeds", "A: mean ± sd", "B: mean ± sd", "B - A [95 %]", "p Holm", "B is")
-LISTED = 4  # arms whose changed knobs are told
+LISTED = 4  # arms whose changed hyperparameters are told
 
 
 def between(found: Between, *, width: int = WIDTH) -> str:
@@ -80,12 +80,14 @@ def _failed(table: pd.DataFrame) -> list[str]:
 
 
 def _differs(found: Between) -> list[str]:
-    """What differs, and the knobs of the first arms whose knobs do."""
-    knobs = found.table[found.table["knobs_changed"] != ""]
+    """What differs, and the hyperparameters of the first arms whose hyperparameters do."""
+    params = found.table[found.table["params_changed"] != ""]
     lines = [f"differs: {line}" for line in found.differs]
-    if len(knobs):
-        lines.append(f"differs: the chosen knobs of {count(len(knobs), 'arm')}; there, tuning is compared too")
-    lines += [f"knobs of {row['arm']}: {row['knobs_changed']}" for _, row in knobs[:LISTED].iterrows()]
+    if len(params):
+        lines.append(
+            f"differs: the chosen hyperparameters of {count(len(params), 'arm')}; there, tuning is compared too"
+        )
+    lines += [f"hyperparameters of {row['arm']}: {row['params_changed']}" for _, row in params[:LISTED].iterrows()]
     return lines or ["differs: nothing that is on record"]
 
 

@@ -15,9 +15,9 @@ from optuna.distributions import BaseDistribution, json_to_distribution
 from analysis.statistics.sequential_looks import planned_looks
 from analysis.statistics.verdict import Look
 
-Knob = bool | int | float | str
+ParamValue = bool | int | float | str
 Mode = Literal["min", "max"]
-Conditions = Mapping[str, Sequence[tuple[str, Sequence[Knob]]]]
+Conditions = Mapping[str, Sequence[tuple[str, Sequence[ParamValue]]]]
 
 REQUIRED = ("reference_arm", "primary_metric", "modes", "smallest_effect", "arms")
 
@@ -56,12 +56,12 @@ class Study:
     search_metric: str  # the validation metric that the searches looked at
     modes: Mapping[str, Mode]  # metric -> the side that is better
     smallest_effect: float  # in units of the primary metric: smaller differences do not matter
-    arms: Mapping[str, Mapping[str, Knob]]  # every planned arm -> its pins; the family of the correction
+    arms: Mapping[str, Mapping[str, ParamValue]]  # every planned arm -> its pins; the family of the correction
     # Components of a factorial design -> the pins that switch each off; arms are combinations of them.
-    factors: Mapping[str, Mapping[str, Knob]] = field(default_factory=dict)
+    factors: Mapping[str, Mapping[str, ParamValue]] = field(default_factory=dict)
     selected: tuple[str, ...] = ()  # arms that the latest call runs; empty: all
     space: Mapping[str, BaseDistribution] = field(default_factory=dict)
-    conditions: Conditions = field(default_factory=dict)  # knob -> what must hold for it to have a meaning
+    conditions: Conditions = field(default_factory=dict)  # hyperparameter -> what must hold for it to have a meaning
     chosen: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # arm -> config_id of each of its searches
     notes: tuple[str, ...] = ()  # sentences for the report
     about: Mapping[str, Any] = field(default_factory=dict)  # facts for the report: data, preset
@@ -70,7 +70,7 @@ class Study:
     seeds: int | None = None  # planned confirm seeds per arm; with looks, the most
     looks: tuple[Look, ...] = ()  # adaptive seeds: the planned looks
     asked_seeds: Mapping[str, int] = field(default_factory=dict)  # with looks: arm -> the seeds it was given so far
-    # Arm -> the config_id, of each search, that it has with the knobs that the reference's search chose.
+    # Arm -> the config_id, of each search, that it has with the hyperparameters that the reference's search chose.
     frozen: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     uniform_runs: Mapping[str, frozenset[str]] = field(default_factory=dict)  # arm -> search runs no sampler has chosen
     is_path: bool = False  # whether the components go one after another; then only the reference is searched
@@ -90,7 +90,7 @@ class Study:
 
     @property
     def are_alternatives(self) -> bool:
-        """Whether the arms are other values of one knob: they remove nothing, and stand in its place."""
+        """Whether the arms are other values of one hyperparameter: they remove nothing, and stand in its place."""
         others = [set(pins) for arm, pins in self.arms.items() if arm != self.reference]
         return len(others) > 1 and len(others[0]) == 1 and all(pins == others[0] for pins in others)
 
@@ -187,7 +187,7 @@ def _study(declared: Mapping[str, Any]) -> Study:
         arms={arm: dict(pins) for arm, pins in declared["arms"].items()},
         factors={name: dict(pins) for name, pins in (declared.get("factors") or {}).items()},
         selected=tuple(declared.get("selected") or ()),
-        space={knob: _distribution(d) for knob, d in (declared.get("space") or {}).items()},
+        space={param: _distribution(d) for param, d in (declared.get("space") or {}).items()},
         conditions=_conditions(declared.get("conditions") or {}),
         chosen={arm: _ids(ids) for arm, ids in (declared.get("chosen") or {}).items() if ids},
         notes=tuple(str(note) for note in declared.get("notes") or ()),
@@ -229,8 +229,8 @@ def _distribution(written: str | Mapping[str, Any]) -> BaseDistribution:
     return json_to_distribution(written if isinstance(written, str) else json.dumps(written))
 
 
-def _conditions(written: Mapping[str, Any]) -> dict[str, list[tuple[str, list[Knob]]]]:
-    return {knob: [(parent, list(values)) for parent, values in parents] for knob, parents in written.items()}
+def _conditions(written: Mapping[str, Any]) -> dict[str, list[tuple[str, list[ParamValue]]]]:
+    return {param: [(parent, list(values)) for parent, values in parents] for param, parents in written.items()}
 
 
 def _looks(rule: Mapping[str, Any]) -> tuple[Look, ...]:

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from analysis.results.declaration import Change, Study, read_study
 from analysis.results.declared_rows import counted, is_own, is_reference
 
-# Columns of `runs` beside `param:<knob>` and `metric:<name>`, and what stands for them where a ledger has none.
+# Columns of `runs` beside `param:<param>` and `metric:<name>`, and what stands for them where a ledger has none.
 RUN_DEFAULTS = {
     "tuning": None, "search": 0, "split": 0, "fold": None, "retry": 0, "error_kind": None, "error": None, "epochs": 0,
     "epochs_planned": None, "best_epoch": 0, "started_at": pd.NaT, "ended_at": pd.NaT, "train_seconds": float("nan"),
@@ -39,7 +39,7 @@ class Results:
 
     folder: Path
     study: Study
-    # One row a run of the declared study; columns run_id, arm, phase, ..., param:<knob>, metric:<name>.
+    # One row a run of the declared study; columns run_id, arm, phase, ..., param:<hyperparameter>, metric:<name>.
     runs: pd.DataFrame
     epochs: pd.DataFrame  # run_id, epoch and the search's metric
     items: pd.DataFrame  # run_id, item, group, target, y, prediction: test items of confirm runs
@@ -67,7 +67,7 @@ class Results:
 
     @cached_property
     def frozen(self) -> pd.DataFrame:
-        """The confirm runs of arms with the knobs that the reference's search chose, each with its last try.
+        """The confirm runs of arms with the hyperparameters that the reference's search chose, each with its last try.
 
         Where an arm chose what the reference chose, they are its confirm runs.
         """

@@ -1,9 +1,10 @@
-"""Which knobs matter, asked in two ways, beside what chance alone gives.
+"""Which hyperparameters matter, asked in two ways, beside what chance alone gives.
 
-fANOVA: which share of the variance over the whole range does a knob explain by itself? PED-ANOVA: what sets the best
-runs apart from all runs? They may well differ. Neither has a confidence interval: resampling runs gives intervals
-that miss the truth (docs/statistics.md), so the band is the spread of refits, and the floor is what a knob reaches
-by chance: the most in 19 shuffles of the results among the runs, which a dead knob exceeds 1 time in 20.
+fANOVA: which share of the variance over the whole range does a hyperparameter explain by itself? PED-ANOVA: what sets
+    the best runs apart from all runs? They may well differ. Neither has a confidence interval: resampling runs gives
+    intervals that miss the truth (docs/statistics.md), so the band is the spread of refits, and the floor is what a
+    hyperparameter reaches by chance: the most in 19 shuffles of the results among the runs, which a dead hyperparameter
+    exceeds 1 time in 20.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ Array = NDArray[np.float64]
 FANOVA, FANOVA_WHERE_ACTIVE, PED_ANOVA = "fanova", "fanova where active", "ped-anova"
 QUESTIONS = {
     FANOVA: "What explains the result over the whole range?",
-    FANOVA_WHERE_ACTIVE: "The same, over the runs in which the knob has a meaning",
+    FANOVA_WHERE_ACTIVE: "The same, over the runs in which the hyperparameter has a meaning",
     PED_ANOVA: "What sets the best runs apart?",
 }
 FEWEST_RUNS = 10  # below, nothing is computed
@@ -42,12 +43,12 @@ SHUFFLE_TREES = 8  # shares are averaged over trees: fewer of them add noise to 
 
 @dataclass(frozen=True, kw_only=True)
 class Importance:
-    """The importance of one knob by one method."""
+    """The importance of one hyperparameter by one method."""
 
     arm: str
-    knob: str
+    param: str
     method: str
-    importance: float  # fANOVA: share of the variance, 0..1; PED-ANOVA: share of the sum over knobs
+    importance: float  # fANOVA: share of the variance, 0..1; PED-ANOVA: share of the sum over hyperparameters
     spread_low: float  # spread over refits or searches, not confidence
     spread_high: float
     floor: float  # the most that chance gave in 19 shuffles: a 95 % upper limit
@@ -59,18 +60,18 @@ class Importance:
 
 @dataclass(frozen=True, kw_only=True)
 class Values:
-    """What one method found for some knobs."""
+    """What one method found for some hyperparameters."""
 
-    fits: Sequence[Array]  # [fit][knob]
-    chance: Array  # [shuffle, knob]
+    fits: Sequence[Array]  # [fit][hyperparameter]
+    chance: Array  # [shuffle, hyperparameter]
 
-    def at(self, knobs: NDArray[np.int64]) -> Values:
-        """Those of some of the knobs."""
-        return Values(fits=[fit[knobs] for fit in self.fits], chance=self.chance[:, knobs])
+    def at(self, params: NDArray[np.int64]) -> Values:
+        """Those of some of the hyperparameters."""
+        return Values(fits=[fit[params] for fit in self.fits], chance=self.chance[:, params])
 
 
 def importances(trials: Trials, *, most_runs: int = MOST_RUNS, seed: int = 0) -> list[Importance]:
-    """Both importances of every knob; empty where there are too few runs or knobs (see `missing`)."""
+    """Both importances of every hyperparameter; empty where runs or hyperparameters are too few (see `missing`)."""
     if missing(trials):
         return []
     some = trials.at_most(most_runs, seed=seed)
@@ -94,21 +95,21 @@ def missing(trials: Trials) -> str:
             f"arm {trials.arm} has {len(trials)}."
         )
     if not trials.axes:
-        return f"Importance needs a knob that was searched; arm {trials.arm} searched none."
+        return f"Importance needs a hyperparameter that was searched; arm {trials.arm} searched none."
     if np.ptp(trials.loss_N) == 0:
         return f"Importance needs results that differ; all search runs of arm {trials.arm} gave the same value."
     return ""
 
 
 def leading(table: pd.DataFrame) -> list[str]:
-    """The knobs of `tables.importance`: first those above chance, by how far; then the others by their importance."""
-    above = (table["importance"] - table["floor"]).clip(lower=0).groupby(table["knob"]).max()
-    order = pd.DataFrame({"above": above, "importance": table.groupby("knob")["importance"].max()})
+    """The rows of `tables.importance`: first those above chance, by how far; then the others by their importance."""
+    above = (table["importance"] - table["floor"]).clip(lower=0).groupby(table["param"]).max()
+    order = pd.DataFrame({"above": above, "importance": table.groupby("param")["importance"].max()})
     return list(order.sort_values(["above", "importance"], ascending=False, kind="stable").index)
 
 
 def _fanova(trials: Trials, *, seed: int) -> list[Importance]:
-    """Knobs that every run has, from all runs; each group of conditional knobs from the runs that have it."""
+    """Hyperparameters that every run has, from all runs; each group of conditional ones from the runs that have it."""
     found = []
     patterns = np.unique(trials.active_NK.T, axis=0)[::-1]  # the full one first
     for active_N in patterns:
@@ -120,7 +121,7 @@ def _fanova(trials: Trials, *, seed: int) -> list[Importance]:
 
 
 def _fanova_of(trials: Trials, own_K: NDArray[np.bool_], *, everywhere: bool, seed: int) -> list[Importance]:
-    """From a forest on all knobs that these runs have, the shares of their own knobs."""
+    """From a forest on all hyperparameters that these runs have, the shares of their own hyperparameters."""
     common = np.flatnonzero(trials.active_NK.all(axis=0))
     own = [int(k) for k in common if own_K[k]]
     unit_NK = trials.unit_NK[:, common]
@@ -137,11 +138,11 @@ def _fanova_of(trials: Trials, own_K: NDArray[np.bool_], *, everywhere: bool, se
 
 
 def _chance(unit_NK: Array, loss_N: Array, observed_K: Array, *, seed: int) -> Array:
-    """What each knob's share is by chance, [shuffle, knob].
+    """What each hyperparameter's share is by chance, [shuffle, hyperparameter].
 
-    First with the results shuffled. A share is relative to what the other knobs explain, though, so this is too much
-    for a weak knob beside a strong one: where some knobs exceed it, the others' share is taken again with
-    only their settings shuffled among the runs, and the strong knobs left as they are.
+    First with the results shuffled. A share is relative to what the other hyperparameters explain, though, so this is
+    too much for a weak hyperparameter beside a strong one: where some hyperparameters exceed it, the others' share is
+    taken again with only their settings shuffled among the runs, and the strong hyperparameters left as they are.
     """
     rng = np.random.default_rng(seed)
 
@@ -158,7 +159,7 @@ def _chance(unit_NK: Array, loss_N: Array, observed_K: Array, *, seed: int) -> A
 
 
 def _ped_anova(trials: Trials, *, seed: int) -> list[Importance]:
-    """Each knob is looked at alone: shuffled results are all that its floor takes."""
+    """Each hyperparameter is looked at alone: shuffled results are all that its floor takes."""
     ped, rng = _PedAnova(trials), np.random.default_rng(seed)
     by_search = [_PedAnova(trials[rows]).shares() for rows in _searches(trials)]
     total = ped.divergences(trials.capped_N).sum() or 1.0
@@ -171,27 +172,29 @@ class _PedAnova:
     """Optuna's evaluator over a study rebuilt from the runs (Watanabe, Bansal and Hutter 2023)."""
 
     def __init__(self, trials: Trials) -> None:
-        self._knobs = [axis.knob for axis in trials.axes]
+        self._params = [axis.param for axis in trials.axes]
         self._loss_N = trials.capped_N
         self._study = rebuilt(trials)
         # The best tenth, and at least the five runs that Optuna asks for.
         self._evaluator = PedAnovaImportanceEvaluator(target_quantile=max(0.1, 5 / len(trials)))
 
     def shares(self) -> Array:
-        """Of the sum over knobs."""
+        """Of the sum over hyperparameters."""
         divergences = self.divergences(self._loss_N)
         return divergences / (divergences.sum() or 1.0)
 
     def divergences(self, loss_N: Array) -> Array:
-        """For each knob, how far the density of the best runs is from that of all runs; 0: no difference."""
-        with warnings.catch_warnings():  # that a target is minimised, and that few runs have a conditional knob
+        """For each hyperparameter, how far the density of the best runs is from that of all runs; 0: no difference."""
+        with (
+            warnings.catch_warnings()
+        ):  # that a target is minimised, and that few runs have a conditional hyperparameter
             warnings.simplefilter("ignore")
             known = self._evaluator.evaluate(self._study, target=lambda trial: float(loss_N[trial.number]))
-        return np.array([known.get(knob, 0.0) for knob in self._knobs])
+        return np.array([known.get(param, 0.0) for param in self._params])
 
 
 def rebuilt(trials: Trials) -> optuna.Study:
-    """An in-memory Optuna study of these runs, each with the knobs that have a meaning in it; it is to be minimised."""
+    """An in-memory Optuna study of these runs, to be minimised; each with what is active in it."""
     verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(direction="minimize")
@@ -200,8 +203,8 @@ def rebuilt(trials: Trials) -> optuna.Study:
         active = {axis: x for axis, x in zip(trials.axes, numbers_K, strict=True) if np.isfinite(x)}
         study.add_trial(
             create_trial(
-                params={axis.knob: axis.value(x) for axis, x in active.items()},
-                distributions={axis.knob: axis.distribution for axis in active},
+                params={axis.param: axis.value(x) for axis, x in active.items()},
+                distributions={axis.param: axis.distribution for axis in active},
                 value=float(loss),
             )
         )
@@ -216,17 +219,17 @@ def _searches(trials: Trials) -> list[NDArray[np.int64]]:
     return rows
 
 
-def _rows(trials: Trials, method: str, knobs: Sequence[int], values: Values) -> list[Importance]:
-    """One row a knob."""
+def _rows(trials: Trials, method: str, params: Sequence[int], values: Values) -> list[Importance]:
+    """One row a hyperparameter."""
     mean, low, high = (of(values.fits, axis=0) for of in (np.mean, np.min, np.max))
     floor, floor_mean = values.chance.max(axis=0), values.chance.mean(axis=0)
     return [
         Importance(
-            arm=trials.arm, knob=trials.axes[k].knob, method=method, importance=float(mean[i]),
+            arm=trials.arm, param=trials.axes[k].param, method=method, importance=float(mean[i]),
             spread_low=float(low[i]), spread_high=float(high[i]), floor=float(floor[i]),
             floor_mean=float(floor_mean[i]), num_runs=len(trials), runs=trials.describe(), note=_spread(trials, method),
         )
-        for i, k in enumerate(knobs)
+        for i, k in enumerate(params)
     ]  # fmt: skip
 
 

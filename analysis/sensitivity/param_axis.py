@@ -1,4 +1,4 @@
-"""One searched knob on the unit interval, on the scale on which it was searched.
+"""One searched hyperparameter on the unit interval, on the scale on which it was searched.
 
 Steps and choices are cells of equal width, numbers that were searched on a log scale are spread on it. Importance,
 surrogates and figures all read this one encoding, so that they speak of the same range.
@@ -20,14 +20,14 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True)
 class Axis:
-    """One searched knob."""
+    """One searched hyperparameter."""
 
-    knob: str
+    param: str
     distribution: BaseDistribution
 
     @property
     def choices(self) -> tuple[object, ...]:
-        """The choices of a categorical knob; empty for a number."""
+        """The choices of a categorical hyperparameter; empty for a number."""
         return self.distribution.choices if isinstance(self.distribution, CategoricalDistribution) else ()
 
     @property
@@ -45,10 +45,10 @@ class Axis:
                 return low - step / 2, high + step / 2
             case FloatDistribution(low=low, high=high, step=step):
                 return (low, high) if step is None else (low - step / 2, high + step / 2)
-        raise ValueError(f"knob {self.knob!r} must be a float, an int or a choice; got {self.distribution}")
+        raise ValueError(f"hyperparameter {self.param!r} must be a float, an int or a choice; got {self.distribution}")
 
     def numbers(self, values: pd.Series) -> Array:
-        """The values as numbers, a choice as its index; nan where the knob has no meaning."""
+        """The values as numbers, a choice as its index; nan where the hyperparameter has no meaning."""
         if not self.choices:
             return pd.to_numeric(values).to_numpy(float, na_value=np.nan)
         index = {choice: float(i) for i, choice in enumerate(self.choices)}

@@ -1,4 +1,4 @@
-"""How the search's metric goes along one knob: the runs themselves, and a smooth through them with its band."""
+"""How the search's metric goes along one hyperparameter: the runs, and a smooth through them with its band."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PENALTIES = np.geomspace(1e-4, 1e6, 31)
 class Smooth:
     """The mean along a number with its pointwise 95 % band."""
 
-    number_G: Array  # of the knob
+    number_G: Array  # of the hyperparameter
     mean_G: Array
     low_G: Array
     high_G: Array
@@ -34,7 +34,7 @@ class Smooth:
 
 @dataclass(frozen=True, kw_only=True)
 class Level:
-    """The mean at one choice of a categorical knob, with Student's 95 % interval (nan for one run)."""
+    """The mean at one choice of a categorical hyperparameter, with Student's 95 % interval (nan for one run)."""
 
     index: int
     n: int
@@ -45,22 +45,22 @@ class Level:
 
 @dataclass(frozen=True, kw_only=True)
 class Slice:
-    """The search runs of one arm along one knob; the other knobs took whatever values the search gave them."""
+    """The search runs of one arm along one hyperparameter; the others took whatever values the search gave them."""
 
     axis: Axis
     metric: str
     lower_is_better: bool
-    number_N: Array  # runs in which the knob has a meaning
+    number_N: Array  # runs in which the hyperparameter has a meaning
     value_N: Array  # beyond the fence: on it
     beyond_N: NDArray[np.bool_]  # whether the value lies beyond the fence
     pruned_N: NDArray[np.bool_]
     smooth: Smooth | None  # of a number
     levels: tuple[Level, ...]  # of a choice
-    num_inactive: int  # runs in which the knob has no meaning
+    num_inactive: int  # runs in which the hyperparameter has no meaning
 
 
 def slices(trials: Trials) -> list[Slice]:
-    """One slice a knob, in the order of the space."""
+    """One slice a hyperparameter, in the order of the space."""
     return [_slice(trials, k) for k in range(len(trials.axes))]
 
 
@@ -68,7 +68,7 @@ def _slice(trials: Trials, k: int) -> Slice:
     active, axis = trials.active_NK[:, k], trials.axes[k]
     kept = trials[active]
     number_N = kept.numbers_NK[:, k]
-    # The fence is that of all runs, so that every knob's slice has one scale.
+    # The fence is that of all runs, so that every hyperparameter's slice has one scale.
     capped_N = trials.capped_N[active]
     value_N = capped_N if trials.lower_is_better else -capped_N
     return Slice(
@@ -96,7 +96,7 @@ def _levels(axis: Axis, number_N: Array, value_N: Array) -> list[Level]:
 
 
 def smooth(axis: Axis, number_N: Array, value_N: Array) -> Smooth | None:
-    """A penalised spline on the scale on which the knob was searched; None for few runs or few different values.
+    """A penalised spline on the scale on which the hyperparameter was searched; None for too few runs or values.
 
     P-spline of Eilers and Marx (1996), its penalty by restricted maximum likelihood. The band is Wahba's (1983): it
     counts the smoother's bias in, and covers the curve at 95 % of its points (Nychka 1988).

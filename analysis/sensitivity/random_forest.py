@@ -1,11 +1,11 @@
-"""A forest that predicts the search's metric from the knobs, and its exact marginals over the unit cube.
+"""A forest that predicts the search's metric from the hyperparameters, and its exact marginals over the unit cube.
 
-fANOVA (Hutter, Hoos and Leyton-Brown 2014) asks which share of the variance over the *whole* range each knob explains.
-A tree is constant on boxes, so every mean over the range is a sum over its leaves. Optuna's evaluator computes
-the same numbers where knobs are linear floats (a test compares them), but takes 20 s for one fit of 1,000 runs, and
-averages over raw values: a knob searched on a log scale is to be averaged on it.
+fANOVA (Hutter, Hoos and Leyton-Brown 2014) asks which share of the variance over the *whole* range each hyperparameter
+explains. A tree is constant on boxes, so every mean over the range is a sum over its leaves. Optuna's evaluator
+computes the same numbers where hyperparameters are linear floats (a test compares them), but takes 20 s for one fit of
+1,000 runs, and averages over raw values: a hyperparameter searched on a log scale is to be averaged on it.
 
-Shapes: L leaves, K knobs, G grid points.
+Shapes: L leaves, K hyperparameters, G grid points.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Tree:
         return float(self.value_L**2 @ self.width_LK.prod(axis=1)) - self.mean() ** 2
 
     def main_variances(self) -> Array:
-        """For each knob, the variance of its marginal: its main effect."""
+        """For each hyperparameter, the variance of its marginal: its main effect."""
         width_LK = self.width_LK
         volume_L = width_LK.prod(axis=1)
         return np.array([self._main_variance(k, volume_L / width_LK[:, k]) for k in range(width_LK.shape[1])])
@@ -59,14 +59,14 @@ class Tree:
         return max(0.0, float(marginal**2 @ np.diff(ends)) - self.mean() ** 2)
 
     def surface(self, i: int, j: int, x_G: Array, y_G: Array) -> Array:
-        """The mean over all other knobs, at the grid points of two: [y, x]."""
+        """The mean over all other hyperparameters, at the grid points of two: [y, x]."""
         inside_i, inside_j = self._inside(i, x_G), self._inside(j, y_G)
         width_LK = self.width_LK
         others_L = width_LK.prod(axis=1) / (width_LK[:, i] * width_LK[:, j])
         return inside_j @ ((self.value_L * others_L)[:, None] * inside_i.T)
 
     def along(self, k: int, x_G: Array, point_K: Array) -> Array:
-        """The prediction at a point, with one knob moved over a grid."""
+        """The prediction at a point, with one hyperparameter moved over a grid."""
         point_K = np.clip(point_K, 0, 1 - 1e-9)
         inside_LK = (point_K >= self.low_LK) & (point_K < self.high_LK)
         inside_LK[:, k] = True
@@ -86,16 +86,16 @@ class Forest:
     trees: tuple[Tree, ...]
 
     def main_shares(self) -> Array:
-        """For each knob, the share of a tree's variance that its main effect explains, averaged over trees."""
+        """By hyperparameter, the share of a tree's variance that its main effect explains, averaged over trees."""
         shares = [tree.main_variances() / variance for tree in self.trees if (variance := tree.variance()) > 1e-15]
         return np.mean(shares, axis=0) if shares else np.zeros(self.trees[0].low_LK.shape[1])
 
     def along(self, k: int, x_G: Array, point_K: Array) -> Array:
-        """The mean prediction at a point of the unit cube, with one knob moved over a grid."""
+        """The mean prediction at a point of the unit cube, with one hyperparameter moved over a grid."""
         return np.mean([tree.along(k, x_G, point_K) for tree in self.trees], axis=0)
 
     def surface(self, i: int, j: int, x_G: Array, y_G: Array) -> Array:
-        """The mean prediction over all other knobs, at the grid points of two: [y, x]."""
+        """The mean prediction over all other hyperparameters, at the grid points of two: [y, x]."""
         return np.mean([tree.surface(i, j, x_G, y_G) for tree in self.trees], axis=0)
 
 
@@ -105,22 +105,22 @@ def fit(unit_NK: Array, value_N: Array, *, num_trees: int = 64, seed: int = 0) -
     The trees are scikit-learn's. They are bagged here, for its forest spends half of the time of so small a fit on
     checking the arguments of each tree anew.
     """
-    rng, (n, num_knobs) = np.random.default_rng(seed), unit_NK.shape
+    rng, (n, num_params) = np.random.default_rng(seed), unit_NK.shape
     x, y = unit_NK.astype(np.float32), np.ascontiguousarray(value_N, dtype=float)
     trees = []
     with sklearn.config_context(skip_parameter_validation=True):
         for _ in range(num_trees):
             tree = DecisionTreeRegressor(max_depth=64, random_state=int(rng.integers(2**31)))
             drawn_N = np.bincount(rng.integers(0, n, n), minlength=n).astype(float)
-            trees.append(boxes(tree.fit(x, y, sample_weight=drawn_N, check_input=False), num_knobs))
+            trees.append(boxes(tree.fit(x, y, sample_weight=drawn_N, check_input=False), num_params))
     return Forest(trees=tuple(trees))
 
 
-def boxes(fitted: DecisionTreeRegressor, num_knobs: int) -> Tree:
+def boxes(fitted: DecisionTreeRegressor, num_params: int) -> Tree:
     """The leaves of a fitted tree as boxes in the unit cube, found level by level."""
     tree = fitted.tree_
     node = np.zeros(1, dtype=np.int64)
-    low, high = np.zeros((1, num_knobs)), np.ones((1, num_knobs))
+    low, high = np.zeros((1, num_params)), np.ones((1, num_params))
     leaves: list[tuple[NDArray[np.int64], Array, Array]] = []
     while len(node):
         is_leaf = tree.children_left[node] < 0

@@ -25,7 +25,7 @@ class Trials:
     arm: str
     metric: str
     lower_is_better: bool
-    axes: tuple[Axis, ...]  # K knobs that took at least two values
+    axes: tuple[Axis, ...]  # K hyperparameters that took at least two values
     numbers_NK: Array  # nan: without a meaning in this run
     value_N: Array
     pruned_N: NDArray[np.bool_]
@@ -36,13 +36,13 @@ class Trials:
 
     @property
     def unit_NK(self) -> Array:
-        """The knobs on the unit interval."""
+        """The hyperparameters on the unit interval."""
         columns = [axis.encode(self.numbers_NK[:, k]) for k, axis in enumerate(self.axes)]
         return np.column_stack(columns) if columns else np.empty((len(self), 0))
 
     @property
     def active_NK(self) -> NDArray[np.bool_]:
-        """Where each knob has a meaning."""
+        """Where each hyperparameter has a meaning."""
         return np.isfinite(self.numbers_NK)
 
     @property
@@ -78,13 +78,13 @@ class Trials:
         )
 
     def common(self) -> Trials:
-        """With the knobs that have a meaning in every run only."""
+        """With the hyperparameters that have a meaning in every run only."""
         kept = np.flatnonzero(self.active_NK.all(axis=0))
         return replace(self, axes=tuple(self.axes[k] for k in kept), numbers_NK=self.numbers_NK[:, kept])
 
-    def index(self, knob: str) -> int:
-        """The place of a knob among the axes."""
-        return [axis.knob for axis in self.axes].index(knob)
+    def index(self, param: str) -> int:
+        """The place of a hyperparameter among the axes."""
+        return [axis.param for axis in self.axes].index(param)
 
     def at_most(self, most: int, *, seed: int) -> Trials:
         """So many of the runs, drawn without replacement; all of them where there are no more."""
@@ -108,7 +108,7 @@ def trials(results: Results, arm: str) -> Trials:
     reached = np.isfinite(value) & runs["status"].isin(["completed", "pruned"]).to_numpy()
     kept = runs[reached]
     axes = _axes(results, kept)
-    numbers = [axis.numbers(kept[f"param:{axis.knob}"]) for axis in axes]
+    numbers = [axis.numbers(kept[f"param:{axis.param}"]) for axis in axes]
     return Trials(
         arm=arm,
         metric=study.search_metric,
@@ -147,17 +147,17 @@ def _median_gain(results: Results, curves: pd.DataFrame) -> pd.Series:
 
 
 def _axes(results: Results, runs: pd.DataFrame) -> list[Axis]:
-    """The knobs that these runs varied: what an arm pins is not one of them."""
-    searched = [knob for knob in results.study.space if f"param:{knob}" in runs]
+    """The hyperparameters that these runs varied: what an arm pins is not one of them."""
+    searched = [param for param in results.study.space if f"param:{param}" in runs]
     return [
-        Axis(knob=knob, distribution=results.study.space[knob])
-        for knob in searched
-        if runs[f"param:{knob}"].nunique(dropna=True) > 1 and not results.study.space[knob].single()
+        Axis(param=param, distribution=results.study.space[param])
+        for param in searched
+        if runs[f"param:{param}"].nunique(dropna=True) > 1 and not results.study.space[param].single()
     ]
 
 
 def chosen_numbers(results: Results, arm: str, axes: Sequence[Axis]) -> dict[str, list[float]]:
-    """Knob -> its number in each configuration that was chosen for the arm."""
+    """Hyperparameter -> its number in each configuration that was chosen for the arm."""
     runs = results.of(arm, results.search)
     runs = runs[runs["config_id"].isin(results.study.chosen.get(arm, ()))].drop_duplicates("config_id")
-    return {axis.knob: list(axis.numbers(runs[f"param:{axis.knob}"])) for axis in axes}
+    return {axis.param: list(axis.numbers(runs[f"param:{axis.param}"])) for axis in axes}

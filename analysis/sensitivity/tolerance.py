@@ -1,8 +1,8 @@
-"""How far the chosen configuration can be moved along each knob before it is predicted worse than seed noise.
+"""How far the chosen configuration can be moved along each hyperparameter before it is predicted worse than seed noise.
 
-A forest of the search runs predicts the search's metric with one knob moved and all others as they were chosen. Seed
-noise is the standard deviation of that metric over the confirm seeds of the chosen configuration. Predicted, and
-not tried: a knob that the search has hardly varied near the chosen one can hide a step.
+A forest of the search runs predicts the search's metric with one hyperparameter moved and all others as they were
+chosen. Seed noise is the standard deviation of that metric over the confirm seeds of the chosen configuration.
+Predicted, and not tried: a hyperparameter that the search has hardly varied near the chosen one can hide a step.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from analysis.sensitivity.param_axis import Array, Axis
 from analysis.sensitivity.random_forest import Forest, fit
 from analysis.sensitivity.search_runs import Trials, chosen_numbers
 
-FEWEST_RUNS = 30  # below, a forest says nothing of single knobs
+FEWEST_RUNS = 30  # below, a forest says nothing of single hyperparameters
 FEWEST_SEEDS = 3
 POINTS = 101  # along a number
 TREES = 64
@@ -28,11 +28,11 @@ BETWEEN = ", "  # choices
 
 @dataclass(frozen=True, kw_only=True)
 class Room:
-    """One knob of one chosen configuration. The fields are the columns of `tables/tolerance.csv`."""
+    """One hyperparameter of one chosen configuration. The fields are the columns of `tables/tolerance.csv`."""
 
     arm: str
     search: int
-    knob: str
+    param: str
     chosen: str
     low: float  # of a number: the range around the chosen one; nan for a choice
     high: float
@@ -47,11 +47,11 @@ TOLERANCE_COLUMNS = [field.name for field in fields(Room)]
 
 
 def tolerance(results: Results, trials: Trials, *, seed: int = 0) -> pd.DataFrame:
-    """One row a knob and search of the arm that the trials are of; without rows where there are too few runs."""
+    """One row a hyperparameter and search of the arm that the trials are of; no rows where there are too few runs."""
     chosen = chosen_numbers(results, trials.arm, trials.axes)
     rows = []
     for search, config_id in enumerate(results.study.chosen.get(trials.arm, ())):
-        point_K = np.array([_at(chosen.get(axis.knob, []), search) for axis in trials.axes])
+        point_K = np.array([_at(chosen.get(axis.param, []), search) for axis in trials.axes])
         noise = _noise(results, trials, config_id)
         rows += rooms(trials, point_K, noise, search=search, seed=seed) if len(noise) >= FEWEST_SEEDS else []
     return pd.DataFrame([asdict(row) for row in rows], columns=pd.Index(TOLERANCE_COLUMNS))
@@ -69,16 +69,16 @@ def _noise(results: Results, trials: Trials, config_id: str) -> Array:
 
 
 def rooms(trials: Trials, point_K: Array, noise_S: Array, *, search: int = 0, seed: int = 0) -> list[Room]:
-    """One configuration's; empty where too few runs have its knobs.
+    """One configuration's; empty where too few runs have its hyperparameters.
 
     Args:
         trials: the search runs.
-        point_K: the configuration; nan: a knob without a meaning in it.
+        point_K: the configuration; nan: a hyperparameter without a meaning in it.
         noise_S: the search metric over its confirm seeds.
     """
     active_K = np.isfinite(point_K)
     rows = np.flatnonzero(trials.active_NK[:, active_K].all(axis=1))
-    if len(rows) < FEWEST_RUNS:  # too few have its conditional knobs: nothing is said of these
+    if len(rows) < FEWEST_RUNS:  # too few have its conditional hyperparameters: nothing is said of these
         active_K = active_K & trials.active_NK.all(axis=0)
         rows = np.flatnonzero(trials.active_NK[:, active_K].all(axis=1))
     if len(rows) < FEWEST_RUNS or not active_K.any() or not np.ptp(trials.loss_N[rows]):
@@ -90,7 +90,7 @@ def rooms(trials: Trials, point_K: Array, noise_S: Array, *, search: int = 0, se
     sd = float(noise_S.std(ddof=1))
     known = {"arm": trials.arm, "search": search, "seed_noise": sd, "num_seeds": len(noise_S), "num_runs": len(some)}
     return [
-        Room(knob=axis.knob, **known, **_room(axis, forest, point, k, sd, chosen=point_K[active_K][k]))  # type: ignore[arg-type]
+        Room(param=axis.param, **known, **_room(axis, forest, point, k, sd, chosen=point_K[active_K][k]))  # type: ignore[arg-type]
         for k, axis in enumerate(axes)
     ]
 
@@ -127,7 +127,7 @@ def in_words(table: pd.DataFrame, trials: Trials) -> str:
     own = table[table["search"] == table["search"].min()]
     first = own.iloc[0]
     tight = own[~own["is_whole"]]
-    free = f"{count(len(own) - len(tight), 'knob')} of {len(own)} may be anything that was searched"
+    free = f"{count(len(own) - len(tight), 'param')} of {len(own)} may be anything that was searched"
     bound = join([_bounds(row) for _, row in tight.iterrows()])
     noise = f"seed noise ({short(first['seed_noise'])}, sd over {first['num_seeds']} seeds)"
     return (
@@ -137,16 +137,16 @@ def in_words(table: pd.DataFrame, trials: Trials) -> str:
 
 
 def ranges(table: pd.DataFrame) -> dict[str, tuple[float, float]]:
-    """Knob -> its range in the first search's configuration, of numbers that may not be anything.
+    """Hyperparameter -> its range in the first search's configuration, of numbers that may not be anything.
 
     Args:
         table: of `tolerance`.
     """
     own = table[(table["search"] == table["search"].min()) & ~table["is_whole"].astype(bool) & table["low"].notna()]
-    return {row["knob"]: (row["low"], row["high"]) for _, row in own.iterrows()}
+    return {row["param"]: (row["low"], row["high"]) for _, row in own.iterrows()}
 
 
 def _bounds(row: pd.Series) -> str:
     if row["choices"]:
-        return f"{spaced(row['knob'])} {' or '.join(row['choices'].split(BETWEEN))}"
-    return f"{spaced(row['knob'])} {short(row['low'])} to {short(row['high'])}"
+        return f"{spaced(row['param'])} {' or '.join(row['choices'].split(BETWEEN))}"
+    return f"{spaced(row['param'])} {short(row['low'])} to {short(row['high'])}"

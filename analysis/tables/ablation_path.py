@@ -151,7 +151,7 @@ def in_words(table: pd.DataFrame, study: Study) -> list[str]:
     return [
         *([sums] if len(steps) > 1 and not steps["verdict"].isin((HELPS, HURTS)).any() else []),
         "At every step the component went whose removal left the best mean over folds of the items that are not "
-        "tested; the other knobs stay as the reference's search chose them. What is reported comes from seeds that "
+        "tested; all others stay as the reference's search chose them. What is reported comes from seeds that "
         f"decided nothing: each step against the one before, Holm over {count(len(steps), 'step')}, a family of its "
         "own.",
         "The order is one of many: it is the greedy one of this data and these folds, and a step is worth what it is "

@@ -29,7 +29,7 @@ class Findings:
     paired: pd.DataFrame
     fairness: pd.DataFrame
     tuning: pd.DataFrame
-    frozen: pd.DataFrame  # without rows, where no arm was confirmed with the reference's knobs
+    frozen: pd.DataFrame  # without rows, where no arm was confirmed with the reference's hyperparameters
     path: pd.DataFrame  # without rows, where components are not removed one after another
     cost: pd.DataFrame
     failures: pd.DataFrame

@@ -15,7 +15,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from analysis.results.declaration import Knob, Study
+from analysis.results.declaration import ParamValue, Study
 from analysis.results.load import Results
 from analysis.results.paired_runs import PAIR, scored
 from analysis.statistics import paired_tests as st
@@ -72,7 +72,7 @@ def cells_of(study: Study) -> dict[str, frozenset[str]]:
     return {arm: off for arm, off in found.items() if off is not None}
 
 
-def _off(pins: Mapping[str, Knob], factors: Mapping[str, Mapping[str, Knob]]) -> frozenset[str] | None:
+def _off(pins: Mapping[str, ParamValue], factors: Mapping[str, Mapping[str, ParamValue]]) -> frozenset[str] | None:
     off = {name for name, own in factors.items() if own.items() <= pins.items()}
     return frozenset(off) if pins == {k: v for name in off for k, v in factors[name].items()} else None
 

@@ -1,8 +1,8 @@
-"""Tuned against frozen knobs: what is the component's, and what the tuning's.
+"""Tuned against frozen hyperparameters: what is the component's, and what the tuning's.
 
-Every arm is compared with the reference twice over the same seeds: with the knobs that its own search chose, as the
-claims are, and with those that the reference's search chose. The gap between the two is what the arm's own search won.
-All of it is secondary and not corrected.
+Every arm is compared with the reference twice over the same seeds: with the hyperparameters that its own search chose,
+as the claims are, and with those that the reference's search chose. The gap between the two is what the arm's own
+search won. All of it is secondary and not corrected.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from analysis.results.paired_runs import Pairs, paired, scored, scores
 from analysis.statistics import paired_tests as st
 
 SAME = "chose what the reference chose"
-RECOVERED = "better with knobs of its own; with frozen ones the component would look worth more"
-SHORT = "worse with knobs of its own: its search was short or unlucky, and the difference is partly that"
+RECOVERED = "better with hyperparameters of its own; with frozen ones the component would look worth more"
+SHORT = "worse with hyperparameters of its own: its search was short or unlucky, and the difference is partly that"
 NO_GAP = "no gap beyond these seeds' noise"
 
 
@@ -28,11 +28,11 @@ class Frozen:
     """One arm. The fields are the columns of `tables/frozen.csv`."""
 
     arm: str
-    n_seeds: int  # pairs with frozen knobs
+    n_seeds: int  # pairs with frozen hyperparameters
     tuned: float  # mean difference to the reference, as in the claims
     tuned_low: float  # 95 % t over seeds, as all intervals here
     tuned_high: float
-    frozen: float  # the same with the reference's knobs
+    frozen: float  # the same with the reference's hyperparameters
     frozen_low: float
     frozen_high: float
     gap: float  # frozen minus tuned, seed by seed
@@ -45,7 +45,7 @@ FROZEN_COLUMNS = [field.name for field in fields(Frozen)]
 
 
 def frozen(results: Results) -> pd.DataFrame:
-    """One row an arm that has runs with frozen knobs."""
+    """One row an arm that has runs with frozen hyperparameters."""
     arms = [arm for arm in results.study.others if len(results.of(arm, results.frozen))]
     return pd.DataFrame([asdict(_row(results, arm)) for arm in arms], columns=pd.Index(FROZEN_COLUMNS))
 
@@ -98,17 +98,16 @@ def in_words(table: pd.DataFrame) -> list[str]:
         return []
     won, lost, same = (list(table.loc[table["reading"] == word, "arm"]) for word in (RECOVERED, SHORT, SAME))
     lines = [
-        f"{count(len(table), 'arm')} trained once more with the knobs that the reference's search chose, on the "
+        f"{count(len(table), 'arm')} trained once more with the hyperparameters of the reference's search, on the "
         "same seeds: what the component is worth where nothing is tuned to its absence."
     ]
     if won:
         lines.append(
-            f"Better with knobs of their own: {join(won)}. With frozen knobs the component would look worth more than "
-            "it is."
+            f"Better with their own: {join(won)}. With the reference's the component would look worth more than it is."
         )
     if lost:
         lines.append(
-            f"Worse with knobs of their own: {join(lost)}. The search was short or unlucky, and the claimed difference "
+            f"Worse with their own: {join(lost)}. The search was short or unlucky, and the claimed difference "
             "is partly that: more trials are due."
         )
     if same:

@@ -22,7 +22,7 @@ from analysis.tables.factorial_effects import COLUMNS as EFFECT_COLUMNS
 from analysis.tables.factorial_effects import effects as effects_of
 
 ABLATION_COLUMNS = [field.name for field in fields(Comparison)]
-IMPORTANCE_COLUMNS = ["arm", "knob", "method", "importance", "spread_low", "spread_high", "floor"]
+IMPORTANCE_COLUMNS = ["arm", "param", "method", "importance", "spread_low", "spread_high", "floor"]
 FAIRNESS_COLUMNS = ["arm", "search_runs", "completed", "pruned", "failed", "train_seconds", "best_valid"]
 
 
@@ -115,8 +115,8 @@ def _search_planned(study: Study, arm: str) -> int | None:
 
 
 def best(results: Results) -> pd.DataFrame:
-    """The chosen configuration of each arm (and search): its value in the search and its knobs."""
-    knobs = [f"param:{knob}" for knob in results.study.space if f"param:{knob}" in results.runs]
+    """The chosen configuration of each arm (and search): its value in the search and its hyperparameters."""
+    params = [f"param:{param}" for param in results.study.space if f"param:{param}" in results.runs]
     metric = results.study.search_metric
     rows = []
     for arm, chosen in results.study.chosen.items():
@@ -126,8 +126,8 @@ def best(results: Results) -> pd.DataFrame:
             known = runs.iloc[0] if len(runs) else pd.Series(dtype=object)
             values = results.values(runs[runs["phase"] == "search"], metric)
             row = {"arm": arm, "search": search, "config_id": config_id, metric: values.mean()}
-            rows.append(row | {knob.removeprefix("param:"): known.get(knob) for knob in knobs})
-    names = ["arm", "search", "config_id", metric, *(knob.removeprefix("param:") for knob in knobs)]
+            rows.append(row | {param.removeprefix("param:"): known.get(param) for param in params})
+    names = ["arm", "search", "config_id", metric, *(param.removeprefix("param:") for param in params)]
     return pd.DataFrame(rows, columns=pd.Index(names))
 
 
@@ -161,14 +161,14 @@ def curves(results: Results) -> pd.DataFrame:
 
 
 def importance(arms: Sequence[Trials], *, seed: int = 0) -> pd.DataFrame:
-    """Both importances of every knob of these arms, with what they rest on: more columns than `importance.csv`."""
+    """Both importances of the hyperparameters of these arms, and what they rest on: `importance.csv` has fewer."""
     rows = [asdict(row) for trials in arms for row in importances(trials, seed=seed)]
     return pd.DataFrame(rows, columns=pd.Index([field.name for field in fields(Importance)]))
 
 
 def smooths(slices: Sequence[Slice]) -> pd.DataFrame:
     """What the sensitivity slices show: the smooth of a number, the mean of each choice, with 95 % intervals."""
-    columns = ["knob", "value", "n", "mean", "low", "high"]
+    columns = ["param", "value", "n", "mean", "low", "high"]
     rows = [row for one in slices for row in (*_smooth_rows(one), *_level_rows(one))]
     return pd.DataFrame(rows, columns=pd.Index(columns))
 
@@ -178,8 +178,8 @@ def _smooth_rows(one: Slice) -> list[tuple[object, ...]]:
         return []
     n = len(one.number_N)
     points = zip(one.smooth.number_G, one.smooth.mean_G, one.smooth.low_G, one.smooth.high_G, strict=True)
-    return [(one.axis.knob, x, n, mean, low, high) for x, mean, low, high in points]
+    return [(one.axis.param, x, n, mean, low, high) for x, mean, low, high in points]
 
 
 def _level_rows(one: Slice) -> list[tuple[object, ...]]:
-    return [(one.axis.knob, one.axis.choices[at.index], at.n, at.mean, at.low, at.high) for at in one.levels]
+    return [(one.axis.param, one.axis.choices[at.index], at.n, at.mean, at.low, at.high) for at in one.levels]

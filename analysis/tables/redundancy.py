@@ -54,7 +54,7 @@ def _by_effects(effects: pd.DataFrame) -> list[str]:
 
 
 def _not_asked(equivalent: list[str], asked: list[tuple[str, str, str]], study: Study) -> list[str]:
-    """Of arms of which two could be removed together: those that pin the same knob exclude each other."""
+    """Of arms of which two could be removed together: those that pin the same hyperparameter exclude each other."""
     pairs = [(a, b) for a, b in combinations(equivalent, 2) if not set(study.arms[a]) & set(study.arms[b])]
     if not pairs or asked:
         return []

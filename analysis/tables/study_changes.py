@@ -1,4 +1,4 @@
-"""What differs between two studies beside their results: code, packages, data, budgets, arms, chosen knobs."""
+"""What differs between two studies beside their results: code, packages, data, budgets, arms, what was chosen."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def changes(a: Results, b: Results) -> list[str]:
     ]
 
 
-def knobs_changed(a: Results, b: Results, arm: str) -> str:
-    """The knobs of an arm whose confirmed values differ: `lr 0.001 -> 0.002, z_y 8 -> 16`."""
+def params_changed(a: Results, b: Results, arm: str) -> str:
+    """The hyperparameters of an arm whose confirmed values differ: `lr 0.001 -> 0.002, z_y 8 -> 16`."""
     columns = [str(c) for c in a.runs if str(c).startswith("param:") and c in b.runs]
     values = {c: (_values(a, arm, c), _values(b, arm, c)) for c in columns}
     return ", ".join(
@@ -51,7 +51,7 @@ def knobs_changed(a: Results, b: Results, arm: str) -> str:
 
 
 def _values(results: Results, arm: str, column: str) -> list[str]:
-    """What an arm's confirm runs hold of one knob: one value a search, in their order."""
+    """What an arm's confirm runs hold of one hyperparameter: one value a search, in their order."""
     runs = results.of(arm, results.confirm).sort_values("search", kind="stable")
     return [_shown(value) for value in runs.drop_duplicates("search")[column] if pd.notna(value)]
 

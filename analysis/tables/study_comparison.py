@@ -13,7 +13,7 @@ from analysis.results.load import Results
 from analysis.results.paired_runs import Pairs, paired, scored
 from analysis.statistics import paired_tests as st
 from analysis.statistics.verdict import HELPS, HURTS, family, verdicts
-from analysis.tables.study_changes import changes, knobs_changed
+from analysis.tables.study_changes import changes, params_changed
 
 WORSE, BETTER = "worse", "better"
 # Said of the arm and not of a component: where what A still had helps, B is worse.
@@ -43,7 +43,7 @@ class Change:
     seeds_needed: int | None
     failed_a: int
     failed_b: int
-    knobs_changed: str  # knobs whose chosen values differ: a -> b
+    params_changed: str  # hyperparameters whose chosen values differ: a -> b
 
 
 COLUMNS = [field.name for field in fields(Change)]
@@ -117,7 +117,7 @@ def _rows(a: Results, b: Results, arms: Sequence[Pairs], *, margin: float) -> li
             p_exact=tests.p_exact[i], p_holm=tests.p_holm[i], p_equiv_holm=tests.p_equiv_holm[i],
             verdict=said[i][0], reason=said[i][1],
             seeds_needed=st.seeds_needed(_sd(arm.d_S), smallest_effect=margin, num_arms=len(arms)),
-            failed_a=_failed(a, arm.arm), failed_b=_failed(b, arm.arm), knobs_changed=knobs_changed(a, b, arm.arm),
+            failed_a=_failed(a, arm.arm), failed_b=_failed(b, arm.arm), params_changed=params_changed(a, b, arm.arm),
         )
         for i, arm in enumerate(arms)
     ]  # fmt: skip

@@ -13,7 +13,7 @@ from mfm.encoders.mult import Mult
 from mfm.encoders.tfn import Tfn
 
 Encoder = Mfn | EfLstm | Tfn | Lmf | Mult | Marn | LateFusion
-# By the values of the knob `encoder`.
+# By the values of the hyperparameter `encoder`.
 ENCODERS: Mapping[str, type[Encoder]] = {
     "mfn": Mfn,
     "ef_lstm": EfLstm,

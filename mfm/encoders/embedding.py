@@ -27,7 +27,7 @@ from mfm.layers.linear import Linear, Lstm
 from mfm.layers.random_streams import Noise, dropped
 from mfm.params.config import Config
 
-KNOB = "embedding_dropout"
+PARAM = "embedding_dropout"
 
 
 class Embeddings(nn.Module):
@@ -52,7 +52,7 @@ class Embeddings(nn.Module):
 
     def forward(self, batch: Batch, noise: Noise) -> list[Tensor]:
         """E (K, B, width) of every modality, in order."""
-        return [embed(batch.x[m], batch.mask[m], noise, site=f"{KNOB}_{m}") for m, embed in self.of.items()]
+        return [embed(batch.x[m], batch.mask[m], noise, site=f"{PARAM}_{m}") for m, embed in self.of.items()]
 
 
 class LstmEmbedding(nn.Module):
@@ -65,7 +65,7 @@ class LstmEmbedding(nn.Module):
 
     def forward(self, x_KTBD: Tensor, mask_KTB: Tensor | None, noise: Noise, *, site: str) -> Tensor:
         """E (K, B, width)."""
-        return self.affine(dropped(self.lstm(x_KTBD, mask_KTB).last_KBH, KNOB, noise, site=site))
+        return self.affine(dropped(self.lstm(x_KTBD, mask_KTB).last_KBH, PARAM, noise, site=site))
 
 
 class DenseEmbedding(nn.Module):
@@ -78,7 +78,7 @@ class DenseEmbedding(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor | None, noise: Noise, *, site: str) -> Tensor:
         """E (K, B, width)."""
-        e = dropped(mean_over_steps(x, mask) if x.ndim == 4 else x, KNOB, noise, site=site)
+        e = dropped(mean_over_steps(x, mask) if x.ndim == 4 else x, PARAM, noise, site=site)
         for layer in self.layers:
             e = torch.relu(layer(e))
         return e

@@ -39,10 +39,10 @@ class Mfn(nn.Module):
         hidden = {name: config.modalities[name].hidden for name in features}
         self.lstms = nn.ModuleDict({name: Lstm(num_members, features[name], hidden[name]) for name in features})
         cells, memory = 2 * sum(hidden.values()), config.memory
-        self.attention = Mlp(num_members, cells, config.attention_width, cells, knob="attention_dropout")
-        self.candidate = Mlp(num_members, cells, config.candidate_width, memory, knob="candidate_dropout")
-        self.retain = Mlp(num_members, cells + memory, config.gamma1_width, memory, knob="gamma1_dropout")
-        self.update = Mlp(num_members, cells + memory, config.gamma2_width, memory, knob="gamma2_dropout")
+        self.attention = Mlp(num_members, cells, config.attention_width, cells, param="attention_dropout")
+        self.candidate = Mlp(num_members, cells, config.candidate_width, memory, param="candidate_dropout")
+        self.retain = Mlp(num_members, cells + memory, config.gamma1_width, memory, param="gamma1_dropout")
+        self.update = Mlp(num_members, cells + memory, config.gamma2_width, memory, param="gamma2_dropout")
         self.memory = memory
         self.width = sum(hidden.values()) + memory
 
@@ -84,14 +84,14 @@ class Mfn(nn.Module):
 def _mask(mlp: Mlp, cells: Tensor, noise: Noise) -> Tensor | None:
     """Dropout of the hidden units of all steps; None: nothing is dropped."""
     like = cells[:, 1:, :, :1].expand(-1, -1, -1, mlp.first.bias_K1O.shape[-1])
-    return None if mlp.knob is None else noise.mask(mlp.knob, like)
+    return None if mlp.param is None else noise.mask(mlp.param, like)
 
 
 def _side_by_side(gates: Sequence[Mlp], before_KTBR: Tensor, noise: Noise) -> Tensor | None:
     """The dropout masks of both gates; None: neither drops anything."""
     widths = [gate.first.bias_K1O.shape[-1] for gate in gates]
     parts = list(before_KTBR.split(widths, dim=-1))
-    masks = [noise.mask(gate.knob, part) for gate, part in zip(gates, parts, strict=True) if gate.knob is not None]
+    masks = [noise.mask(gate.param, part) for gate, part in zip(gates, parts, strict=True) if gate.param is not None]
     if all(mask is None for mask in masks):
         return None
     return torch.cat([torch.ones_like(p) if m is None else m for m, p in zip(masks, parts, strict=True)], dim=-1)

@@ -33,7 +33,7 @@ class Tfn(nn.Module):
             num_members, config, shape, widths=dict.fromkeys(shape.num_features, config.tfn_width)
         )
         num_entries = (config.tfn_width + 1) ** len(shape.num_features)
-        self.layers = Mlp(num_members, num_entries, config.tfn_hidden, config.tfn_hidden, knob="tfn_dropout")
+        self.layers = Mlp(num_members, num_entries, config.tfn_hidden, config.tfn_hidden, param="tfn_dropout")
         self.width = config.tfn_hidden
 
     def forward(self, batch: Batch, noise: Noise) -> Tensor:

@@ -14,7 +14,7 @@ from mfm.layers.linear import LayerNorm, Linear
 from mfm.layers.random_streams import Noise, dropped
 from mfm.params.config import Config
 
-KNOB = "mult_dropout"
+PARAM = "mult_dropout"
 WIDENING = 4  # the two-layer part is so many times as wide as the stream
 
 
@@ -60,9 +60,9 @@ class TransformerLayer(nn.Module):
         """The stream after this layer."""
         asks = self.norm_attention(x_KTBD)
         read = self.attention(asks, asks if reads is None else self.norm_attention(reads), mask_KSB)
-        x = x_KTBD + dropped(read, KNOB, noise, site=f"{self.site}_attention")
-        hidden = dropped(torch.relu(self.first(self.norm_layers(x))), KNOB, noise, site=f"{self.site}_hidden")
-        return x + dropped(self.second(hidden), KNOB, noise, site=f"{self.site}_layers")
+        x = x_KTBD + dropped(read, PARAM, noise, site=f"{self.site}_attention")
+        hidden = dropped(torch.relu(self.first(self.norm_layers(x))), PARAM, noise, site=f"{self.site}_hidden")
+        return x + dropped(self.second(hidden), PARAM, noise, site=f"{self.site}_layers")
 
 
 class Attention(nn.Module):

@@ -76,7 +76,7 @@ class _Predictor(nn.Module):
         super().__init__()
         self.path = _Path(num_members, config, shape.only(observed(config, missing)), z=config.z_y, f=config.f_y)
         width = self.path.map.width
-        self.label = Mlp(num_members, width, width, shape.num_outputs, knob="dropout_label")
+        self.label = Mlp(num_members, width, width, shape.num_outputs, param="dropout_label")
 
     def forward(self, seen: Batch, num_steps: int, noise: Noise) -> Output:  # noqa: ARG002 - a label has no steps
         f_KBF = self.path(seen, noise)
@@ -107,7 +107,7 @@ class _Path(nn.Module):
     def __init__(self, num_members: int, config: Config, shape: Shape, *, z: int, f: int) -> None:
         super().__init__()
         self.encoder = SharedEncoder(num_members, sum(shape.num_features.values()), z)
-        self.map = FactorMap(num_members, config.factor_map, z, f, knob="dropout_y")
+        self.map = FactorMap(num_members, config.factor_map, z, f, param="dropout_y")
 
     def forward(self, seen: Batch, noise: Noise) -> Tensor:
         return self.map(self.encoder(seen), noise)

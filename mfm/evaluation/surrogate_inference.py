@@ -52,7 +52,7 @@ class Surrogate(nn.Module):
     Args:
         model: trained; it is not a part of this module, and is not learned.
         form: one of `forms(config)`.
-        weights: (K,) by knob: weight_label, weight_<modality>.
+        weights: (K,) by hyperparameter: weight_label, weight_<modality>.
     """
 
     def __init__(self, model: MFM, config: Config, shape: Shape, *, form: str, weights: Mapping[str, Tensor]) -> None:

@@ -60,21 +60,21 @@ class Mlp(nn.Module):
     """W2 Drop(ReLU(W1 x)): the two-layer form that MFN, the factor maps and the label decoder share.
 
     Args:
-        knob: the dropout rate's name; None: no dropout.
+        hyperparameter: the dropout rate's name; None: no dropout.
     """
 
     def __init__(
-        self, num_members: int, num_inputs: int, hidden: int, num_outputs: int, *, knob: str | None = None
+        self, num_members: int, num_inputs: int, hidden: int, num_outputs: int, *, param: str | None = None
     ) -> None:
         super().__init__()
         self.first = Linear(num_members, num_inputs, hidden)
         self.second = Linear(num_members, hidden, num_outputs)
-        self.knob = knob
+        self.param = param
 
     def forward(self, x: Tensor, noise: Noise) -> Tensor:
         """(K, ..., I) -> (K, ..., O)."""
         hidden = torch.relu(self.first(x))
-        return self.second(hidden if self.knob is None else dropped(hidden, self.knob, noise))
+        return self.second(hidden if self.param is None else dropped(hidden, self.param, noise))
 
 
 class LayerNorm(Layer):

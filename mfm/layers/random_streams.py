@@ -32,11 +32,12 @@ def permutation(seed: int, epoch: int, num_items: int) -> np.ndarray:
 class Noise(Protocol):
     """What a model draws while it computes: dropout masks and samples of the prior."""
 
-    def mask(self, knob: str, like: Tensor, *, site: str | None = None) -> Tensor | None:
-        """What to multiply with (K, ...) for dropout at the rates of `knob`; None for nothing to do.
+    def mask(self, param: str, like: Tensor, *, site: str | None = None) -> Tensor | None:
+        """What to multiply with (K, ...) for dropout at the rates of `param`; None for nothing to do.
 
         Args:
-            site: which of several places that share the knob, each with a stream of its own; None: the only one.
+            site: which of several places that share the hyperparameter, each with a stream of its own; None: the only
+                one.
         """
         ...
 
@@ -44,8 +45,8 @@ class Noise(Protocol):
         """A standard normal sample (K, ...) of the shape of `like`."""
         ...
 
-    def latent(self, name: str, like: Tensor, *, knob: str | None = None) -> Tensor | None:
-        """A standard normal sample (K, B, Z) for a code, times the members' `knob`; None: the mean stands for it."""
+    def latent(self, name: str, like: Tensor, *, param: str | None = None) -> Tensor | None:
+        """A standard normal sample (K, B, Z) for a code, times the members' `param`; None: the mean stands for it."""
         ...
 
 
@@ -54,7 +55,7 @@ class Fresh:
 
     Args:
         seeds: one seed per member.
-        rates: dropout rates (K,) by knob, of the knobs that drop anything, and sizes of noise.
+        rates: dropout rates (K,) by hyperparameter, of the hyperparameters that drop anything, and sizes of noise.
         step: (epoch, batch), for which the draws are unique.
         room: (steps, items) of the largest batch. Draws are made for all of it and cut to size, so that a member's
             do not depend on how long or how many the items of its companions are.
@@ -68,25 +69,25 @@ class Fresh:
         self._step = step
         self._room = room
 
-    def mask(self, knob: str, like: Tensor, *, site: str | None = None) -> Tensor | None:
+    def mask(self, param: str, like: Tensor, *, site: str | None = None) -> Tensor | None:
         """Inverted dropout: what is kept is scaled by 1 / (1 - rate)."""
-        if knob not in self._rates:
+        if param not in self._rates:
             return None
-        keep = (1 - self._rates[knob]).unbind(0)
+        keep = (1 - self._rates[param]).unbind(0)
 
         def fill(out: Tensor, generator: torch.Generator, member: int) -> None:
             out.copy_(_levels(out, generator) < LEVELS * keep[member]).div_(keep[member])
 
-        return self._draw(fill, site or knob, like)
+        return self._draw(fill, site or param, like)
 
     def normal(self, site: str, like: Tensor) -> Tensor:
         """A standard normal sample (K, ...) of the shape of `like`."""
         return self._draw(_normal, site, like)
 
-    def latent(self, name: str, like: Tensor, *, knob: str | None = None) -> Tensor:
-        """A standard normal sample (K, B, Z) for a code, times the members' `knob`."""
+    def latent(self, name: str, like: Tensor, *, param: str | None = None) -> Tensor:
+        """A standard normal sample (K, B, Z) for a code, times the members' `param`."""
         sample = self.normal(f"latent_{name}", like)
-        return sample if knob is None else sample * self._rates[knob].view(-1, 1, 1)
+        return sample if param is None else sample * self._rates[param].view(-1, 1, 1)
 
     def _draw(self, fill: Callable[[Tensor, torch.Generator, int], None], site: str, like: Tensor) -> Tensor:
         """`fill` writes one member's draws at a time, so that they stay in a core's cache."""
@@ -109,9 +110,9 @@ def _levels(like: Tensor, generator: torch.Generator) -> Tensor:
     return draws.view(torch.int16)[: like.numel()].bitwise_and_(LEVELS - 1).view(like.shape)
 
 
-def dropped(x: Tensor, knob: str, noise: Noise, *, site: str | None = None) -> Tensor:
-    """`x` (K, ...) after dropout at the rates of `knob`."""
-    mask = noise.mask(knob, x, site=site)
+def dropped(x: Tensor, param: str, noise: Noise, *, site: str | None = None) -> Tensor:
+    """`x` (K, ...) after dropout at the rates of `param`."""
+    mask = noise.mask(param, x, site=site)
     return x if mask is None else x * mask
 
 
@@ -120,10 +121,10 @@ class Quiet:
 
     ROWS = 512
 
-    def mask(self, knob: str, like: Tensor, *, site: str | None = None) -> None:
+    def mask(self, param: str, like: Tensor, *, site: str | None = None) -> None:
         """Nothing is dropped."""
 
-    def latent(self, name: str, like: Tensor, *, knob: str | None = None) -> None:
+    def latent(self, name: str, like: Tensor, *, param: str | None = None) -> None:
         """Codes stand at their means."""
 
     def normal(self, site: str, like: Tensor) -> Tensor:

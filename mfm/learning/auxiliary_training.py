@@ -35,8 +35,8 @@ class Lesson:
     feed: Feed
     folds: Mapping[str, Sequence[np.ndarray]]  # by fold, one array of items per member
     seeds: Sequence[int]
-    hyper: Mapping[str, Tensor]  # (K,) by knob: lr, weight_decay, clip
-    rates: Mapping[str, Tensor]  # (K,) by knob: dropout rates
+    hyper: Mapping[str, Tensor]  # (K,) by hyperparameter: lr, weight_decay, clip
+    rates: Mapping[str, Tensor]  # (K,) by hyperparameter: dropout rates
     batch_size: int
     epochs: int
     device: torch.device

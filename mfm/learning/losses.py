@@ -32,7 +32,7 @@ def total_loss(
     """L (K,), of the terms that the stage learns from.
 
     Args:
-        weights: (K,) by knob: weight_label, weight_prior, weight_<modality>.
+        weights: (K,) by hyperparameter: weight_label, weight_prior, weight_<modality>.
     """
     terms = []
     if stage != "generative":

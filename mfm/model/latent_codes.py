@@ -3,7 +3,7 @@
 Shapes: K members, B items, Z the width of a code.
 
 "deterministic"     z = mu(X), as in the official code.
-"noisy"             z = mu(X) + sigma e, with one sigma for all entries (the knob `latent_noise`).
+"noisy"             z = mu(X) + sigma e, with one sigma for all entries (the hyperparameter `latent_noise`).
 "reparameterised"   z = mu(X) + exp(log_variance(X) / 2) e, so that Q(Z_k | X) = N(mu, diag(exp(log_variance))) (Kingma
                     and Welling 2014, section 2.4).
 
@@ -40,5 +40,5 @@ def sampled(name: str, posterior: Posterior, noise: Noise) -> Tensor:
 
 def noisy(name: str, mean_KBZ: Tensor, noise: Noise) -> Tensor:
     """The code with noise of the member's own size (K, B, Z); its mean where nothing is drawn."""
-    added = noise.latent(name, mean_KBZ, knob="latent_noise")
+    added = noise.latent(name, mean_KBZ, param="latent_noise")
     return mean_KBZ if added is None else mean_KBZ + added

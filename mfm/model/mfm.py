@@ -4,7 +4,7 @@ Shapes: K members, T steps, B items, D features, C outputs.
 
 Generative network (section 2.1): Y <- D(F_y), X_i <- G_i(F_y, F_ai), F_k = G_k(Z_k). Inference network (section
 2.2): Q(Z|X) = Q(Z_y | X_1:M) prod_i Q(Z_ai | X_i), deterministic as in the official code or not. The
-ablations of the paper are values of knobs (mfm.params.config), not other classes.
+ablations of the paper are values of hyperparameters (mfm.params.config), not other classes.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class MFM(nn.Module):
         if config.multimodal_factor == "factor":
             assert self.encoder is not None
             self.code_y = Linear(num_members, self.encoder.width, config.z_y)
-            self.map_y = FactorMap(num_members, config.factor_map, config.z_y, config.f_y, knob="dropout_y")
+            self.map_y = FactorMap(num_members, config.factor_map, config.z_y, config.f_y, param="dropout_y")
         self.encoders, self.maps = _generative_factors(num_members, config, shape)
         self.is_noisy = config.latent == "noisy" and not config.is_sampled
         self.spreads = _spreads(num_members, config, self) if config.is_sampled else nn.ModuleDict()
@@ -155,10 +155,10 @@ class MFM(nn.Module):
 class FactorMap(nn.Module):
     """F = G(Z). "mlp" is the official f = ReLU(B Drop(ReLU(C z))), hidden width = output width."""
 
-    def __init__(self, num_members: int, kind: str, num_inputs: int, width: int, *, knob: str) -> None:
+    def __init__(self, num_members: int, kind: str, num_inputs: int, width: int, *, param: str) -> None:
         super().__init__()
         self.width = num_inputs if kind == "identity" else width
-        self.layers = Mlp(num_members, num_inputs, width, width, knob=knob) if kind == "mlp" else None
+        self.layers = Mlp(num_members, num_inputs, width, width, param=param) if kind == "mlp" else None
         self.linear = Linear(num_members, num_inputs, width) if kind == "linear" else None
 
     def forward(self, z_KBZ: Tensor, noise: Noise) -> Tensor:
@@ -186,7 +186,7 @@ def _generative_factors(num_members: int, config: Config, shape: Shape) -> tuple
     if config.generative_factors == "shared":
         encoders[SHARED] = _shared_encoder(num_members, config, shape)
         maps[SHARED] = FactorMap(
-            num_members, config.factor_map, config.z_shared, config.f_shared, knob="dropout_shared"
+            num_members, config.factor_map, config.z_shared, config.f_shared, param="dropout_shared"
         )
     if config.generative_factors == "modality":
         for name, num_features in shape.num_features.items():
@@ -197,7 +197,7 @@ def _generative_factors(num_members: int, config: Config, shape: Shape) -> tuple
                 encoders[name] = (SequenceEncoder if kind == "sequence" else VectorEncoder)(
                     num_members, num_features, own.z
                 )
-            maps[name] = FactorMap(num_members, config.factor_map, own.z, own.f, knob=f"dropout_{name}")
+            maps[name] = FactorMap(num_members, config.factor_map, own.z, own.f, param=f"dropout_{name}")
     return encoders, maps
 
 
@@ -239,4 +239,4 @@ def _label_decoder(num_members: int, config: Config, shape: Shape, num_inputs: i
     if config.label_decoder == "linear" or not config.label_loss:
         return Linear(num_members, num_inputs, shape.num_outputs)
     hidden = num_inputs if config.multimodal_factor == "none" else config.f_y
-    return Mlp(num_members, num_inputs, hidden, shape.num_outputs, knob="dropout_label")
+    return Mlp(num_members, num_inputs, hidden, shape.num_outputs, param="dropout_label")

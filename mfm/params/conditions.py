@@ -1,4 +1,4 @@
-"""When a knob of MFM has a meaning, and which configurations can train in one pack.
+"""When a hyperparameter of MFM has a meaning, and which configurations can train in one pack.
 
 This module imports neither torch nor optuna.
 """
@@ -8,14 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from mfm.params.config import CHOICES, Config, Knob
+from mfm.params.config import CHOICES, Config, ParamValue
 
-# knob -> ((parent, values), ...): the knob has a meaning while every parent has one and takes one of the values.
-Conditions = dict[str, tuple[tuple[str, tuple[Knob, ...]], ...]]
+# hyperparameter -> ((parent, values), ...): the hyperparameter has a meaning while every parent has one and takes one
+# of the values.
+Conditions = dict[str, tuple[tuple[str, tuple[ParamValue, ...]], ...]]
 
 _MFN_PARTS = ("attention", "candidate", "gamma1", "gamma2")
-# Knobs by the encoders that read them.
-_ENCODER_KNOBS: dict[str, tuple[str, ...]] = {
+# Hyperparameters by the encoders that read them.
+_ENCODER_PARAMS: dict[str, tuple[str, ...]] = {
     "memory": ("mfn",),
     **{f"{part}_{what}": ("mfn",) for part in _MFN_PARTS for what in ("width", "dropout")},
     "ef_hidden": ("ef_lstm",),
@@ -26,13 +27,13 @@ _ENCODER_KNOBS: dict[str, tuple[str, ...]] = {
     **{f"mult_{what}": ("mult",) for what in ("heads", "head_width", "layers", "kernel", "dropout")},
     **{f"marn_{what}": ("marn",) for what in ("attentions", "reduced", "code", "dropout")},
 }
-# The same for the knobs that every modality has.
+# The same for the hyperparameters that every modality has.
 _HIDDEN = ("mfn", "tfn", "lmf", "marn", "late_fusion")
 _SUMMARY = ("tfn", "lmf", "late_fusion")
 
 
 def conditions(modalities: Sequence[str]) -> Conditions:
-    """When each knob has a meaning (MFM.md 4.3); knobs that always have one are absent."""
+    """When each hyperparameter has a meaning (MFM.md 4.3); hyperparameters that always have one are absent."""
     shared_factor = ("multimodal_factor", ("factor",))
     encoded = ("multimodal_factor", ("factor", "encoding"))
     mlp = ("factor_map", ("mlp",))
@@ -55,7 +56,7 @@ def conditions(modalities: Sequence[str]) -> Conditions:
         "generative_loss": generated,
         "weight_prior": (("prior", tuple(p for p in CHOICES["prior"] if p != "none")),),
     }
-    result |= {name: (("encoder", encoders),) for name, encoders in _ENCODER_KNOBS.items()}
+    result |= {name: (("encoder", encoders),) for name, encoders in _ENCODER_PARAMS.items()}
     for m in modalities:
         used = (f"use_{m}", (True,))
         own = (used, ("generative_factors", ("modality",)))
@@ -71,22 +72,22 @@ def conditions(modalities: Sequence[str]) -> Conditions:
 
 
 def fusable(modalities: Iterable[str]) -> frozenset[str]:
-    """Knobs in which the members of one pack may differ: they change no tensor's shape."""
+    """Hyperparameters in which the members of one pack may differ: they change no tensor's shape."""
     scalars = {"lr", "weight_decay", "clip", "weight_label", "weight_prior", "latent_noise", "inert"}
-    dropouts = {"dropout_y", "dropout_shared", "dropout_label"} | {n for n in _ENCODER_KNOBS if n.endswith("_dropout")}
+    dropouts = {"dropout_y", "dropout_shared", "dropout_label"} | {n for n in _ENCODER_PARAMS if n.endswith("_dropout")}
     own = {f"{what}_{m}" for m in modalities for what in ("dropout", "weight")}
     return frozenset(scalars | dropouts | own)
 
 
-def structure(knobs: Mapping[str, Knob]) -> dict[str, Knob]:
-    """What configurations must share, `fusable` knobs aside, to train in one pack.
+def structure(params: Mapping[str, ParamValue]) -> dict[str, ParamValue]:
+    """What configurations must share, `fusable` hyperparameters aside, to train in one pack.
 
     One that lacks a term of the objective can join those that have it, with a weight of 0 (`term_weights`): without
     reconstructions in the loss, where there is one stage; without a prior, those with the default kernel.
     """
-    config = Config.from_knobs(knobs, [name.removeprefix("use_") for name in knobs if name.startswith("use_")])
+    config = Config.from_params(params, [name.removeprefix("use_") for name in params if name.startswith("use_")])
     prior = Config.prior if config.prior == "none" else config.prior
-    return together([config, replace(config, prior=prior, generative_loss=True)]).knobs()
+    return together([config, replace(config, prior=prior, generative_loss=True)]).params()
 
 
 def together(configs: Sequence[Config]) -> Config:

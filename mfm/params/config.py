@@ -1,7 +1,7 @@
-"""Every knob of MFM: its default and its meaning; mfm.params.conditions says when it has one.
+"""Every hyperparameter of MFM: its default and its meaning; mfm.params.conditions says when it has one.
 
-A flat mapping of knobs is what travels (`base`, `Config.from_knobs`); `Config` is what the model reads. Knobs
-of one modality end in its name: `z_language`. This module imports neither torch nor optuna.
+A flat mapping of hyperparameters is what travels (`base`, `Config.from_params`); `Config` is what the model reads.
+Hyperparameters of one modality end in its name: `z_language`. This module imports neither torch nor optuna.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-Knob = bool | int | float | str
+ParamValue = bool | int | float | str
 
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "encoder": ("mfn", "ef_lstm", "tfn", "lmf", "mult", "marn", "late_fusion"),
@@ -34,7 +34,7 @@ TFN_LARGEST = 1 << 16
 
 @dataclass(frozen=True, kw_only=True)
 class ModalityConfig:
-    """The knobs that every modality has."""
+    """The hyperparameters that every modality has."""
 
     use: bool = True  # False: the modality is neither encoded nor generated
     z: int = 32  # width of its latent code Z_a
@@ -50,7 +50,7 @@ class Config:
     """One configuration of MFM; sections and equations are those of the paper (ICLR 2019).
 
     Raises:
-        ValueError: a knob is out of its range, or the components cannot work together.
+        ValueError: a hyperparameter is out of its range, or the components cannot work together.
     """
 
     modalities: Mapping[str, ModalityConfig]
@@ -149,31 +149,33 @@ class Config:
     def _check_choices(self) -> None:
         for name, values in CHOICES.items():
             if getattr(self, name) not in values:
-                raise ValueError(f"knob {name!r} must be one of {values}; got {getattr(self, name)!r}")
+                raise ValueError(f"hyperparameter {name!r} must be one of {values}; got {getattr(self, name)!r}")
         for name, modality in self.modalities.items():
             if modality.summary not in SUMMARIES:
-                raise ValueError(f"knob 'summary_{name}' must be one of {SUMMARIES}; got {modality.summary!r}")
+                raise ValueError(
+                    f"hyperparameter 'summary_{name}' must be one of {SUMMARIES}; got {modality.summary!r}"
+                )
 
     def _check_ranges(self) -> None:
-        for name, value in self.knobs().items():
+        for name, value in self.params().items():
             if isinstance(value, str | bool):
                 continue
             kind = name.split("_")[0]
             if name.startswith("dropout") or name.endswith("dropout"):
                 if not 0.0 <= value < 1.0:
-                    raise ValueError(f"knob {name!r} is a dropout rate and must lie in [0, 1); got {value}")
+                    raise ValueError(f"hyperparameter {name!r} is a dropout rate and must lie in [0, 1); got {value}")
             elif isinstance(value, int):
                 if value < 1:
-                    raise ValueError(f"knob {name!r} must be at least 1; got {value}")
+                    raise ValueError(f"hyperparameter {name!r} must be at least 1; got {value}")
             elif name == "generative_share":
                 if not 0.0 < value < 1.0:
-                    raise ValueError(f"knob {name!r} must lie between 0 and 1, both excluded; got {value}")
+                    raise ValueError(f"hyperparameter {name!r} must lie between 0 and 1, both excluded; got {value}")
             elif (kind == "weight" or name in ("lr", "clip", "latent_noise")) and value < 0:
-                raise ValueError(f"knob {name!r} must not be negative; got {value}")
+                raise ValueError(f"hyperparameter {name!r} must not be negative; got {value}")
 
     def _check_components(self) -> None:
         if not self.used:
-            raise ValueError("at least one modality must be used; set a 'use_<modality>' knob to true")
+            raise ValueError("at least one modality must be used; set a 'use_<modality>' hyperparameter to true")
         if self.multimodal_factor != "none":
             self._check_encoder()
         if self.multimodal_factor != "factor" and self.generative_factors == "none" and self.decoders != "none":
@@ -207,7 +209,9 @@ class Config:
                 + ", or take encoder 'lmf', which never forms the tensor"
             )
         if self.encoder == "mult" and self.mult_kernel % 2 == 0:
-            raise ValueError(f"knob 'mult_kernel' must be odd, as many steps before as after; got {self.mult_kernel}")
+            raise ValueError(
+                f"hyperparameter 'mult_kernel' must be odd, as many steps before as after; got {self.mult_kernel}"
+            )
 
     @property
     def used(self) -> tuple[str, ...]:
@@ -225,28 +229,28 @@ class Config:
         has_both = self.label_loss and self.generative_loss and self.decoders != "none"
         return has_both and self.schedule == "two_stage"
 
-    def knobs(self) -> dict[str, Knob]:
-        """The flat form: the inverse of `from_knobs`."""
+    def params(self) -> dict[str, ParamValue]:
+        """The flat form: the inverse of `from_params`."""
         flat = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "modalities"}
         for modality, config in self.modalities.items():
             flat |= {f"{f.name}_{modality}": getattr(config, f.name) for f in fields(config)}
         return flat
 
     @classmethod
-    def from_knobs(cls, knobs: Mapping[str, Knob], modalities: Sequence[str]) -> Config:
-        """The configuration that a full mapping of knobs describes.
+    def from_params(cls, params: Mapping[str, ParamValue], modalities: Sequence[str]) -> Config:
+        """The configuration that a full mapping of hyperparameters describes.
 
         Raises:
-            ValueError: a knob is missing, unknown, or out of its range.
+            ValueError: a hyperparameter is missing, unknown, or out of its range.
         """
         known = base(modalities)
-        if set(knobs) != set(known):
-            missing, extra = sorted(set(known) - set(knobs)), sorted(set(knobs) - set(known))
-            raise ValueError(f"knobs must be exactly those of base; missing {missing}, unknown {extra}")
-        knobs = {name: _as_kind_of(known[name], value, name=name) for name, value in knobs.items()}
-        shared = {f.name: knobs[f.name] for f in fields(cls) if f.name != "modalities"}
+        if set(params) != set(known):
+            missing, extra = sorted(set(known) - set(params)), sorted(set(params) - set(known))
+            raise ValueError(f"hyperparameters must be exactly those of base; missing {missing}, unknown {extra}")
+        params = {name: _as_kind_of(known[name], value, name=name) for name, value in params.items()}
+        shared = {f.name: params[f.name] for f in fields(cls) if f.name != "modalities"}
         own = {
-            m: ModalityConfig(**{f.name: knobs[f"{f.name}_{m}"] for f in fields(ModalityConfig)}) for m in modalities
+            m: ModalityConfig(**{f.name: params[f"{f.name}_{m}"] for f in fields(ModalityConfig)}) for m in modalities
         }
         return cls(modalities=own, **shared)
 
@@ -256,22 +260,24 @@ def largest_tfn_width(num_modalities: int) -> int:
     return next(w for w in range(TFN_LARGEST) if (w + 2) ** num_modalities > TFN_LARGEST)
 
 
-def _as_kind_of(default: Knob, value: Knob, *, name: str) -> Any:
-    """`value` as the type of the knob's default; a whole number will do for a float."""
+def _as_kind_of(default: ParamValue, value: ParamValue, *, name: str) -> Any:
+    """`value` as the type of the hyperparameter's default; a whole number will do for a float."""
     if isinstance(default, float) and type(value) is int:
         return float(value)
     if type(value) is not type(default):
-        raise ValueError(f"knob {name!r} must be a {type(default).__name__}; got {value!r}")
+        raise ValueError(f"hyperparameter {name!r} must be a {type(default).__name__}; got {value!r}")
     return value
 
 
-def base(modalities: Sequence[str], **overrides: Knob) -> dict[str, Knob]:
-    """Every knob with its default, for these modalities; `overrides` are other defaults.
+def base(modalities: Sequence[str], **overrides: ParamValue) -> dict[str, ParamValue]:
+    """Every hyperparameter with its default, for these modalities; `overrides` are other defaults.
 
     Raises:
-        ValueError: an override is not a knob.
+        ValueError: an override is not a hyperparameter.
     """
-    knobs = Config(modalities={m: ModalityConfig() for m in modalities}).knobs()
-    if unknown := sorted(set(overrides) - set(knobs)):
-        raise ValueError(f"not knobs of MFM with modalities {list(modalities)}: {unknown}; known: {sorted(knobs)}")
-    return knobs | overrides
+    params = Config(modalities={m: ModalityConfig() for m in modalities}).params()
+    if unknown := sorted(set(overrides) - set(params)):
+        raise ValueError(
+            f"not hyperparameters of MFM with modalities {list(modalities)}: {unknown}; known: {sorted(params)}"
+        )
+    return params | overrides

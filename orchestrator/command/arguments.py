@@ -121,7 +121,7 @@ def parser_of(description: str, presets: Mapping[str, str]) -> argparse.Argument
     parser.add_argument(
         "--frozen",
         action=argparse.BooleanOptionalAction,
-        help="confirm every arm a second time with the knobs tuned for the reference, to tell what is tuning",
+        help="confirm every arm a second time with the hyperparameters tuned for the reference, to tell what is tuning",
     )
     parser.add_argument(
         "--pack-size",

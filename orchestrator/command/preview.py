@@ -34,7 +34,7 @@ def show_plan(prepared: Prepared, folder: Folder, arguments: Arguments, console:
         table.add_column(part, justify="right")
     counts = tallies(study, history)
     for arm in study.running:
-        pins = ", ".join(f"{knob}={value}" for knob, value in arm.pins.items()) or "(reference)"
+        pins = ", ".join(f"{param}={value}" for param, value in arm.pins.items()) or "(reference)"
         table.add_row(escape(arm.name), escape(pins), *(_planned(counts[arm.name], part) for part in parts))
     console.print(table)
     for line in (*_outlook(prepared, folder, counts, arguments), *prepared.foresight):

@@ -18,7 +18,7 @@ from orchestrator.command.script import Script
 from orchestrator.runners.study_script import Found, looking_for
 from orchestrator.storage import weights
 from orchestrator.study.objective import Objective, Outcome
-from orchestrator.study.params import Knobs
+from orchestrator.study.params import Params
 from orchestrator.study.runs import Fingerprint, Pack, Run
 
 
@@ -41,7 +41,7 @@ def retrain(study: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> dict
     return dict(_train(make(), pack, {row["run_id"]: row["epochs"] for row in rows}))
 
 
-def _made_again(study: Mapping[str, Any]) -> tuple[Fingerprint, Knobs, Callable[[], Objective]]:
+def _made_again(study: Mapping[str, Any]) -> tuple[Fingerprint, Params, Callable[[], Objective]]:
     """What the study's script makes: its data and code, its defaults, and its objective.
 
     A script that has a `SCRIPT` (orchestrator.command.script) is asked for it. Any other is run up to its call of
@@ -101,7 +101,7 @@ def _run(base: Mapping[str, Any], row: Mapping[str, Any], *, epochs: int) -> Run
         phase=row["phase"],
         search=row["search"],
         config_id=row["config_id"],
-        knobs={knob: _known(row[f"param:{knob}"], default) for knob, default in base.items()},
+        params={param: _known(row[f"param:{param}"], default) for param, default in base.items()},
         seed=row["seed"],
         split=row["split"],
         fold=row["fold"],
@@ -111,7 +111,7 @@ def _run(base: Mapping[str, Any], row: Mapping[str, Any], *, epochs: int) -> Run
 
 
 def _known(value: Any, default: Any) -> Any:
-    """A knob without a meaning is null in the row; any value of it will do."""
+    """A hyperparameter without a meaning is null in the row; any value of it will do."""
     return default if value is None else value
 
 

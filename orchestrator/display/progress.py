@@ -51,7 +51,7 @@ class Progress:
             self._live.stop()
         self._tell("", is_last=True)
 
-    # What the conductor tells
+    # What the coordinator tells
 
     def began(self, pack: Pack) -> None:
         """A pack was handed to a worker."""

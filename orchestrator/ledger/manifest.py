@@ -20,9 +20,9 @@ from orchestrator.study.study import SEED_STRIDE, Study
 # Facts that two calls of one study must share, with what they are called in a message.
 FIXED = {
     "study": "the study",
-    "base": "the defaults of the knobs",
+    "base": "the defaults of the hyperparameters",
     "space": "the search space",
-    "conditions": "the conditions of the knobs",
+    "conditions": "the conditions of the hyperparameters",
     "arms": "what the arms pin",
     "reference_arm": "the reference arm",
     "search_metric": "the metric of the search",
@@ -61,8 +61,8 @@ def describe(study: Study, fingerprint: Fingerprint, *, program: Mapping[str, An
         "arms": {arm.name: dict(arm.pins) for arm in study.arms},
         "factors": {name: dict(pins) for name, pins in study.factors.items()},
         "selected": [arm.name for arm in study.running],
-        "space": {knob: distribution_to_json(d) for knob, d in study.searched.items()},
-        "conditions": {knob: [[p, list(values)] for p, values in c] for knob, c in study.conditions.items()},
+        "space": {param: distribution_to_json(d) for param, d in study.searched.items()},
+        "conditions": {param: [[p, list(values)] for p, values in c] for param, c in study.conditions.items()},
         "base": dict(study.base),
         "trials": study.trials,
         "seeds": study.seeds,
@@ -196,8 +196,8 @@ def decided(study: Study, history: History) -> dict[str, Any]:
 
     Chosen configurations, suggestions that were a known run (and are no row of their own), with adaptive seeds how many
     seeds every arm was given, how many runs of every arm are planned, by part of the study, and why an arm has no
-    confirm runs. The search runs that no sampler has chosen, the configurations with frozen knobs, and the steps of a
-    path.
+    confirm runs. The search runs that no sampler has chosen, the configurations with frozen hyperparameters, and the
+    steps of a path.
     """
     return {
         "chosen": _chosen(study, history),
@@ -221,7 +221,7 @@ def _uniform_runs(study: Study, history: History) -> dict[str, list[str]]:
 
 
 def _frozen(study: Study, history: History) -> dict[str, list[str]]:
-    """By arm: one configuration per search, with the knobs that the reference's search chose."""
+    """By arm: one configuration per search, with the hyperparameters that the reference's search chose."""
     ids = {arm.name: [history.frozen_id((arm.name, search)) for search in range(study.searches)] for arm in study.arms}
     return {arm: [i or "" for i in own] for arm, own in ids.items() if any(own)}
 

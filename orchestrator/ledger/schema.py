@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from orchestrator.study.params import Knob
+from orchestrator.study.params import ParamValue
 from orchestrator.study.study import Study
 
 SCHEMA_VERSION = 3
@@ -63,7 +63,7 @@ _RUN_ORIGIN = {
 
 def schemas(study: Study) -> dict[str, pa.Schema]:
     """The schema of every table."""
-    params = {f"param:{knob}": _type_of(value) for knob, value in study.base.items()}
+    params = {f"param:{param}": _type_of(value) for param, value in study.base.items()}
     metrics = {f"metric:{name}": pa.float64() for name in study.modes}
     return {
         "runs": pa.schema({**_RUN_COLUMNS, **params, **metrics, **_RUN_ORIGIN}),
@@ -125,7 +125,7 @@ def _plain(value: Any, kind: pa.DataType) -> Any:
     return None if isinstance(value, float) and math.isnan(value) else value
 
 
-def _type_of(value: Knob) -> pa.DataType:
+def _type_of(value: ParamValue) -> pa.DataType:
     if isinstance(value, bool):
         return pa.bool_()
     return {int: pa.int64(), float: pa.float64(), str: pa.string()}[type(value)]

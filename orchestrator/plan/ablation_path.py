@@ -2,8 +2,9 @@
 
 Fawcett and Hoos (2016), Analysing differences between algorithm configurations through ablation, Journal of Heuristics
 22: from one configuration to another, every step takes the change that leaves the best result. Here the change is a
-component's removal, the other knobs stay as the reference's search chose them, and a step is decided by the mean over
-folds of the items that are not tested. Only the arms on the path are then confirmed, on seeds that decided nothing.
+component's removal, the other hyperparameters stay as the reference's search chose them, and a step is decided by the
+mean over folds of the items that are not tested. Only the arms on the path are then confirmed, on seeds that decided
+nothing.
 
 The plan asks and waits; here stands which arms a step compares, which component goes, and how far the path is.
 """
@@ -38,7 +39,7 @@ def key_of(arm: str) -> Key:
 
 
 def folds_of(study: Study, history: History, choice: Chosen, arm: str) -> cross_validation.Folds:
-    """The fold runs of an arm with the knobs that the reference's search chose."""
+    """The fold runs of an arm with the hyperparameters that the reference's search chose."""
     return history.folds(key_of(arm), study.config_id(arm, choice.suggested or {}))
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from orchestrator.study.params import Knob
+from orchestrator.study.params import ParamValue
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +22,7 @@ class AskedRun:
     phase: str
     search: int
     config_id: str
-    suggested: Mapping[str, Knob]  # the searched knobs that are active
+    suggested: Mapping[str, ParamValue]  # the searched hyperparameters that are active
     seed: int
     split: int
     epochs: int
@@ -93,7 +93,7 @@ class Chosen:
     search: int
     basis: str  # a hash of the finished suggestions and fold runs it was chosen from
     config_id: str
-    suggested: Mapping[str, Knob] | None
+    suggested: Mapping[str, ParamValue] | None
 
 
 @dataclass(frozen=True, kw_only=True)

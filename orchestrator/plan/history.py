@@ -9,7 +9,7 @@ from typing import cast
 
 from orchestrator.plan.events import Asked, AskedRun, Began, Chosen, Ended, Event, Looked, Reported, Stepped, Told
 from orchestrator.plan.search import Suggestion
-from orchestrator.study.params import Knob, digest
+from orchestrator.study.params import ParamValue, digest
 from orchestrator.study.runs import Phase, Run, Tuning
 from orchestrator.study.study import Study
 
@@ -21,7 +21,7 @@ class RunRecord:
     """What is known of a run."""
 
     run: Run
-    suggested: Mapping[str, Knob]
+    suggested: Mapping[str, ParamValue]
     number: int | None  # of its suggestion; None: not a search run
     pack_id: str
     status: str = "running"  # until it is told
@@ -120,7 +120,7 @@ class History:
         return self.look_of(arm) < len(self.looks()) or len(self.looks()) + 1 >= self._study.num_looks
 
     def frozen_id(self, key: Key) -> str | None:
-        """The configuration of an arm with the knobs that the reference's search chose; None: there is none (yet)."""
+        """The configuration of an arm with what the reference's search chose; None: there is none (yet)."""
         arm, search = key
         choice = self.chosen.get((self._study.reference, search))
         if not self._study.frozen or arm == self._study.reference or choice is None or choice.suggested is None:
@@ -220,7 +220,7 @@ class History:
             phase=cast(Phase, asked.phase),
             search=asked.search,
             config_id=asked.config_id,
-            knobs=self._study.configuration(asked.arm, asked.suggested),
+            params=self._study.configuration(asked.arm, asked.suggested),
             seed=asked.seed,
             split=asked.split,
             epochs=asked.epochs,

@@ -60,6 +60,6 @@ class Packer:
 
     def _structure(self, run: AskedRun) -> str:
         if run.config_id not in self._structures:
-            knobs = self.study.configuration(run.arm, run.suggested)
-            self._structures[run.config_id] = self.study.structure_id(knobs)
+            params = self.study.configuration(run.arm, run.suggested)
+            self._structures[run.config_id] = self.study.structure_id(params)
         return self._structures[run.config_id]

@@ -16,7 +16,7 @@ from orchestrator.plan.history import History, Key
 from orchestrator.plan.pack_composition import Packer
 from orchestrator.plan.run_factory import RunMaker, asked
 from orchestrator.plan.search import Search, Suggestion
-from orchestrator.study.params import Knob, digest
+from orchestrator.study.params import ParamValue, digest
 from orchestrator.study.runs import RERANK_FOLDS, Fingerprint, Pack, Run, Tuning
 from orchestrator.study.study import Study
 
@@ -132,8 +132,9 @@ class Plan:
     def _compose(self) -> str | None:
         """A new pack: of an arm whose search is over, so that nothing long is left at the end; else the least searched.
 
-        Such an arm's best are ranked again, and then its choice is confirmed. Runs with frozen knobs come last. Of what
-        is alike in this, the longer goes first. A search whose last suggestions repeat known runs is over without a
+        Such an arm's best are ranked again, and then its choice is confirmed. Runs with frozen hyperparameters come
+        last. Of what is alike in this, the longer goes first. A search whose last suggestions repeat known runs is over
+        without a
         pack: then its arm is looked at once more.
         """
         while True:
@@ -167,7 +168,7 @@ class Plan:
     def _compose_search(self, key: Key) -> str | None:
         """A pack of suggestions that share their structure; None if every one repeats a known run."""
         runs = list[AskedRun]()
-        first: Mapping[str, Knob] | None = None
+        first: Mapping[str, ParamValue] | None = None
         next_number = len(self.history.suggestions(key))
         for number in range(next_number, next_number + self._num_completions(key)):
             suggested = self._search(key).suggest(like=first)
@@ -204,7 +205,7 @@ class Plan:
             return None
         return self._compose_of([self._folds_to_run(key, one.suggested) for one in self._candidates(key)])
 
-    def _folds_to_run(self, key: Key, suggested: Mapping[str, Knob]) -> list[AskedRun]:
+    def _folds_to_run(self, key: Key, suggested: Mapping[str, ParamValue]) -> list[AskedRun]:
         known = self.history.folds(key, self._config_id(key, suggested))
         missing = [fold for fold in range(RERANK_FOLDS) if fold not in known]
         runs = [self._maker.fold_run(key, suggested, fold=fold) for fold in missing]
@@ -267,11 +268,11 @@ class Plan:
         config_id = self._config_id(key, suggested)
         self._emit(Chosen(arm=key[0], search=key[1], basis=basis, config_id=config_id, suggested=suggested))
 
-    def _config_id(self, key: Key, suggested: Mapping[str, Knob] | None) -> str:
+    def _config_id(self, key: Key, suggested: Mapping[str, ParamValue] | None) -> str:
         """Of a suggestion, with the defaults as they are now: a change of these that was accepted makes it another."""
         return "" if suggested is None else self.study.config_id(key[0], suggested)
 
-    def _best_suggested(self, key: Key, folds: Sequence[cross_validation.Folds]) -> Mapping[str, Knob] | None:
+    def _best_suggested(self, key: Key, folds: Sequence[cross_validation.Folds]) -> Mapping[str, ParamValue] | None:
         """The best completed suggestion's; none, if none completed; the arm as it is, if nothing was searched."""
         if not self.history.suggestions(key):
             return {}
@@ -320,7 +321,7 @@ class Plan:
         return [asked(run, suggested=choice.suggested) for run in runs if run.run_id not in self.history.runs]
 
     def _frozen(self, key: Key) -> list[AskedRun]:
-        """An arm once more, on the seeds that it is confirmed with, and with the knobs that the reference chose."""
+        """An arm once more, on the seeds that it is confirmed with, with the hyperparameters of the reference."""
         if key not in self._to_freeze:
             if not self.study.frozen or key[0] == self.study.reference or not self.history.is_decided(key[0]):
                 return []

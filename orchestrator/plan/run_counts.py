@@ -85,7 +85,7 @@ def undecided(study: Study, counts: Mapping[str, Tally]) -> int:
 
 
 def parts_of(study: Study) -> tuple[str, ...]:
-    """The parts of a study, in order: its phases, and frozen, the confirm runs with the reference's knobs."""
+    """The parts of a study, in order: its phases, and frozen, the confirm runs with the reference's hyperparameters."""
     among = {"rerank": study.rerank or study.path, "frozen": study.frozen}
     return tuple(part for part in ("search", "rerank", "confirm", "frozen") if among.get(part, True))
 

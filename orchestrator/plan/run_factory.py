@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from orchestrator.plan.events import AskedRun
 from orchestrator.plan.history import Key, RunRecord
-from orchestrator.study.params import Knob
+from orchestrator.study.params import ParamValue
 from orchestrator.study.runs import Fingerprint, Phase, Run, Tuning, make_run
 from orchestrator.study.study import SEED_STRIDE, Study
 
@@ -24,17 +24,17 @@ class RunMaker:
     study: Study
     fingerprint: Fingerprint
 
-    def search_run(self, key: Key, suggested: Mapping[str, Knob]) -> Run:
+    def search_run(self, key: Key, suggested: Mapping[str, ParamValue]) -> Run:
         """A suggestion, trained on the official training items."""
         split = key[1] % self.study.splits
         return self._make(key, suggested, phase="search", seed=self._search_seed(key[1]), split=split)
 
-    def fold_run(self, key: Key, suggested: Mapping[str, Knob], *, fold: int) -> Run:
+    def fold_run(self, key: Key, suggested: Mapping[str, ParamValue], *, fold: int) -> Run:
         """One of the folds by which a configuration is ranked again."""
         split = key[1] % self.study.splits
         return self._make(key, suggested, phase="rerank", seed=self._search_seed(key[1]), split=split, fold=fold)
 
-    def confirm_run(self, key: Key, suggested: Mapping[str, Knob], *, index: int, tuning: Tuning = "own") -> Run:
+    def confirm_run(self, key: Key, suggested: Mapping[str, ParamValue], *, index: int, tuning: Tuning = "own") -> Run:
         """A configuration with a fresh seed, tested. Seeds count from 1: claims rest on what nothing was chosen by."""
         split = index % self.study.splits
         return self._make(key, suggested, phase="confirm", seed=self._seed(1 + index), split=split, tuning=tuning)
@@ -64,7 +64,7 @@ class RunMaker:
     def _make(
         self,
         key: Key,
-        suggested: Mapping[str, Knob],
+        suggested: Mapping[str, ParamValue],
         *,
         phase: Phase,
         seed: int,
@@ -88,7 +88,7 @@ class RunMaker:
         )
 
 
-def asked(run: Run, *, suggested: Mapping[str, Knob], number: int | None = None) -> AskedRun:
+def asked(run: Run, *, suggested: Mapping[str, ParamValue], number: int | None = None) -> AskedRun:
     """A run as the journal notes it; `number`: of its suggestion, if it is a search run."""
     return AskedRun(
         run_id=run.run_id,

@@ -19,7 +19,7 @@ from optuna.pruners import SuccessiveHalvingPruner
 from optuna.samplers import BaseSampler, PartialFixedSampler, TPESampler
 from optuna.trial import TrialState, create_trial
 
-from orchestrator.study.params import Knob, derive
+from orchestrator.study.params import ParamValue, derive
 from orchestrator.study.study import Study
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -38,7 +38,7 @@ class Suggestion:
 
     number: int
     run_id: str
-    suggested: dict[str, Knob]  # the searched knobs that are active
+    suggested: dict[str, ParamValue]  # the searched hyperparameters that are active
     status: str = "running"
     reports: dict[int, float] = field(default_factory=dict)  # epoch -> running best of the search metric
     attrs: dict[str, Any] = field(default_factory=dict)  # the pruner's rungs
@@ -64,23 +64,23 @@ class Search:
         for suggestion in known:
             self._restore(suggestion)
 
-    def suggest(self, *, like: Mapping[str, Knob] | None = None) -> dict[str, Knob]:
-        """The next configuration's searched knobs; the first is the default.
+    def suggest(self, *, like: Mapping[str, ParamValue] | None = None) -> dict[str, ParamValue]:
+        """The next configuration's searched hyperparameters; the first is the default.
 
         Args:
-            like: another suggestion, whose structure (all knobs that are not fusable) this one is to share.
+            like: another suggestion, whose structure (all hyperparameters that are not fusable) this one is to share.
         """
         number = len(self._optuna.get_trials(deepcopy=False))
         if number == 0:
-            suggested = self._active_only({knob: self._study.base[knob] for knob in self._study.searched})
+            suggested = self._active_only({param: self._study.base[param] for param in self._study.searched})
             self._restore(Suggestion(number=0, run_id="", suggested=suggested))
             return suggested
         with _quiet():
             self._optuna.sampler = self._sampler(number, like)
             trial = self._optuna.ask()
-            for knob in self._in_order():
-                if self._is_active(knob, trial.params):
-                    _suggest(trial, knob, self._study.searched[knob])
+            for param in self._in_order():
+                if self._is_active(param, trial.params):
+                    _suggest(trial, param, self._study.searched[param])
         return dict(trial.params)
 
     def report(self, number: int, epoch: int, value: float) -> tuple[bool, dict[str, Any]]:
@@ -95,7 +95,7 @@ class Search:
         state = STATES[status]
         self._optuna.tell(number, value if state is TrialState.COMPLETE else None, state=state)
 
-    def _sampler(self, number: int, like: Mapping[str, Knob] | None) -> BaseSampler:
+    def _sampler(self, number: int, like: Mapping[str, ParamValue] | None) -> BaseSampler:
         seed = derive(self._study.seed, self._arm, self._search, number)
         sampler = TPESampler(
             seed=seed, multivariate=True, group=True, constant_liar=True, n_startup_trials=self._study.uniform
@@ -105,24 +105,24 @@ class Search:
         return PartialFixedSampler({k: v for k, v in like.items() if k not in self._study.fusable}, sampler)
 
     def _in_order(self) -> list[str]:
-        """Searched knobs, parents before those that depend on them."""
+        """Searched hyperparameters, parents before those that depend on them."""
         order: list[str] = []
-        for knob in self._study.searched:
-            self._visit(knob, order)
+        for param in self._study.searched:
+            self._visit(param, order)
         return order
 
-    def _visit(self, knob: str, order: list[str]) -> None:
-        for parent, _ in self._study.conditions.get(knob, ()):
+    def _visit(self, param: str, order: list[str]) -> None:
+        for parent, _ in self._study.conditions.get(param, ()):
             if parent in self._study.searched:
                 self._visit(parent, order)
-        if knob not in order:
-            order.append(knob)
+        if param not in order:
+            order.append(param)
 
-    def _is_active(self, knob: str, suggested: Mapping[str, Knob]) -> bool:
-        return self._study.is_active(knob, self._study.configuration(self._arm, suggested))
+    def _is_active(self, param: str, suggested: Mapping[str, ParamValue]) -> bool:
+        return self._study.is_active(param, self._study.configuration(self._arm, suggested))
 
-    def _active_only(self, suggested: Mapping[str, Knob]) -> dict[str, Knob]:
-        return {knob: value for knob, value in suggested.items() if self._is_active(knob, suggested)}
+    def _active_only(self, suggested: Mapping[str, ParamValue]) -> dict[str, ParamValue]:
+        return {param: value for param, value in suggested.items() if self._is_active(param, suggested)}
 
     def _restore(self, suggestion: Suggestion) -> None:
         state = STATES[suggestion.status]
@@ -132,7 +132,7 @@ class Search:
             create_trial(
                 state=state,
                 params=dict(suggestion.suggested),
-                distributions={knob: self._study.searched[knob] for knob in suggestion.suggested},
+                distributions={param: self._study.searched[param] for param in suggestion.suggested},
                 value=suggestion.value if state is TrialState.COMPLETE else None,
                 intermediate_values=dict(suggestion.reports),
                 system_attrs=dict(suggestion.attrs),
@@ -148,17 +148,19 @@ def _pruner(rung: int) -> SuccessiveHalvingPruner:
     return SuccessiveHalvingPruner(min_resource=rung, reduction_factor=2)
 
 
-def _suggest(trial: optuna.Trial, knob: str, distribution: BaseDistribution) -> None:
+def _suggest(trial: optuna.Trial, param: str, distribution: BaseDistribution) -> None:
     match distribution:
         case FloatDistribution():
-            trial.suggest_float(knob, distribution.low, distribution.high, step=distribution.step, log=distribution.log)
+            trial.suggest_float(
+                param, distribution.low, distribution.high, step=distribution.step, log=distribution.log
+            )
         case IntDistribution():
-            trial.suggest_int(knob, distribution.low, distribution.high, step=distribution.step, log=distribution.log)
+            trial.suggest_int(param, distribution.low, distribution.high, step=distribution.step, log=distribution.log)
         case CategoricalDistribution():
-            trial.suggest_categorical(knob, distribution.choices)
+            trial.suggest_categorical(param, distribution.choices)
         case _:
             raise ValueError(
-                f"knob {knob!r}: a space is made of Optuna's Float, Int and Categorical; got {distribution}"
+                f"hyperparameter {param!r}: a space is made of Optuna's Float, Int and Categorical; got {distribution}"
             )
 
 

@@ -40,7 +40,7 @@ class StudyError(RuntimeError):
 
 
 class Observer(Protocol):
-    """What the conductor tells the progress display."""
+    """What the coordinator tells the progress display."""
 
     def began(self, pack: Pack) -> None:
         """A pack was handed to a worker."""
@@ -59,8 +59,8 @@ class Observer(Protocol):
         ...
 
 
-class Conductor:
-    """Conducts a study.
+class Coordinator:
+    """Brings a study to its end: asks the plan, listens to the workers, writes every event and row.
 
     Args:
         commit: of the code that is studied, for the rows.

@@ -16,7 +16,7 @@ from orchestrator.cluster.placement import Placement, Resources
 from orchestrator.cluster.ray_connection import is_lost
 from orchestrator.plan.plan import Done
 from orchestrator.runners.attempt import REPORT_SECONDS, Message, Report
-from orchestrator.runners.coordinator import Conductor
+from orchestrator.runners.coordinator import Coordinator
 from orchestrator.study.params import digest
 from orchestrator.study.runs import Pack
 
@@ -33,14 +33,14 @@ DRAIN_SECONDS = 120.0
 
 
 class Bridge:
-    """What the adaptors share: the conductor, and which trial is which pack.
+    """What the adaptors share: the coordinator, and which trial is which pack.
 
     An exception of ours inside Tune's loop would turn a good trial into a failed one: it is kept, the study is
     drained, and the exception is raised once Tune has returned.
     """
 
-    def __init__(self, conductor: Conductor, placement: Placement, listen: Callable[[], None]) -> None:
-        self.conductor, self.listen = conductor, listen
+    def __init__(self, coordinator: Coordinator, placement: Placement, listen: Callable[[], None]) -> None:
+        self.coordinator, self.listen = coordinator, listen
         self.num_messages = 0
         self._placement = placement
         self._packs: dict[str, tuple[Pack, Resources]] = {}  # by trial
@@ -60,7 +60,7 @@ class Bridge:
         """The next pack, and what it takes; None: not now."""
         if not self._placement.has_room():
             return None
-        pack = self._guarded(lambda: self.conductor.ask(num_cores=self._placement.num_cores))
+        pack = self._guarded(lambda: self.coordinator.ask(num_cores=self._placement.num_cores))
         if isinstance(pack, Pack):
             self._packs[trial_id] = pack, self._placement.place(self._structure(pack))
             return self._packs[trial_id]
@@ -79,15 +79,15 @@ class Bridge:
         pack, resources = self._packs[trial.trial_id]
         if isinstance(message, Report) and message.memory is not None and resources.get("GPU") == 1:
             self._placement.measured(self._structure(pack), message.memory)
-        survivors = self._guarded(lambda: self.conductor.receive(pack, message)) or set()
+        survivors = self._guarded(lambda: self.coordinator.receive(pack, message)) or set()
         actor: Any = trial.temporary_state.ray_actor
-        if isinstance(message, Report) and survivors and self.conductor.draining:
+        if isinstance(message, Report) and survivors and self.coordinator.draining:
             self._checkpoint(actor, pack)
             survivors = set()
         if isinstance(message, Report) and 0 < len(survivors) < len(pack.runs):
             actor.survive.remote(survivors)
         if not survivors:
-            self.end(trial.trial_id, "drained" if self.conductor.draining else "done")
+            self.end(trial.trial_id, "drained" if self.coordinator.draining else "done")
         return bool(survivors)
 
     def pack_id(self, trial: Trial) -> str:
@@ -118,7 +118,9 @@ class Bridge:
     def give_back(self) -> None:
         """Ends what Tune's loop has left: it may end before the packs that it holds, by a signal for one."""
         for trial_id in list(self._packs):
-            self.end(trial_id, "drained" if self.conductor.draining else "preempted", "Ray Tune's loop ended before it")
+            self.end(
+                trial_id, "drained" if self.coordinator.draining else "preempted", "Ray Tune's loop ended before it"
+            )
 
     def end(self, trial_id: str, kind: str, error: str = "") -> None:
         """An attempt is over."""
@@ -126,7 +128,7 @@ class Bridge:
         if trial_id in self._packs:
             pack, resources = self._packs.pop(trial_id)
             self._placement.free(resources)
-            self._guarded(lambda: self.conductor.end(pack, kind=kind, error=error))
+            self._guarded(lambda: self.coordinator.end(pack, kind=kind, error=error))
 
     def raise_error(self) -> None:
         """Raises what went wrong inside Tune's loop."""
@@ -135,7 +137,7 @@ class Bridge:
 
     def _structure(self, pack: Pack) -> str:
         """What its tensors' shapes depend on."""
-        return digest([len(pack.runs), self.conductor.study.structure_id(pack.runs[0].knobs)])
+        return digest([len(pack.runs), self.coordinator.study.structure_id(pack.runs[0].params)])
 
     def _checkpoint(self, actor: Any, pack: Pack) -> None:
         try:
@@ -148,7 +150,7 @@ class Bridge:
             return call()
         except Exception as error:
             self._error = self._error or error
-            self.conductor.drain("an error of the study")
+            self.coordinator.drain("an error of the study")
             return None
 
 

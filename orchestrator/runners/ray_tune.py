@@ -1,6 +1,6 @@
 """The runner on Ray Tune. One pack is one trial; all cleverness is in the plan, these adaptors only translate.
 
-A `Searcher` whose suggestion is what the conductor asks, a `TrialScheduler` whose decision is what the conductor
+A `Searcher` whose suggestion is what the coordinator asks, a `TrialScheduler` whose decision is what the coordinator
 answers, and a class `Trainable` (actor.py) that steps through an attempt and is reused from pack to pack. Tune puts
 packs where the resources are that placement.py names, and keeps actors alive. It saves, retries and resumes nothing:
 that is the ledger's.
@@ -29,7 +29,7 @@ from orchestrator.cluster.placement import Placement
 from orchestrator.plan.plan import Done
 from orchestrator.process.hang_watchdog import LEAST_SECONDS
 from orchestrator.runners.attempt import CHECKPOINT_SECONDS, Report
-from orchestrator.runners.coordinator import Conductor, StudyError
+from orchestrator.runners.coordinator import Coordinator, StudyError
 from orchestrator.runners.ray_actor import PackTrainable
 from orchestrator.runners.ray_bridge import Bridge
 from orchestrator.storage.results_folder import Folder
@@ -41,7 +41,7 @@ MOST_IDLE = 3  # loops of Tune's in a row in which nothing is trained
 SWITCHES = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the ledger is the record
     "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",  # and the only memory
-    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # interruptions are the conductor's
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # interruptions are the coordinator's
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",  # they are in the log and in the rows
     "TUNE_MAX_PENDING_TRIALS_PG": "1000000",  # how many wait is the placement's; an autoscaler sees them all
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
@@ -50,7 +50,7 @@ SWITCHES = {
 
 
 def run(
-    conductor: Conductor,
+    coordinator: Coordinator,
     objective: Objective,
     *,
     placement: Placement,
@@ -58,7 +58,7 @@ def run(
     hang_seconds: float = LEAST_SECONDS,
     listen: Callable[[], None] = lambda: None,
 ) -> None:
-    """Trains pack after pack on the connected Ray until nothing is left, or the conductor drains.
+    """Trains pack after pack on the connected Ray until nothing is left, or the coordinator drains.
 
     Args:
         placement: which resources the next pack takes, and whether there are any.
@@ -72,19 +72,19 @@ def run(
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # it misses the loggers that are off
     fixed = {
         "objective": ray.put(objective),
-        "results": conductor.folder.address,
+        "results": coordinator.folder.address,
         "checkpoint_seconds": checkpoint_seconds,
         "hang_seconds": hang_seconds,
-        "rung": conductor.study.rung,
+        "rung": coordinator.study.rung,
     }
-    bridge = Bridge(conductor, placement, listen)
+    bridge = Bridge(coordinator, placement, listen)
     num_idle = 0
-    while not (conductor.is_complete or conductor.draining):
+    while not (coordinator.is_complete or coordinator.draining):
         heard = bridge.num_messages
         _fit(bridge, fixed)
         bridge.give_back()
         num_idle = 0 if bridge.num_messages > heard else num_idle + 1
-        if num_idle >= MOST_IDLE and not conductor.is_complete and not conductor.draining:
+        if num_idle >= MOST_IDLE and not coordinator.is_complete and not coordinator.draining:
             raise StudyError(f"Ray Tune's loop has ended {num_idle} times before anything was trained; see Ray's logs")
     bridge.raise_error()
 
@@ -93,7 +93,7 @@ def _fit(bridge: Bridge, fixed: Mapping[str, Any]) -> None:
     """Lets Tune train until nothing is left, or it gives up. Whatever it does, only the plan says when all is done."""
     trainable = tune.with_resources(PackTrainable, lambda config: PlacementGroupFactory([config["resources"]]))
     trainable.__name__ = trainable.__qualname__ = PackTrainable.__name__  # what `ps` and Ray's dashboard show
-    with _scratch(bridge.conductor.folder) as scratch:
+    with _scratch(bridge.coordinator.folder) as scratch:
         tuner = tune.Tuner(
             trainable,
             tune_config=TuneConfig(
@@ -174,7 +174,7 @@ class _Deciding(FIFOScheduler):
         taken are given back.
         """
         waiting = [trial for trial in tune_controller.get_live_trials() if trial.status == Trial.PENDING]
-        if self._bridge.conductor.draining:
+        if self._bridge.coordinator.draining:
             for trial in waiting:
                 self._bridge.end(trial.trial_id, "drained")
                 tune_controller.stop_trial(trial)
@@ -226,4 +226,4 @@ class _Draining(Stopper):
         return False
 
     def stop_all(self) -> bool:
-        return bool(self._bridge.conductor.draining) and self._bridge.conductor.num_running == 0
+        return bool(self._bridge.coordinator.draining) and self._bridge.coordinator.num_running == 0

@@ -27,7 +27,7 @@ from orchestrator.process.hang_watchdog import LEAST_SECONDS
 from orchestrator.process.signals import Interruption, draining, handlers_kept
 from orchestrator.runners import serial
 from orchestrator.runners.attempt import CHECKPOINT_SECONDS
-from orchestrator.runners.coordinator import Conductor, StudyError
+from orchestrator.runners.coordinator import Coordinator, StudyError
 from orchestrator.runners.study_script import fingerprint_of, is_looked_for, program_here
 from orchestrator.storage.results_folder import Folder
 from orchestrator.storage.writer_lock import Lock
@@ -126,31 +126,31 @@ def _run(study: Study, objective: Objective, options: Options, go_on: GoOn, cons
         folder, study, fingerprint, program=options.program, accept_change=options.accept_change
     )
     with _logging_to(folder), _opened(folder, study, description) as ledger:
-        conductor = Conductor(
+        coordinator = Coordinator(
             study, fingerprint, ledger, commit=commit(options.checkout), go_on=go_on, hours=options.hours
         )
         if options.retry_failed:
-            console.print(f"{conductor.plan.retry_failed()} failed runs are tried again")
-        history = conductor.plan.history
+            console.print(f"{coordinator.plan.retry_failed()} failed runs are tried again")
+        history = coordinator.plan.history
 
         def note_decided() -> None:
             manifest.save(folder, description | manifest.decided(study, history))
 
         note_decided()
-        conductor.on_decided = note_decided
-        _say_what_is_there(conductor, console)
-        with Progress(study, history, console) as conductor.observer:
-            interruption = _conduct(conductor, objective, options, console=console)
-        if conductor.fatal is not None:
-            raise conductor.fatal
+        coordinator.on_decided = note_decided
+        _say_what_is_there(coordinator, console)
+        with Progress(study, history, console) as coordinator.observer:
+            interruption = _run_packs(coordinator, objective, options, console=console)
+        if coordinator.fatal is not None:
+            raise coordinator.fatal
         unconfirmed = unconfirmed_of(study, history)
         for arm, why in unconfirmed.items():
             console.print(f"{arm} is {why}. {UNCONFIRMED}", markup=False, soft_wrap=True, highlight=False)
     return Ended(
         folder=folder,
-        complete=conductor.is_complete,
+        complete=coordinator.is_complete,
         interruption=interruption,
-        reason=conductor.draining,
+        reason=coordinator.draining,
         unconfirmed=unconfirmed,
     )
 
@@ -158,8 +158,8 @@ def _run(study: Study, objective: Objective, options: Options, go_on: GoOn, cons
 def not_searched(study: Study) -> list[str]:
     """What stands in the space and is not searched, and why."""
     return [
-        f"Not searched: {knob}, which arm{'s' * (len(arms) > 1)} {', '.join(arms)} hold{'s' * (len(arms) == 1)} fixed"
-        for knob, arms in study.not_searched.items()
+        f"Not searched: {param}, which arm{'s' * (len(arms) > 1)} {', '.join(arms)} hold{'s' * (len(arms) == 1)} fixed"
+        for param, arms in study.not_searched.items()
     ]
 
 
@@ -206,12 +206,12 @@ def _logging_to(folder: Folder) -> Iterator[None]:
         handler.close()
 
 
-def _say_what_is_there(conductor: Conductor, console: Console) -> None:
-    history, root = conductor.plan.history, conductor.folder.address
-    logger.info("study %s opened by a driver", conductor.study.name)
+def _say_what_is_there(coordinator: Coordinator, console: Console) -> None:
+    history, root = coordinator.plan.history, coordinator.folder.address
+    logger.info("study %s opened by a driver", coordinator.study.name)
     if not history.runs:
         console.print(f"A new study; results go to {root}", soft_wrap=True, highlight=False)
-        for line in not_searched(conductor.study):
+        for line in not_searched(coordinator.study):
             console.print(line, markup=False, soft_wrap=True, highlight=False)
         return
     over = sum(record.status != "running" for record in history.runs.values())
@@ -223,11 +223,11 @@ def _say_what_is_there(conductor: Conductor, console: Console) -> None:
     )
 
 
-def _conduct(conductor: Conductor, objective: Objective, options: Options, *, console: Console) -> Interruption:
+def _run_packs(coordinator: Coordinator, objective: Objective, options: Options, *, console: Console) -> Interruption:
     with ExitStack() as stack:
         if options.serial:
-            interruption = stack.enter_context(draining(conductor.drain))
-            serial.run(conductor, objective, checkpoint_seconds=options.checkpoint_seconds)
+            interruption = stack.enter_context(draining(coordinator.drain))
+            serial.run(coordinator, objective, checkpoint_seconds=options.checkpoint_seconds)
             return interruption
         stack.enter_context(handlers_kept())  # Ray does not give back what it takes
         token.use_if_there()
@@ -243,9 +243,9 @@ def _conduct(conductor: Conductor, objective: Objective, options: Options, *, co
             require_room(there, ONE_PACK)
         if words := absent(there):
             console.print(words, markup=False, soft_wrap=True, highlight=False)
-        interruption = stack.enter_context(draining(conductor.drain))  # after Ray has installed its own handlers
+        interruption = stack.enter_context(draining(coordinator.drain))  # after Ray has installed its own handlers
         ray_tune.run(
-            conductor,
+            coordinator,
             objective,
             placement=Placement(connection.room, later=later, most=options.workers),
             checkpoint_seconds=options.checkpoint_seconds,

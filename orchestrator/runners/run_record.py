@@ -72,7 +72,7 @@ class Maker:
         epochs = course.epochs_of(run)
         best = self._best_epoch(run, epochs) if ending.outcome is None else int(ending.outcome.best_epoch)
         metrics = ending.outcome.metrics if ending.outcome else epochs[best - 1].metrics[run.run_id] if best else {}
-        active = self.study.active(run.knobs)
+        active = self.study.active(run.params)
         return {
             "run_id": run.run_id,
             "study": self.study.name,
@@ -92,7 +92,7 @@ class Maker:
             "epochs": len(epochs),
             "epochs_planned": run.epochs,
             "best_epoch": best,
-            **{f"param:{knob}": active.get(knob) for knob in self.study.base},
+            **{f"param:{param}": active.get(param) for param in self.study.base},
             **{f"metric:{name}": float(value) for name, value in metrics.items()},
             "started_at": course.started_at,
             "ended_at": now(),

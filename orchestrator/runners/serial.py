@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from orchestrator.runners.attempt import CHECKPOINT_SECONDS, Attempt
-from orchestrator.runners.coordinator import Conductor
+from orchestrator.runners.coordinator import Coordinator
 from orchestrator.runners.seam import SeamError
 from orchestrator.study.objective import Objective
 from orchestrator.study.runs import Pack
@@ -13,22 +13,22 @@ from orchestrator.study.runs import Pack
 logger = logging.getLogger(__name__)
 
 
-def run(conductor: Conductor, objective: Objective, *, checkpoint_seconds: float = CHECKPOINT_SECONDS) -> None:
-    """Trains pack after pack until nothing is left, or the conductor drains."""
-    while isinstance(pack := conductor.ask(), Pack):
-        _train(conductor, objective, pack, checkpoint_seconds)
+def run(coordinator: Coordinator, objective: Objective, *, checkpoint_seconds: float = CHECKPOINT_SECONDS) -> None:
+    """Trains pack after pack until nothing is left, or the coordinator drains."""
+    while isinstance(pack := coordinator.ask(), Pack):
+        _train(coordinator, objective, pack, checkpoint_seconds)
 
 
-def _train(conductor: Conductor, objective: Objective, pack: Pack, checkpoint_seconds: float) -> None:
-    attempt = Attempt(objective, pack, conductor.folder, checkpoint_seconds=checkpoint_seconds)
-    survivors = conductor.receive(pack, attempt.step(None))
+def _train(coordinator: Coordinator, objective: Objective, pack: Pack, checkpoint_seconds: float) -> None:
+    attempt = Attempt(objective, pack, coordinator.folder, checkpoint_seconds=checkpoint_seconds)
+    survivors = coordinator.receive(pack, attempt.step(None))
     while survivors:
-        if conductor.draining:
+        if coordinator.draining:
             _save(attempt, pack)
-            conductor.end(pack, kind="drained")
+            coordinator.end(pack, kind="drained")
             return
-        survivors = conductor.receive(pack, attempt.step(survivors))
-    conductor.end(pack, kind="done")
+        survivors = coordinator.receive(pack, attempt.step(survivors))
+    coordinator.end(pack, kind="done")
 
 
 def _save(attempt: Attempt, pack: Pack) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import combinations
 
-from orchestrator.study.params import Factors, Knobs
+from orchestrator.study.params import Factors, Params
 from orchestrator.study.study import Arm
 
 REFERENCE = "full"
@@ -23,14 +23,15 @@ WORDS: Mapping[int, Sequence[Sequence[int]]] = {
     8: [(0, 1, 2, 3, 6), (0, 1, 4, 5, 7)],
 }
 # Raises a ValueError where a model cannot exist with these pins.
-Check = Callable[[Knobs], object]
+Check = Callable[[Params], object]
 
 
 def factorial(factors: Factors, *, check: Check) -> tuple[Arm, ...]:
     """All combinations of up to 4 components; from 5 on a fraction of resolution V: 16, 32, 64, 64 arms.
 
     Raises:
-        ValueError: a cell of the design cannot exist, two components pin the same knob, or there are too few or many.
+        ValueError: a cell of the design cannot exist, two components pin the same hyperparameter, or there are too few
+            or many.
     """
     names = list(factors)
     if not 2 <= len(names) <= MOST:
@@ -45,7 +46,8 @@ def leave_two_out(factors: Factors, *, check: Check) -> tuple[Arm, ...]:
     """Every component left out alone, and every two together: 1 + k + k (k - 1) / 2 arms.
 
     Raises:
-        ValueError: a cell of the design cannot exist, two components pin the same knob, or there are fewer than 2.
+        ValueError: a cell of the design cannot exist, two components pin the same hyperparameter, or there are fewer
+            than 2.
     """
     if len(factors) < 2:
         raise ValueError(f"leaving two out needs at least 2 components; got {list(factors)}")
@@ -56,7 +58,7 @@ def _arms(factors: Factors, cells: Iterable[Sequence[str]], *, check: Check) -> 
     _check_disjoint(factors)
     arms = []
     for off in cells:
-        pins = {knob: value for name in off for knob, value in factors[name].items()}
+        pins = {param: value for name in off for param, value in factors[name].items()}
         try:
             check(pins)
         except ValueError as error:
@@ -72,7 +74,7 @@ def _check_disjoint(factors: Factors) -> None:
     for one, other in combinations(factors, 2):
         if shared := sorted(set(factors[one]) & set(factors[other])):
             raise ValueError(
-                f"components of a design must pin knobs of their own; {one!r} and {other!r} both pin {shared}"
+                f"components of a design must pin hyperparameters of their own; {one!r} and {other!r} both pin {shared}"
             )
     if empty := [name for name, pins in factors.items() if not pins]:
         raise ValueError(f"a component is switched off by at least one pin; {empty} have none")

@@ -11,12 +11,13 @@ from typing import Any
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
 
-Knob = bool | int | float | str
-Knobs = Mapping[str, Knob]
-# knob -> ((parent, values), ...): the knob has a meaning while every parent has one and takes one of the values.
-Conditions = Mapping[str, Sequence[tuple[str, Sequence[Knob]]]]
+ParamValue = bool | int | float | str
+Params = Mapping[str, ParamValue]
+# hyperparameter -> ((parent, values), ...): the hyperparameter has a meaning while every parent has one and takes one
+# of the values.
+Conditions = Mapping[str, Sequence[tuple[str, Sequence[ParamValue]]]]
 # component -> the pins that switch it off
-Factors = Mapping[str, Knobs]
+Factors = Mapping[str, Params]
 HINT = "give it a name as text, and look up in your model what it stands for"
 
 
@@ -66,7 +67,7 @@ def examples(distribution: BaseDistribution) -> list[Any]:
     return [int(distribution.low) if isinstance(distribution, IntDistribution) else float(distribution.low)]  # type: ignore[attr-defined]
 
 
-def contains(distribution: BaseDistribution, value: Knob) -> bool:
+def contains(distribution: BaseDistribution, value: ParamValue) -> bool:
     """Whether a value lies in a range."""
     try:
         return distribution._contains(distribution.to_internal_repr(value))

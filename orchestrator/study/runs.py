@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from orchestrator.study.params import (
-    Knobs,
+    Params,
     digest,
 )
 from orchestrator.study.study import Study, config_id
@@ -37,7 +37,7 @@ class Run:
     phase: Phase
     search: int  # which of the arm's searches it belongs to
     config_id: str
-    knobs: Knobs  # every knob of base
+    params: Params  # every hyperparameter of base
     seed: int
     split: int
     epochs: int
@@ -72,7 +72,7 @@ class Pack:
 def make_run(
     study: Study,
     fingerprint: Fingerprint,
-    knobs: Knobs,
+    params: Params,
     *,
     arm: str,
     phase: Phase,
@@ -84,7 +84,7 @@ def make_run(
     tuning: Tuning = "own",
 ) -> Run:
     """A run with its identity: equal runs have equal ids."""
-    config = config_id(study, knobs)
+    config = config_id(study, params)
     identity = (
         arm,
         phase,
@@ -103,7 +103,7 @@ def make_run(
         phase=phase,
         search=search,
         config_id=config,
-        knobs=knobs,
+        params=params,
         seed=seed,
         split=split,
         epochs=study.epochs,

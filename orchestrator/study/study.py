@@ -1,7 +1,7 @@
-"""The values of a study: knobs, arms, the space, runs and packs.
+"""The values of a study: hyperparameters, arms, the space, runs and packs.
 
-A study asks what each part of a model is worth. It knows the model only through its knobs (a flat mapping of names
-to plain values) and the metrics that its objective reports.
+A study asks what each part of a model is worth. It knows the model only through its hyperparameters (a flat mapping of
+names to plain values) and the metrics that its objective reports.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from optuna.distributions import BaseDistribution
 from orchestrator.study.params import (
     Conditions,
     Factors,
-    Knob,
-    Knobs,
+    Params,
+    ParamValue,
     contains,
     digest,
     examples,
@@ -35,10 +35,10 @@ Mode = Literal["min", "max"]
 
 @dataclass(frozen=True, kw_only=True)
 class Arm:
-    """A named variant of the model: the knobs it holds fixed. The reference arm holds none."""
+    """A named variant of the model: the hyperparameters it holds fixed. The reference arm holds none."""
 
     name: str
-    pins: Knobs = field(default_factory=dict)
+    pins: Params = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,21 +62,21 @@ class Study:
     """What is asked, of what, and with which budget.
 
     Raises:
-        ValueError: a knob, arm or metric is unknown, or a number is out of its range.
+        ValueError: a hyperparameter, arm or metric is unknown, or a number is out of its range.
     """
 
     name: str
     title: str
-    base: Knobs  # every knob of the model with its default
+    base: Params  # every hyperparameter of the model with its default
     arms: tuple[Arm, ...]
     reference: str  # name of the arm that all others are compared with
     space: Mapping[str, BaseDistribution]  # what may be searched; see `searched`
     conditions: Conditions = field(default_factory=dict)
-    # Knobs in which runs of one pack may differ: they change no tensor's shape.
+    # Hyperparameters in which runs of one pack may differ: they change no tensor's shape.
     fusable: frozenset[str] = frozenset()
-    # What configurations must share, fusable knobs aside, for their runs to train in one pack: where a term of the
-    # loss with the weight 0 does for one that is absent, arms can. Absent: every knob.
-    structure: Callable[[Knobs], Knobs] = dict
+    # What configurations must share, fusable hyperparameters aside, for their runs to train in one pack: where a term
+    # of the loss with the weight 0 does for one that is absent, arms can. Absent: every hyperparameter.
+    structure: Callable[[Params], Params] = dict
     modes: Mapping[str, Mode]  # every metric, valid_* and test_*, with the side that is better
     epoch_metrics: tuple[str, ...]  # those reported at every epoch
     search_metric: str  # what the search looks at
@@ -96,15 +96,15 @@ class Study:
     # Trials that every search begins with, drawn uniformly from the space (the first is the default): what explains the
     # whole range is asked of them where they are enough.
     uniform: int = 10
-    completions: int = 1  # search runs that share one suggestion's structure and differ in fusable knobs
+    completions: int = 1  # search runs that share one suggestion's structure and differ in fusable hyperparameters
     # Adaptive seeds: after so many confirm seeds a rule says which arms go on; empty: one look, at `seeds`.
     looks: tuple[int, ...] = ()
     rule: Mapping[str, Any] = field(default_factory=dict)  # what the rule is, for the record
     selected: tuple[str, ...] = ()  # arms to run; empty: all. The space does not depend on it
     # Components of a factorial design, whose arms are combinations of them; empty: no design.
     factors: Factors = field(default_factory=dict)
-    # Every arm is confirmed a second time with the knobs that the reference's search chose: does a component only look
-    # useful because the other knobs were tuned for it?
+    # Every arm is confirmed a second time with the hyperparameters that the reference's search chose: does a component
+    # only look useful because the other hyperparameters were tuned for it?
     frozen: bool = False
     # The components of `factors`, whose combinations are the arms, are removed one after another.
     # Only the reference is searched, and only the arms on the path are confirmed.
@@ -117,7 +117,7 @@ class Study:
 
     def __post_init__(self) -> None:
         self._check_arms()
-        self._check_knobs()
+        self._check_params()
         self._check_metrics()
         self._check_numbers()
         if self.path:
@@ -138,40 +138,41 @@ class Study:
                 f"the reference arm {self.reference!r} must pin nothing; it pins {self.arm(self.reference).pins}"
             )
 
-    def _check_knobs(self) -> None:
-        for knob, value in self.base.items():
-            require_plain(value, f"the default of knob {knob!r}")
+    def _check_params(self) -> None:
+        for param, value in self.base.items():
+            require_plain(value, f"the default of hyperparameter {param!r}")
         for arm in self.arms:
-            for knob in arm.pins:
-                require_known("knob", knob, self.base, where=f" (pinned by arm {arm.name!r})")
-                require_plain(arm.pins[knob], f"knob {knob!r}, pinned by arm {arm.name!r},")
-                self._require_type(knob, arm.pins[knob], where=f"pinned by arm {arm.name!r}")
-        for knob, distribution in self.space.items():
-            require_known("knob", knob, self.base, where=" (in the space)")
+            for param in arm.pins:
+                require_known("hyperparameter", param, self.base, where=f" (pinned by arm {arm.name!r})")
+                require_plain(arm.pins[param], f"hyperparameter {param!r}, pinned by arm {arm.name!r},")
+                self._require_type(param, arm.pins[param], where=f"pinned by arm {arm.name!r}")
+        for param, distribution in self.space.items():
+            require_known("hyperparameter", param, self.base, where=" (in the space)")
             for value in examples(distribution):
-                require_plain(value, f"every choice of knob {knob!r}")
-                self._require_type(knob, value, where="in the space")
-            if not contains(distribution, self.base[knob]):
+                require_plain(value, f"every choice of hyperparameter {param!r}")
+                self._require_type(param, value, where="in the space")
+            if not contains(distribution, self.base[param]):
                 raise ValueError(
-                    f"the default of knob {knob!r} must lie in its range, for the first configuration of a search is "
-                    f"the default; got {self.base[knob]!r} and {distribution}"
+                    f"the default of hyperparameter {param!r} must lie in its range, for every search begins with "
+                    f"the default; got {self.base[param]!r} and {distribution}"
                 )
-        for knob, parents in self.conditions.items():
-            for name in (knob, *(parent for parent, _ in parents)):
-                require_known("knob", name, self.base, where=" (in the conditions)")
+        for param, parents in self.conditions.items():
+            for name in (param, *(parent for parent, _ in parents)):
+                require_known("hyperparameter", name, self.base, where=" (in the conditions)")
         for component, pins in self.factors.items():
-            for knob in pins:
-                require_known("knob", knob, self.base, where=f" (pinned by component {component!r})")
-        for knob in self.fusable:
-            require_known("knob", knob, self.base, where=" (fusable)")
+            for param in pins:
+                require_known("hyperparameter", param, self.base, where=f" (pinned by component {component!r})")
+        for param in self.fusable:
+            require_known("hyperparameter", param, self.base, where=" (fusable)")
 
-    def _require_type(self, knob: str, value: Knob, *, where: str) -> None:
-        """Raises a ValueError unless a column of the type of the knob's default can hold the value."""
-        kind = type(self.base[knob])
+    def _require_type(self, param: str, value: ParamValue, *, where: str) -> None:
+        """Raises a ValueError unless a column of the type of the hyperparameter's default can hold the value."""
+        kind = type(self.base[param])
         if isinstance(value, bool) == (kind is bool) and isinstance(value, (int, float) if kind is float else kind):
             return
         raise ValueError(
-            f"knob {knob!r} is of type {kind.__name__}, as its default {self.base[knob]!r}; {where} it is {value!r}"
+            f"hyperparameter {param!r} is of type {kind.__name__}, as its default {self.base[param]!r}; "
+            f"{where} it is {value!r}"
         )
 
     def _check_metrics(self) -> None:
@@ -227,7 +228,7 @@ class Study:
             raise ValueError(f"a path study decides itself which arms it runs; got the selection {self.selected}")
         if self.searches > 1 or self.looks or self.frozen:
             raise ValueError(
-                "a path study has one search, of the reference, whose knobs stay as they are, and a fixed number of "
+                "a path study has one search, of the reference, and a fixed number of "
                 f"seeds; got {self.searches} searches, looks {self.looks}, frozen {self.frozen}. Leave searches, "
                 "adaptive seeds and frozen out"
             )
@@ -238,7 +239,7 @@ class Study:
         result = {}
         for arm in self.arms:
             off = frozenset(name for name, pins in self.factors.items() if pins.items() <= arm.pins.items())
-            if arm.pins == {knob: value for name in off for knob, value in self.factors[name].items()}:
+            if arm.pins == {param: value for name in off for param, value in self.factors[name].items()}:
                 result[off] = arm.name
         return result
 
@@ -265,7 +266,7 @@ class Study:
         """The only epoch after which a search run may be pruned.
 
         After half of the epochs, the better half of an arm's trials so far goes on. More rungs save more and leave too
-        few completed trials to say what a knob does.
+        few completed trials to say what a hyperparameter does.
         """
         return max(1, (self.epochs + 1) // 2)
 
@@ -275,15 +276,15 @@ class Study:
 
     @cached_property
     def searched(self) -> dict[str, BaseDistribution]:
-        """The space without the knobs that some arm pins: else the reference could choose to be its own ablation."""
-        pinned = {knob for arm in self.arms for knob in arm.pins}
-        return {knob: d for knob, d in self.space.items() if knob not in pinned}
+        """The space without what some arm pins: else the reference could choose to be its own ablation."""
+        pinned = {param for arm in self.arms for param in arm.pins}
+        return {param: d for param, d in self.space.items() if param not in pinned}
 
     @cached_property
     def not_searched(self) -> dict[str, list[str]]:
-        """The rest of the space: knob -> the arms that hold it fixed."""
+        """The rest of the space: hyperparameter -> the arms that hold it fixed."""
         rest = self.space.keys() - self.searched.keys()
-        return {knob: [arm.name for arm in self.arms if knob in arm.pins] for knob in sorted(rest)}
+        return {param: [arm.name for arm in self.arms if param in arm.pins] for param in sorted(rest)}
 
     def is_searched(self, arm: str) -> bool:
         """Whether an arm has a search of its own."""
@@ -306,30 +307,30 @@ class Study:
         """How often the number of seeds is decided on, the last included."""
         return len(self.looks) or 1
 
-    def is_active(self, knob: str, knobs: Knobs) -> bool:
-        """Whether `knob` has a meaning in this configuration."""
+    def is_active(self, param: str, params: Params) -> bool:
+        """Whether `param` has a meaning in this configuration."""
         return all(
-            knobs[parent] in values and self.is_active(parent, knobs)
-            for parent, values in self.conditions.get(knob, ())
+            params[parent] in values and self.is_active(parent, params)
+            for parent, values in self.conditions.get(param, ())
         )
 
-    def active(self, knobs: Knobs) -> dict[str, Knob]:
-        """The knobs that have a meaning in this configuration."""
-        return {knob: value for knob, value in knobs.items() if self.is_active(knob, knobs)}
+    def active(self, params: Params) -> dict[str, ParamValue]:
+        """The hyperparameters that have a meaning in this configuration."""
+        return {param: value for param, value in params.items() if self.is_active(param, params)}
 
-    def configuration(self, arm: str, suggested: Knobs) -> dict[str, Knob]:
-        """Every knob of an arm's configuration: base, its pins, and what a search suggested."""
+    def configuration(self, arm: str, suggested: Params) -> dict[str, ParamValue]:
+        """Every hyperparameter of an arm's configuration: base, its pins, and what a search suggested."""
         return {**self.base, **self.arm(arm).pins, **suggested}
 
-    def config_id(self, arm: str, suggested: Knobs) -> str:
-        """Of that configuration: equal where all knobs that have a meaning are."""
+    def config_id(self, arm: str, suggested: Params) -> str:
+        """Of that configuration: equal where all hyperparameters that have a meaning are."""
         return config_id(self, self.configuration(arm, suggested))
 
-    def structure_id(self, knobs: Knobs) -> str:
+    def structure_id(self, params: Params) -> str:
         """Of a configuration: runs can train in one pack where it is equal."""
-        return digest({knob: value for knob, value in self.structure(knobs).items() if knob not in self.fusable})
+        return digest({param: value for param, value in self.structure(params).items() if param not in self.fusable})
 
 
-def config_id(study: Study, knobs: Knobs) -> str:
-    """A hash of the knobs that have a meaning."""
-    return digest(study.active(knobs))[:12]
+def config_id(study: Study, params: Params) -> str:
+    """A hash of the hyperparameters that have a meaning."""
+    return digest(study.active(params))[:12]

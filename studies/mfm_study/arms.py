@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mfm.params.config import Knob
+from mfm.params.config import ParamValue
 from orchestrator.study.study import Arm
 
 REFERENCE = "full"
-_COMPONENTS: dict[str, dict[str, Knob]] = {
+_COMPONENTS: dict[str, dict[str, ParamValue]] = {
     REFERENCE: {},
     "no_generative_factors": {"generative_factors": "none"},  # M_C: F_y alone generates
     "shared_generative_factor": {"generative_factors": "shared"},  # M_A: one F_a for all modalities
@@ -49,7 +49,7 @@ def images(modalities: Sequence[str]) -> tuple[Arm, ...]:
 
 
 # The ends of the hybrid objective, other priors, other codes, and learning in two stages.
-_OBJECTIVES: dict[str, dict[str, Knob]] = {
+_OBJECTIVES: dict[str, dict[str, ParamValue]] = {
     REFERENCE: {},
     "no_prior": {"prior": "none"},
     "official_kernel": {"prior": "mmd_official"},
@@ -70,7 +70,7 @@ def objectives() -> tuple[Arm, ...]:
 
 def missing() -> tuple[Arm, ...]:
     """What may make a model robust: training with hidden modalities; and the two ends of the objective."""
-    pins: dict[str, dict[str, Knob]] = {
+    pins: dict[str, dict[str, ParamValue]] = {
         REFERENCE: {},
         "modality_dropout": {"modality_dropout": 0.3},
         **{end: _OBJECTIVES[end] for end in ("generative_end", "discriminative_end")},
@@ -79,11 +79,11 @@ def missing() -> tuple[Arm, ...]:
 
 
 def encoders() -> tuple[Arm, ...]:
-    """The encoders of the multimodal factor; the first is the reference, and the default of the study's knobs."""
+    """The encoders of the multimodal factor; the first is the reference, and the study's default."""
     return tuple(Arm(name=name, pins={"encoder": name} if name != ENCODERS[0] else {}) for name in ENCODERS)
 
 
-def components(modalities: Sequence[str], *, encoder: str) -> dict[str, dict[str, Knob]]:
+def components(modalities: Sequence[str], *, encoder: str) -> dict[str, dict[str, ParamValue]]:
     """What a factorial design can switch off, alone and together, with the pins that do it."""
     names = ("generative_factors", "multimodal_factor", "generative_loss", "prior")
     other = {"mfn": "ef_lstm", "ef_lstm": "mfn"}[encoder]

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from mfm.data.folds import Folds
 from mfm.params import config
-from mfm.params.config import Config, Knob
+from mfm.params.config import Config, ParamValue
 from orchestrator.command.arguments import Arguments
 from orchestrator.study.factorial_designs import factorial, leave_two_out
 from orchestrator.study.params import require_known
@@ -31,7 +31,7 @@ def designed(
         title=title,
         dataset=here.dataset,
         folds=Folds(),
-        knobs=here.knobs,
+        params=here.params,
         arms=DESIGNS[arguments.own.get("design", "factorial")](factors, check=lambda pins: _model(here, pins)),
         factors=factors,
         reference=REFERENCE,
@@ -61,13 +61,13 @@ def _design(arguments: Arguments) -> list[str]:
     return [] if design == "factorial" else [design]
 
 
-def _factors(here: Ground, names: Sequence[str]) -> dict[str, dict[str, Knob]]:
+def _factors(here: Ground, names: Sequence[str]) -> dict[str, dict[str, ParamValue]]:
     known = components(here.dataset.modality_names, encoder=here.encoder)
     for name in names:
         require_known("component", name, known)
     return {name: known[name] for name in names}
 
 
-def _model(here: Ground, pins: Mapping[str, Knob]) -> Config:
+def _model(here: Ground, pins: Mapping[str, ParamValue]) -> Config:
     modalities = here.dataset.modality_names
-    return Config.from_knobs({**config.base(modalities, **here.knobs), **pins}, modalities)
+    return Config.from_params({**config.base(modalities, **here.params), **pins}, modalities)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from mfm.data.dataset import Dataset
-from mfm.params.config import Knob
+from mfm.params.config import ParamValue
 from orchestrator.command.arguments import Arguments
 from studies.mfm_study import planted_data, space
 from studies.mfm_study.data_advice import advice
@@ -36,7 +36,7 @@ class Ground:
     dataset: Dataset
     suffix: str  # of the study's name: studies on other data are other studies
     where: str  # the data in a title
-    knobs: Mapping[str, Knob]
+    params: Mapping[str, ParamValue]
     encoder: str
     space: space.Space
     notes: tuple[str, ...]
@@ -77,7 +77,7 @@ def real(dataset: Dataset, *, name: str, suffix: str = "", notes: Sequence[str] 
         dataset=dataset,
         suffix=suffix,
         where=name,
-        knobs={f"{what}_{m}": width for m in modalities for what, width in WIDTHS.get(m, {}).items()},
+        params={f"{what}_{m}": width for m in modalities for what, width in WIDTHS.get(m, {}).items()},
         encoder="mfn",
         space=space.standard(modalities),
         notes=tuple(notes),
@@ -90,7 +90,7 @@ def _quick(dataset: Dataset) -> Ground:
         dataset=dataset,
         suffix="_quick",
         where="planted data (quick)",
-        knobs=planted_data.quick_knobs(modalities),
+        params=planted_data.quick_params(modalities),
         encoder="ef_lstm",
         space=space.quick(modalities),
         notes=(planted_data.NOTE_QUICK,),

@@ -57,14 +57,14 @@ def _trained(question: Question, run: pd.Series, folder: Folder) -> Trained:
     from mfm.params.config import Config, base  # noqa: PLC0415
 
     names = question.dataset.modality_names
-    known = base(names, **question.knobs)
-    row = {knob: run[f"param:{knob}"] for knob in known}
-    # A knob without a meaning is null in the row; any value of it will do.
-    knobs = {knob: type(default)(row[knob]) if row[knob] == row[knob] and row[knob] is not None else default
-             for knob, default in known.items()}  # fmt: skip
+    known = base(names, **question.params)
+    row = {param: run[f"param:{param}"] for param in known}
+    # A hyperparameter without a meaning is null in the row; any value of it will do.
+    params = {param: type(default)(row[param]) if row[param] == row[param] and row[param] is not None else default
+             for param, default in known.items()}  # fmt: skip
     return trained(
         question.dataset,
-        Config.from_knobs(knobs, names),
+        Config.from_params(params, names),
         fold=question.folds.of(question.dataset, int(run["split"])),
         weights=safetensors.numpy.load_file(folder.model(run["run_id"])),
     )

@@ -9,7 +9,7 @@ import numpy as np
 
 from mfm.data.dataset import Dataset, Task
 from mfm.data.planted.sequences import Plan, planted
-from mfm.params.config import Knob
+from mfm.params.config import ParamValue
 
 SEED = 0
 QUICK = Plan(
@@ -65,7 +65,7 @@ def in_classes(task: Task, *, quick: bool) -> Dataset:
     return replace(dataset, task=task, target=np.digitize(rating_N, edges))
 
 
-def quick_knobs(modalities: Sequence[str]) -> Mapping[str, Knob]:
+def quick_params(modalities: Sequence[str]) -> Mapping[str, ParamValue]:
     """Widths for the quick sets, with EF-LSTM: the planted emphasis takes it some epochs, and MFN hundreds."""
     return {
         "encoder": "ef_lstm",

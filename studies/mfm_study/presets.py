@@ -24,8 +24,8 @@ class Preset:
     pack_size: int = 10
     # Trials of a search that no sampler chooses; from 100 on, global importance is asked of them alone.
     uniform: int = 10
-    # Every arm is confirmed a second time with the knobs tuned for the reference: what is the component, what the
-    # tuning? Its price is the confirm runs once more.
+    # Every arm is confirmed a second time with the hyperparameters tuned for the reference: what is the component, what
+    # the tuning? Its price is the confirm runs once more.
     frozen: bool = True
 
 
@@ -110,7 +110,7 @@ IMAGES: Mapping[str, Preset] = {
         words="every arm, 3 searches of 34 trials, 30 seeds, for a cluster", trials=102, seeds=30, epochs=40, searches=3
     ),
 }
-# A confirm run under all conditions takes many times a search run: none is spent on frozen knobs.
+# A confirm run under all conditions takes many times a search run: none is spent on frozen hyperparameters.
 MISSING: Mapping[str, Preset] = {
     "quick": Preset(
         words="4 arms on a planted set, a few minutes on 2 cores",

@@ -12,7 +12,7 @@ from mfm.data.dataset import FOLDS, Dataset
 from mfm.data.folds import Folds
 from mfm.evaluation import metrics
 from mfm.params import conditions, config
-from mfm.params.config import Knob
+from mfm.params.config import ParamValue
 from orchestrator.study.params import Factors
 from orchestrator.study.runs import RERANK_FOLDS
 from orchestrator.study.study import Arm, Study
@@ -33,7 +33,7 @@ class Question:
     title: str
     dataset: Dataset
     folds: Folds
-    knobs: Mapping[str, Knob]  # defaults that differ from the model's own
+    params: Mapping[str, ParamValue]  # defaults that differ from the model's own
     arms: Sequence[Arm]
     space: Mapping[str, BaseDistribution]
     smallest_effect: float  # in units of the primary metric
@@ -55,7 +55,7 @@ class Question:
         return Study(
             name=self.name,
             title=self.title,
-            base=config.base(modalities, **self.knobs),
+            base=config.base(modalities, **self.params),
             arms=tuple(self.arms),
             reference=self.reference,
             factors=self.factors,
@@ -132,7 +132,7 @@ def ablation(
         title=f"What carries MFM on {here.where}?",
         dataset=here.dataset,
         folds=folds or Folds(),
-        knobs=here.knobs,
+        params=here.params,
         arms=arms.named(every, (REFERENCE, *quick_arms)) if here.is_quick else every,
         space=here.space,
         smallest_effect=smallest_effect,

@@ -78,7 +78,7 @@ def _check_folds(question: Question, study: Study) -> None:
 def _configs(question: Question, study: Study) -> dict[str, Config]:
     """Every arm as it is by default."""
     names = question.dataset.modality_names
-    return {arm.name: Config.from_knobs(study.configuration(arm.name, {}), names) for arm in study.running}
+    return {arm.name: Config.from_params(study.configuration(arm.name, {}), names) for arm in study.running}
 
 
 def _costs(question: Question, study: Study) -> dict[str, Cost]:

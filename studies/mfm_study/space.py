@@ -41,7 +41,7 @@ def standard(modalities: Sequence[str]) -> Space:
 
 
 def quick(modalities: Sequence[str]) -> Space:
-    """A handful of knobs for the quick presets."""
+    """A handful of hyperparameters for the quick presets."""
     return {
         "z_y": IntDistribution(8, 24, step=8),
         "dropout_y": FloatDistribution(0.0, 0.5),
@@ -74,7 +74,7 @@ def images(modalities: Sequence[str], *, is_quick: bool) -> Space:
 
 
 def with_encoders(space: Space) -> Space:
-    """A space with the own knobs of every encoder, which are conditional on the choice of it."""
+    """A space with the own hyperparameters of every encoder, which are conditional on the choice of it."""
     own: Space = {
         "embedding_dropout": FloatDistribution(0.0, 0.7),
         "tfn_width": IntDistribution(8, 32, step=8),
@@ -98,7 +98,7 @@ def with_encoders(space: Space) -> Space:
 
 
 def with_encoders_quick(space: Space) -> Space:
-    """A quick space with one own knob of every encoder."""
+    """A quick space with one own hyperparameter of every encoder."""
     return space | {
         "memory": IntDistribution(8, 24, step=8),
         "ef_hidden": IntDistribution(16, 48, step=16),
@@ -111,7 +111,7 @@ def with_encoders_quick(space: Space) -> Space:
 
 
 def with_components(space: Space) -> Space:
-    """A space with the choice of components, for studies in which no arm pins them; their own knobs are conditional."""
+    """A space with the choice of components, for studies in which no arm pins them; what they have is conditional."""
     choices = {name: CHOICES[name] for name in ("encoder", "prior", "factor_map", "latent", "schedule")}
     return {
         **space,

@@ -12,7 +12,7 @@ from analysis.results.load import Results, load
 
 @pytest.fixture(scope="session")
 def mosi_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A study in the shape of CMU-MOSI: 13 arms, 20 knobs, a few failures."""
+    """A study in the shape of CMU-MOSI: 13 arms, 20 hyperparameters, a few failures."""
     recipe = Recipe(seeds=12, failed_seeds={"no_prior": [3], "late_fusion": [1, 2, 3, 4]})
     return write_results(tmp_path_factory.mktemp("mosi"), recipe)
 
@@ -25,7 +25,7 @@ def mosi(mosi_folder: Path) -> Results:
 
 @pytest.fixture(scope="session")
 def small_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two arms, six knobs."""
+    """Two arms, six hyperparameters."""
     return write_results(tmp_path_factory.mktemp("small"), SMALL)
 
 

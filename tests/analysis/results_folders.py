@@ -96,7 +96,7 @@ class Recipe:
 
 
 TWO_ARMS: Mapping[str, tuple[dict[str, Any], float]] = {"full": ({}, 0.0), "no_prior": ({"prior": "none"}, 0.08)}
-SMALL_SPACE = {knob: MOSI_SPACE[knob] for knob in ("lr", "batch_size", "z_y", "lr_schedule", "patience", "inert")}
+SMALL_SPACE = {param: MOSI_SPACE[param] for param in ("lr", "batch_size", "z_y", "lr_schedule", "patience", "inert")}
 SMALL = Recipe(arms=TWO_ARMS, space=SMALL_SPACE, trials=30, num_items=200)
 
 
@@ -129,7 +129,7 @@ def study_json(recipe: Recipe, search: pd.DataFrame) -> dict[str, Any]:
         "modes": modes,
         "smallest_effect": 0.01 if recipe.classes else 0.03,
         "arms": {arm: pins for arm, (pins, _) in recipe.arms.items()},
-        "space": {knob: distribution_to_json(d) for knob, d in recipe.space.items()},
+        "space": {param: distribution_to_json(d) for param, d in recipe.space.items()},
         "conditions": recipe.conditions,
         "chosen": {arm: _chosen(recipe, search, arm) for arm in recipe.arms},
         "trials": recipe.trials,
@@ -164,14 +164,14 @@ def schema_of(table: str, recipe: Recipe) -> pa.Schema:
                 "pack_id": text, "seed": whole, "split": whole, "retry": whole, "status": text, "error_kind": text,
                 "error": text, "epochs": whole, "best_epoch": whole,
             }  # fmt: skip
-            knobs = {f"param:{knob}": _arrow(d) for knob, d in recipe.space.items()}
+            params = {f"param:{param}": _arrow(d) for param, d in recipe.space.items()}
             last = {
                 "started_at": pa.timestamp("us", tz="UTC"), "ended_at": pa.timestamp("us", tz="UTC"),
                 "train_seconds": real, "device": text, "host": text, "git_sha": text, "git_dirty": pa.bool_(),
                 "code_sha256": text, "data_sha256": text, "versions": text, "reused_from": text,
                 "schema_version": whole,
             }  # fmt: skip
-            return pa.schema({**fixed, **knobs, **{f"metric:{m}": real for m in metrics}, **last})
+            return pa.schema({**fixed, **params, **{f"metric:{m}": real for m in metrics}, **last})
         case "epochs":
             return pa.schema({"run_id": text, "epoch": whole, "train_loss": real, f"valid_{recipe.metric}": real})
         case _:
@@ -195,8 +195,8 @@ def _search_arm(
     recipe: Recipe, rng: np.random.Generator, *, arm: str, effect: float, first: int
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     n = recipe.trials
-    knobs = sample_knobs(recipe, rng, n)
-    final = _landscape(recipe, knobs) + 0.7 * effect + rng.normal(0, 0.03, n)
+    params = sample_params(recipe, rng, n)
+    final = _landscape(recipe, params) + 0.7 * effect + rng.normal(0, 0.03, n)
     curves = _curves(recipe, rng, final)
     rung = max(1, recipe.epochs // 4)
     at_rung = curves[:, :rung].min(axis=1)
@@ -208,20 +208,20 @@ def _search_arm(
     frame = _rows(recipe, arm=arm, phase="search", number=n, first=first, stop=stop, status=status)
     frame["search"] = np.arange(n) % recipe.searches
     frame["config_id"] = [f"{arm[:6]}-{i:04d}" for i in range(n)]
-    frame = pd.concat([frame, knobs.add_prefix("param:")], axis=1)
+    frame = pd.concat([frame, params.add_prefix("param:")], axis=1)
     best = np.nanmin(curves, axis=1)
     frame["best_epoch"] = np.nanargmin(curves, axis=1)
     frame[f"metric:valid_{recipe.metric}"] = np.where(failed, np.nan, _oriented(recipe, best))
     return frame, _epoch_rows(recipe, frame["run_id"].to_numpy(), curves)
 
 
-def sample_knobs(recipe: Recipe, rng: np.random.Generator, n: int) -> pd.DataFrame:
-    """Random configurations of the space; knobs without a meaning are null."""
-    frame = pd.DataFrame({knob: _sample(d, rng, n) for knob, d in recipe.space.items()})
-    for knob, parents in recipe.conditions.items():
+def sample_params(recipe: Recipe, rng: np.random.Generator, n: int) -> pd.DataFrame:
+    """Random configurations of the space; hyperparameters without a meaning are null."""
+    frame = pd.DataFrame({param: _sample(d, rng, n) for param, d in recipe.space.items()})
+    for param, parents in recipe.conditions.items():
         for parent, values in parents:
             if parent in frame:
-                frame[knob] = frame[knob].where(frame[parent].isin(values))
+                frame[param] = frame[param].where(frame[parent].isin(values))
     return frame
 
 
@@ -235,18 +235,20 @@ def _sample(d: BaseDistribution, rng: np.random.Generator, n: int) -> Any:
     return values
 
 
-def _landscape(recipe: Recipe, knobs: pd.DataFrame) -> np.ndarray:
+def _landscape(recipe: Recipe, params: pd.DataFrame) -> np.ndarray:
     """The validation error that a configuration tends to: lr leads, then the width of z_y with the batch size."""
-    error = np.full(len(knobs), 0.95)
-    if "lr" in knobs:
-        away = np.log(knobs["lr"].to_numpy(float)) - np.log(2e-3)
+    error = np.full(len(params), 0.95)
+    if "lr" in params:
+        away = np.log(params["lr"].to_numpy(float)) - np.log(2e-3)
         error = error + 0.05 * away**2
-    if "z_y" in knobs:
-        error = error + 0.0009 * (48 - knobs["z_y"].to_numpy(float)).clip(0)
-    if "batch_size" in knobs and "lr" in knobs:
-        error = error + 0.03 * np.log2(knobs["batch_size"].to_numpy(float) / 32) * (knobs["lr"].to_numpy(float) < 2e-3)
-    if "label_decoder" in knobs:
-        error = error + 0.02 * (knobs["label_decoder"] == "identity").to_numpy()
+    if "z_y" in params:
+        error = error + 0.0009 * (48 - params["z_y"].to_numpy(float)).clip(0)
+    if "batch_size" in params and "lr" in params:
+        error = error + 0.03 * np.log2(params["batch_size"].to_numpy(float) / 32) * (
+            params["lr"].to_numpy(float) < 2e-3
+        )
+    if "label_decoder" in params:
+        error = error + 0.02 * (params["label_decoder"] == "identity").to_numpy()
     return error
 
 
@@ -280,9 +282,9 @@ def _confirm(
         chosen = _chosen(recipe, search, arm)
         ids = [chosen] if isinstance(chosen, str) else chosen
         frame["config_id"] = [ids[s] for s in frame["search"]]
-        knobs = [c for c in search.columns if str(c).startswith("param:")]
-        if knobs:
-            known = search[search["arm"] == arm].set_index("config_id")[knobs]
+        params = [c for c in search.columns if str(c).startswith("param:")]
+        if params:
+            known = search[search["arm"] == arm].set_index("config_id")[params]
             frame = frame.join(known, on="config_id")
         curves = _curves(recipe, rng, 0.93 + 0.7 * effect + rng.normal(0, 0.02, n))
         curves = np.where(np.arange(recipe.epochs) < stop[:, None], curves, np.nan)

@@ -97,11 +97,11 @@ def test_what_differs_is_told(before: Path, after: Path) -> None:
         "the model's code: cccccccc -> eeeeeeee",
         "packages: optuna 5.0.0 -> none, ray 2.60.0 -> none and torch 2.11.0 -> 2.12.0",
     ]
-    knobs = row(found, "full")["knobs_changed"]
+    params = row(found, "full")["params_changed"]
     a, b = (load(folder).confirm for folder in (before, after))
     values = [runs.loc[runs["arm"] == "full", "param:z_y"].iloc[0] for runs in (a, b)]
-    assert (f"z_y {values[0]} -> {values[1]}" in knobs) == (values[0] != values[1])
-    assert "lr " in knobs
+    assert (f"z_y {values[0]} -> {values[1]}" in params) == (values[0] != values[1])
+    assert "lr " in params
 
 
 def test_pairs_of_which_a_run_failed_are_lost_and_counted(before: Path, tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ ALONE, BOTH = {"a": 0.05}, {("b", "c"): 0.10}
 
 
 def cost(arm: Arm) -> float:
-    off = {knob.removeprefix("use_") for knob in arm.pins}
+    off = {param.removeprefix("use_") for param in arm.pins}
     pairs = (value for pair, value in BOTH.items() if set(pair) <= off)
     return sum(ALONE.get(name, 0.0) for name in off) + sum(pairs)
 
@@ -128,7 +128,7 @@ def test_one_at_a_time_says_what_it_does_not_ask(tmp_path: Path) -> None:
 
 
 def test_alternatives_are_not_said_to_hide_each_other_and_are_better_or_worse(tmp_path: Path) -> None:
-    """Arms that pin one knob to other values exclude each other: nothing is removed, and no two of them together."""
+    """Arms that pin one hyperparameter to other values exclude each other: nothing is removed, no two at once."""
     others = {name: ({"encoder": name}, cost) for name, cost in (("a", 0.0), ("b", 0.0), ("c", 0.1))}
     recipe = Recipe(
         arms={"full": ({}, 0.0), **others},

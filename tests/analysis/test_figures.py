@@ -45,10 +45,10 @@ def importance(found: Trials) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def drawn(mosi: Results, table: pd.DataFrame, found: Trials, importance: pd.DataFrame) -> dict[str, Figure]:
-    """Every figure of a study of 13 arms and 20 knobs, for a column and for a page."""
+    """Every figure of a study of 13 arms and 20 hyperparameters, for a column and for a page."""
     study, paired = mosi.study, overview.paired(mosi)
     curves, history = overview.curves(mosi), overview.history(mosi)
-    order = [found.index(knob) for knob in leading(importance)]
+    order = [found.index(param) for param in leading(importance)]
     cut, chosen = slices(found), chosen_numbers(mosi, "full", found.axes)
     common = found.common()
     page = figures.PAGE
@@ -175,13 +175,13 @@ def test_a_figure_draws_into_given_axes_and_says_there_what_it_shows(small: Resu
 
 
 def test_a_slice_is_drawn_on_the_scale_that_was_searched(found: Trials) -> None:
-    axes = {one.axis.knob: figures.sensitivity_slice(one) for one in slices(found)}
+    axes = {one.axis.param: figures.sensitivity_slice(one) for one in slices(found)}
     assert axes["lr"].get_xscale() == "log"
     assert axes["dropout_y"].get_xscale() == "linear"
     assert [label.get_text() for label in axes["label_decoder"].get_xticklabels()] == ["mlp", "linear", "identity"]
 
 
-def test_a_run_passes_through_a_lane_of_its_own_where_a_knob_has_no_meaning(found: Trials) -> None:
+def test_a_run_passes_through_a_lane_of_its_own_where_a_param_has_no_meaning(found: Trials) -> None:
     order = [found.index("lr_schedule"), found.index("patience")]
     ax = figures.parallel_coordinates(found, order)
     assert "no meaning" in [text.get_text() for text in ax.texts]

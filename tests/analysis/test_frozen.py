@@ -1,4 +1,4 @@
-"""Tuned against frozen knobs: from rows whose differences are known."""
+"""Tuned against frozen hyperparameters: from rows whose differences are known."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from analysis.results.load import Results, load
 from analysis.tables import frozen_params
 from analysis.tables.all_tables import find
 
-# Arm -> what its own search reaches beyond the reference, and what it reaches with the reference's knobs.
+# Arm -> what its own search reaches beyond the reference, and what it reaches with the reference's hyperparameters.
 ARMS = {"won": (0.01, 0.20), "even": (0.10, 0.10), "short": (0.30, 0.10), "same": (0.05, 0.05)}
 SEEDS = 8
 
@@ -81,8 +81,8 @@ def test_frozen_runs_enter_no_claim(tmp_path: Path) -> None:
 
 def test_sentences_name_whom_they_are_about(tmp_path: Path) -> None:
     text = " ".join(frozen_params.in_words(frozen_params.frozen(write(tmp_path))))
-    assert "Better with knobs of their own: won. With frozen knobs" in text
-    assert "Worse with knobs of their own: short. The search" in text
+    assert "Better with hyperparameters of their own: won. With frozen hyperparameters" in text
+    assert "Worse with hyperparameters of their own: short. The search" in text
     assert "As the reference chose: same." in text
 
 
@@ -92,4 +92,4 @@ def test_it_is_drawn_and_a_study_without_says_so(tmp_path: Path) -> None:
     assert not isinstance(Gallery(found=found, folder=tmp_path / "drawn").draw()["frozen"], str)
     plain = find(load(write_results(tmp_path / "without", SMALL)))
     assert plain.frozen.empty
-    assert "knobs of the reference" in str(Gallery(found=plain, folder=tmp_path / "drawn").draw()["frozen"])
+    assert "hyperparameters of the reference" in str(Gallery(found=plain, folder=tmp_path / "drawn").draw()["frozen"])

@@ -26,7 +26,7 @@ def make(
     space: Mapping[str, BaseDistribution], n: int, loss: Callable[[np.ndarray], np.ndarray], *, seed: int = 0
 ) -> Trials:
     """A random search of a function of the unit cube."""
-    axes = tuple(Axis(knob=knob, distribution=d) for knob, d in space.items())
+    axes = tuple(Axis(param=param, distribution=d) for param, d in space.items())
     unit_NK = np.random.default_rng(seed).random((n, len(axes)))
     numbers = [
         np.floor(axis.decode(unit_NK[:, k]) + 0.5) if axis.choices else axis.decode(unit_NK[:, k])
@@ -49,7 +49,7 @@ def make(
 
 def by_method(trials: Trials, method: str) -> pd.DataFrame:
     table = overview.importance([trials])
-    return table[table["method"] == method].set_index("knob")
+    return table[table["method"] == method].set_index("param")
 
 
 def test_main_effects_of_a_tree_are_those_of_optunas_evaluator() -> None:
@@ -64,7 +64,7 @@ def test_main_effects_of_a_tree_are_those_of_optunas_evaluator() -> None:
     assert ours.main_variances() == pytest.approx(expected)
 
 
-def test_the_surface_of_two_knobs_is_the_mean_over_the_others() -> None:
+def test_the_surface_of_two_params_is_the_mean_over_the_others() -> None:
     rng = np.random.default_rng(0)
     x = rng.random((200, 3))
     forest = fit(x, x[:, 0] + 2 * x[:, 1] * x[:, 2], num_trees=8)
@@ -82,13 +82,13 @@ def test_the_surface_of_two_knobs_is_the_mean_over_the_others() -> None:
 def test_an_additive_function_has_the_shares_of_its_terms() -> None:
     # Var(2 x) = 4/12 and Var(x) = 1/12: shares .8 and .2.
     found = make({"a": UNIT, "b": UNIT, "dead": UNIT}, 400, lambda x: 2 * x[:, 0] + x[:, 1])
-    rows = pd.DataFrame(im.importances(found, most_runs=400)).set_index(["method", "knob"])
+    rows = pd.DataFrame(im.importances(found, most_runs=400)).set_index(["method", "param"])
     assert rows.loc[("fanova", "a"), "importance"] == pytest.approx(0.8, abs=0.05)
     assert rows.loc[("fanova", "b"), "importance"] == pytest.approx(0.2, abs=0.05)
     assert rows.loc[("fanova", "dead"), "importance"] < 0.02
 
 
-def test_both_methods_place_a_dead_knob_at_the_floor_and_the_leading_one_above_it() -> None:
+def test_both_methods_place_a_dead_param_at_the_floor_and_the_leading_one_above_it() -> None:
     space = {
         "lr": FloatDistribution(1e-4, 1e-1, log=True),
         "drop": UNIT,
@@ -103,7 +103,7 @@ def test_both_methods_place_a_dead_knob_at_the_floor_and_the_leading_one_above_i
         assert rows["importance"].idxmax() == "lr"
 
 
-def test_a_weak_knob_beside_a_strong_one_is_measured_against_a_floor_of_its_own() -> None:
+def test_a_weak_param_beside_a_strong_one_is_measured_against_a_floor_of_its_own() -> None:
     noise = np.random.default_rng(1).normal(0, 0.05, 200)
     found = make({"strong": UNIT, "weak": UNIT, "dead": UNIT}, 200, lambda x: 3 * x[:, 0] + 0.45 * x[:, 1] + noise)
     rows = by_method(found, im.FANOVA)
@@ -119,15 +119,15 @@ def test_the_two_methods_answer_different_questions() -> None:
     assert by_method(found, im.PED_ANOVA)["importance"].idxmax() == "x"
 
 
-def test_a_conditional_knob_is_judged_where_it_is_active_and_labelled_so(small: Results) -> None:
+def test_a_conditional_param_is_judged_where_it_is_active_and_labelled_so(small: Results) -> None:
     rows = overview.importance([trials(small, "full")])
-    assert set(rows.loc[rows["knob"] == "patience", "method"]) == {"fanova where active", "ped-anova"}
+    assert set(rows.loc[rows["param"] == "patience", "method"]) == {"fanova where active", "ped-anova"}
     active = rows[rows["method"] == "fanova where active"].iloc[0]
     assert active["num_runs"] < rows["num_runs"].max()
     assert "of 29" in active["runs"]
 
 
-def test_the_rebuilt_study_has_only_active_knobs_with_their_values(small: Results) -> None:
+def test_the_rebuilt_study_has_only_active_params_with_their_values(small: Results) -> None:
     study = im.rebuilt(trials(small, "full"))
     assert len(study.trials) == 29
     assert study.direction == optuna.study.StudyDirection.MINIMIZE
@@ -159,18 +159,18 @@ def test_too_few_runs_give_a_sentence_that_says_how_many_it_takes() -> None:
     assert im.missing(few) == "Importance needs at least 10 search runs with a value, better 50; arm full has 9."
 
 
-def test_equal_results_or_no_knob_give_a_sentence() -> None:
+def test_equal_results_or_no_param_give_a_sentence() -> None:
     assert "gave the same value" in im.missing(make({"a": UNIT}, 30, lambda x: np.zeros(30)))
     assert "searched none" in im.missing(make({}, 30, lambda x: np.arange(30.0)))
 
 
-def test_one_knob_is_all_there_is() -> None:
+def test_one_param_is_all_there_is() -> None:
     rows = by_method(make({"a": UNIT}, 30, lambda x: x[:, 0]), im.FANOVA)
     assert rows.loc["a", "importance"] == pytest.approx(1)
 
 
 @pytest.mark.parametrize("classes", [0, 5])
-def test_the_leading_knob_leads_on_either_side_of_better(classes: int, small: Results) -> None:
+def test_the_leading_param_leads_on_either_side_of_better(classes: int, small: Results) -> None:
     found = trials(small, "full")
     if classes:
         found = Trials(**{**found.__dict__, "value_N": -found.value_N, "lower_is_better": False})
@@ -178,7 +178,7 @@ def test_the_leading_knob_leads_on_either_side_of_better(classes: int, small: Re
 
 
 def test_what_explains_the_range_is_asked_of_the_runs_that_no_sampler_chose() -> None:
-    """The sampler's runs lie where only the second knob still matters; the first explains the range."""
+    """The sampler's runs lie where only the second hyperparameter still matters; the first explains the range."""
     drawn = make({"wide": UNIT, "near": UNIT}, 120, lambda u: 4 * (u[:, 0] - 0.5) ** 2 + 0.05 * u[:, 1])
     sought = make({"wide": UNIT, "near": UNIT}, 240, lambda u: 0.05 * u[:, 1], seed=1)
     numbers = sought.numbers_NK * [0.02, 1] + [0.49, 0]

@@ -19,15 +19,15 @@ RESULTS = ["log", "order", "mae", "corr", "acc7", "f1_7", "f1w", "acc2", "n_ep",
 @pytest.fixture(scope="module")
 def mfn(data_dir: Path) -> Trials:
     table = pd.read_csv(data_dir / "mfn_trials" / "trials.csv")
-    knobs = [column for column in table if column not in RESULTS]
-    axes = [Axis(knob=k, distribution=CategoricalDistribution(sorted(table[k].unique().tolist()))) for k in knobs]
+    params = [column for column in table if column not in RESULTS]
+    axes = [Axis(param=k, distribution=CategoricalDistribution(sorted(table[k].unique().tolist()))) for k in params]
     n = len(table)
     return Trials(
         arm="mfn",
         metric="valid_mae",
         lower_is_better=True,
         axes=tuple(axes),
-        numbers_NK=np.column_stack([axis.numbers(table[axis.knob]) for axis in axes]),
+        numbers_NK=np.column_stack([axis.numbers(table[axis.param]) for axis in axes]),
         value_N=table["valid_best"].to_numpy(float),
         pruned_N=np.zeros(n, dtype=bool),
         search_N=np.zeros(n, dtype=np.int64),
@@ -40,7 +40,7 @@ def mfn(data_dir: Path) -> Trials:
 @pytest.fixture(scope="module")
 def rows(mfn: Trials) -> pd.DataFrame:
     found = pd.DataFrame(importances(mfn, most_runs=1000))
-    return found.assign(is_above=found["importance"] > found["floor"]).set_index(["method", "knob"])
+    return found.assign(is_above=found["importance"] > found["floor"]).set_index(["method", "param"])
 
 
 @pytest.mark.data

@@ -123,7 +123,7 @@ def test_the_page_says_what_its_numbers_rest_on(page: Page) -> None:
         "All differences share the reference's noise",
         "videos are counted and not items",
         "The data is planted",
-        "Chance alone puts about 1 knob in 20",
+        "Chance alone puts about 1 hyperparameter in 20",
     ):
         assert fact in page.text, fact
 
@@ -134,7 +134,7 @@ def test_all_figures_and_tables_are_written(report: Report) -> None:
     for figure in ("forest", "seeds", "importance", "sensitivity", "interaction", "parallel", "curves", "history"):
         assert {f"{figure}.png", f"{figure}.svg"} <= names
     importance = pd.read_csv(folder / "tables" / "importance.csv")
-    assert list(importance.columns) == ["arm", "knob", "method", "importance", "spread_low", "spread_high", "floor"]
+    assert list(importance.columns) == ["arm", "param", "method", "importance", "spread_low", "spread_high", "floor"]
     assert list(pd.read_csv(folder / "tables" / "ablation.csv").columns) == overview.ABLATION_COLUMNS
     assert list(pd.read_csv(folder / "tables" / "fairness.csv").columns) == overview.FAIRNESS_COLUMNS
 
@@ -173,7 +173,7 @@ def test_the_latex_table_is_bold_only_where_the_verdict_says_so(report: Report, 
     assert latex.escape("50% of a_b & <c>") == r"50\% of a\_b \& $<$c$>$"
 
 
-ONE_KNOB = {"lr": SMALL_SPACE["lr"]}
+ONE_PARAM = {"lr": SMALL_SPACE["lr"]}
 EDGES: dict[str, tuple[Recipe, str]] = {
     "no runs": (Recipe(trials=0, seeds=0), "There are no pairs of confirm runs so far"),
     "one arm": (Recipe(arms={"full": ({}, 0.0)}), "There is nothing to compare"),
@@ -183,7 +183,7 @@ EDGES: dict[str, tuple[Recipe, str]] = {
     "classes": (Recipe(arms=TWO_ARMS, classes=10), "test accuracy, higher is better"),
     "no search": (Recipe(arms=TWO_ARMS, trials=0), "No search was run: every arm is taken as it is."),
     "few trials": (Recipe(arms=TWO_ARMS, trials=5), "Importance needs at least 10 search runs"),
-    "one knob": (Recipe(arms=TWO_ARMS, space=ONE_KNOB, conditions={}), "needs two knobs that every run has"),
+    "one param": (Recipe(arms=TWO_ARMS, space=ONE_PARAM, conditions={}), "needs two hyperparameters that every run"),
     "no confirm runs": (Recipe(arms=TWO_ARMS, seeds=0), "No confirm run counts so far: there is no claim."),
     "two searches": (Recipe(arms=TWO_ARMS, searches=2), "2 independent searches that share its budget"),
     "splits": (Recipe(arms=TWO_ARMS, splits=5), "overlapping splits whose sizes are not recorded"),

@@ -13,7 +13,7 @@ from analysis.sensitivity.param_axis import Axis
 from analysis.sensitivity.param_slices import slices, smooth
 from analysis.sensitivity.search_runs import trials
 
-LOG = Axis(knob="lr", distribution=FloatDistribution(1e-4, 1e-2, log=True))
+LOG = Axis(param="lr", distribution=FloatDistribution(1e-4, 1e-2, log=True))
 
 
 def test_the_smooth_of_a_straight_line_is_the_line() -> None:
@@ -49,7 +49,7 @@ def test_equal_values_have_a_flat_smooth() -> None:
 
 def test_a_choice_has_a_mean_and_an_interval_per_value(small: Results) -> None:
     found = trials(small, "full")
-    one = next(s for s in slices(found) if s.axis.knob == "batch_size")
+    one = next(s for s in slices(found) if s.axis.param == "batch_size")
     assert one.smooth is None
     assert sum(level.n for level in one.levels) == len(found)
     level = one.levels[0]
@@ -58,9 +58,9 @@ def test_a_choice_has_a_mean_and_an_interval_per_value(small: Results) -> None:
     assert level.low < level.mean < level.high
 
 
-def test_a_conditional_knob_shows_the_runs_that_have_it(small: Results) -> None:
+def test_a_conditional_param_shows_the_runs_that_have_it(small: Results) -> None:
     found = trials(small, "full")
-    one = next(s for s in slices(found) if s.axis.knob == "patience")
+    one = next(s for s in slices(found) if s.axis.param == "patience")
     assert len(one.number_N) + one.num_inactive == len(found)
     assert one.num_inactive > 0
 

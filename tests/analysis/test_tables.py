@@ -106,7 +106,7 @@ def test_a_curve_of_one_seed_has_no_band(small: Results) -> None:
     assert table["low"].isna().all()
 
 
-def test_the_chosen_configuration_has_its_knobs_and_its_value(small: Results) -> None:
+def test_the_chosen_configuration_has_its_params_and_its_value(small: Results) -> None:
     row = overview.best(small).iloc[0]
     search = small.search.set_index("config_id").loc[small.study.chosen["full"][0]]
     assert row["lr"] == search["param:lr"]
@@ -130,7 +130,7 @@ def test_methods_state_budget_seeds_and_software(mosi: Results) -> None:
     for fact in (
         "12 arms are compared",
         "40 runs of at most 30 epochs per arm",
-        "20 knobs",
+        "20 hyperparameters",
         "12 fresh seeds",
         "torch 2.11.0",
     ):

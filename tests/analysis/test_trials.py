@@ -14,16 +14,16 @@ from analysis.sensitivity.param_axis import Axis
 from analysis.sensitivity.search_runs import chosen_numbers, trials
 
 
-def test_a_log_knob_is_spread_on_the_log_scale() -> None:
-    axis = Axis(knob="lr", distribution=FloatDistribution(1e-4, 1e-2, log=True))
+def test_a_log_param_is_spread_on_the_log_scale() -> None:
+    axis = Axis(param="lr", distribution=FloatDistribution(1e-4, 1e-2, log=True))
     assert axis.encode([1e-4, 1e-3, 1e-2]) == pytest.approx([0, 0.5, 1])
     assert axis.decode([0, 0.5, 1]) == pytest.approx([1e-4, 1e-3, 1e-2])
 
 
 def test_steps_and_choices_are_cells_of_equal_width() -> None:
-    steps = Axis(knob="z", distribution=IntDistribution(8, 32, step=8))
+    steps = Axis(param="z", distribution=IntDistribution(8, 32, step=8))
     assert steps.encode([8, 16, 24, 32]) == pytest.approx([1 / 8, 3 / 8, 5 / 8, 7 / 8])
-    choices = Axis(knob="c", distribution=CategoricalDistribution(["a", True, 0.5]))
+    choices = Axis(param="c", distribution=CategoricalDistribution(["a", True, 0.5]))
     numbers = choices.numbers(pd.Series(["a", 0.5, None, True], dtype=object))
     assert choices.encode(numbers[:2]) == pytest.approx([1 / 6, 5 / 6])
     assert np.isnan(numbers[2])
@@ -31,13 +31,13 @@ def test_steps_and_choices_are_cells_of_equal_width() -> None:
 
 
 def test_a_number_becomes_a_value_that_the_search_allows() -> None:
-    assert Axis(knob="z", distribution=IntDistribution(8, 32, step=8)).value(17.0) == 16
-    assert Axis(knob="z", distribution=IntDistribution(8, 32, step=8)).value(99.0) == 32
-    assert Axis(knob="p", distribution=FloatDistribution(0, 0.5)).value(0.7) == 0.5
+    assert Axis(param="z", distribution=IntDistribution(8, 32, step=8)).value(17.0) == 16
+    assert Axis(param="z", distribution=IntDistribution(8, 32, step=8)).value(99.0) == 32
+    assert Axis(param="p", distribution=FloatDistribution(0, 0.5)).value(0.7) == 0.5
 
 
 def test_integer_choices_are_found_again_after_parquet_has_made_them_floats() -> None:
-    axis = Axis(knob="batch_size", distribution=CategoricalDistribution([16, 32, 64]))
+    axis = Axis(param="batch_size", distribution=CategoricalDistribution([16, 32, 64]))
     assert list(axis.numbers(pd.Series([64.0, 16.0]))) == [2, 0]
 
 
@@ -60,16 +60,16 @@ def test_a_pruned_run_is_extrapolated_by_what_completed_runs_gained(small: Resul
     assert without.value_N == pytest.approx(runs["metric:valid_mae"].to_numpy())
 
 
-def test_a_conditional_knob_is_absent_where_it_has_no_meaning(small: Results) -> None:
+def test_a_conditional_param_is_absent_where_it_has_no_meaning(small: Results) -> None:
     found = trials(small, "full")
     schedule, patience = found.index("lr_schedule"), found.index("patience")
     assert (found.active_NK[:, patience] == (found.numbers_NK[:, schedule] == 1)).all()
-    assert [axis.knob for axis in found.common().axes] == ["lr", "batch_size", "z_y", "lr_schedule", "inert"]
+    assert [axis.param for axis in found.common().axes] == ["lr", "batch_size", "z_y", "lr_schedule", "inert"]
 
 
-def test_a_knob_that_was_not_varied_is_no_axis(small: Results) -> None:
+def test_a_param_that_was_not_varied_is_no_axis(small: Results) -> None:
     fixed = replace(small, runs=small.runs.assign(**{"param:z_y": 32}))
-    assert "z_y" not in [axis.knob for axis in trials(fixed, "full").axes]
+    assert "z_y" not in [axis.param for axis in trials(fixed, "full").axes]
 
 
 def test_a_diverged_run_does_not_set_the_scale(small: Results) -> None:

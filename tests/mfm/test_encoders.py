@@ -1,4 +1,4 @@
-"""Every encoder Q(Z_y | X): any number of modalities, blind to padding, and its knobs checked at birth."""
+"""Every encoder Q(Z_y | X): any number of modalities, blind to padding, and its hyperparameters checked at birth."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SETS = [("one",), ("two",), ("one", "two"), ("one", "three"), ("one", "two", "th
 
 def config_of(names: tuple[str, ...], **pins: object) -> Config:
     hidden = {f"hidden_{m}": 7 for m in names}
-    return Config.from_knobs(base(names, **SMALL, **hidden) | pins, names)  # type: ignore[arg-type]
+    return Config.from_params(base(names, **SMALL, **hidden) | pins, names)  # type: ignore[arg-type]
 
 
 def encoder_of(name: str, names: tuple[str, ...], **pins: object) -> torch.nn.Module:
@@ -86,7 +86,7 @@ def with_padding(made: dict[str, tuple[Tensor, Tensor]], *, front: int, back: in
     return longer
 
 
-def test_every_value_of_the_knob_is_an_encoder() -> None:
+def test_every_value_of_the_param_is_an_encoder() -> None:
     assert tuple(ENCODERS) == CHOICES["encoder"]
 
 
@@ -161,16 +161,16 @@ def test_any_number_of_sequences_equals_the_plain_transcription(name: str, names
 
 
 @pytest.mark.parametrize("name", list(ENCODERS))
-def test_dropout_of_an_encoder_is_its_own_knobs(name: str) -> None:
-    """Rates of 0.5 change the encoding; those of the other encoders' knobs do not."""
+def test_dropout_of_an_encoder_is_its_own_params(name: str) -> None:
+    """Rates of 0.5 change the encoding; those of the other encoders' hyperparameters do not."""
     names = ("one", "two", "three")
     encoder, batch = encoder_of(name, names), batch_of(ragged(names))
     parents = conditions(names)
-    rates = {knob for knob in fusable(names) if knob.endswith("_dropout")}
-    own = {knob for knob in rates if name in dict(parents[knob]).get("encoder", ())}
+    rates = {param for param in fusable(names) if param.endswith("_dropout")}
+    own = {param for param in rates if name in dict(parents[param]).get("encoder", ())}
     quiet = encoder(batch, Quiet())
-    for knobs, expected in ((own, bool(own)), (rates - own, False)):
-        drawn = dict.fromkeys(knobs, torch.full((K,), 0.5))
+    for params, expected in ((own, bool(own)), (rates - own, False)):
+        drawn = dict.fromkeys(params, torch.full((K,), 0.5))
         noisy = encoder(batch, Fresh([1, 2], rates=drawn, step=(1, 0), room=(T, B)))
         assert bool((noisy != quiet).any()) == expected
 
@@ -199,10 +199,10 @@ def test_a_fused_tensor_that_is_too_large_is_refused_with_what_to_change() -> No
     assert config_of(three, encoder="tfn", tfn_width=39)
     with pytest.raises(ValueError, match=r"got tfn_width 40, which makes 68921\. Lower it to at most 39, or take"):
         config_of(three, encoder="tfn", tfn_width=40)
-    assert config_of(three, encoder="mfn", tfn_width=40), "the knob has no meaning there"
+    assert config_of(three, encoder="mfn", tfn_width=40), "the hyperparameter has no meaning there"
     many = tuple(f"m{i}" for i in range(17))
     with pytest.raises(ValueError, match="Use fewer modalities, or take encoder 'lmf'"):
-        Config.from_knobs(base(many) | {"encoder": "tfn"}, many)
+        Config.from_params(base(many) | {"encoder": "tfn"}, many)
     for num_modalities in range(1, 17):
         width = largest_tfn_width(num_modalities)
         assert (width + 1) ** num_modalities <= TFN_LARGEST < (width + 2) ** num_modalities
@@ -211,7 +211,7 @@ def test_a_fused_tensor_that_is_too_large_is_refused_with_what_to_change() -> No
 @pytest.mark.parametrize(
     ("pins", "words"),
     [
-        ({"encoder": "tfnn"}, "knob 'encoder' must be one of"),
+        ({"encoder": "tfnn"}, "hyperparameter 'encoder' must be one of"),
         ({"encoder": "mult", "mult_kernel": 2}, "'mult_kernel' must be odd"),
         ({"summary_one": "median"}, "'summary_one' must be one of"),
         ({"lmf_rank": 0}, "'lmf_rank' must be at least 1"),
@@ -219,7 +219,7 @@ def test_a_fused_tensor_that_is_too_large_is_refused_with_what_to_change() -> No
         ({"marn_dropout": 1.0}, r"'marn_dropout' is a dropout rate and must lie in \[0, 1\)"),
     ],
 )
-def test_a_wrong_knob_is_refused_at_birth(pins: dict, words: str) -> None:
+def test_a_wrong_param_is_refused_at_birth(pins: dict, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         config_of(("one", "two"), **pins)
 
@@ -238,16 +238,16 @@ def test_a_plan_counts_more_work_for_a_wider_encoder() -> None:
     wider = {"mfn": "memory", "ef_lstm": "ef_hidden", "tfn": "tfn_width", "lmf": "lmf_rank", "mult": "mult_layers",
              "marn": "marn_attentions", "late_fusion": "late_width"}  # fmt: skip
     assert set(wider) == set(ENCODERS)
-    for name, knob in wider.items():
-        small, large = (macs(dataset, config_of(names, encoder=name, **{knob: width})) for width in (2, 3))
+    for name, param in wider.items():
+        small, large = (macs(dataset, config_of(names, encoder=name, **{param: width})) for width in (2, 3))
         assert small < large, name
 
 
-def test_knobs_of_an_encoder_have_a_meaning_for_it_alone() -> None:
+def test_params_of_an_encoder_have_a_meaning_for_it_alone() -> None:
     parents = conditions(("one",))
     prefixes = {"tfn": "tfn", "lmf": "lmf", "mult": "mult", "marn": "marn", "late": "late_fusion", "ef": "ef_lstm"}
-    for knob in base(("one",)):
-        if (owner := prefixes.get(knob.split("_")[0])) is not None:
-            assert dict(parents[knob])["encoder"] == (owner,), knob
+    for param in base(("one",)):
+        if (owner := prefixes.get(param.split("_")[0])) is not None:
+            assert dict(parents[param])["encoder"] == (owner,), param
     assert dict(parents["summary_one"])["encoder"] == ("tfn", "lmf", "late_fusion")
     assert set(dict(parents["hidden_one"])["encoder"]) == set(ENCODERS) - {"ef_lstm", "mult"}

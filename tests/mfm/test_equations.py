@@ -70,19 +70,19 @@ class Drawn:
     def __init__(self, samples: dict[str, Tensor]) -> None:
         self.samples = samples
 
-    def mask(self, knob: str, like: Tensor, *, site: str | None = None) -> None:
+    def mask(self, param: str, like: Tensor, *, site: str | None = None) -> None:
         return None
 
     def normal(self, site: str, like: Tensor) -> Tensor:
         return self.samples.setdefault(site, torch.randn(like.shape, dtype=torch.float64))
 
-    def latent(self, name: str, like: Tensor, *, knob: str | None = None) -> Tensor:
-        assert knob in {None, "latent_noise"}
-        return self.normal(f"latent_{name}", like) * (1 if knob is None else NOISE.view(-1, 1, 1))
+    def latent(self, name: str, like: Tensor, *, param: str | None = None) -> Tensor:
+        assert param in {None, "latent_noise"}
+        return self.normal(f"latent_{name}", like) * (1 if param is None else NOISE.view(-1, 1, 1))
 
 
 def config_of(pins: dict) -> Config:
-    return Config.from_knobs(base(list(FEATURES), **WIDTHS) | pins, list(FEATURES))
+    return Config.from_params(base(list(FEATURES), **WIDTHS) | pins, list(FEATURES))
 
 
 def make_batch(config: Config, *, labels: str, masked: bool) -> Batch:

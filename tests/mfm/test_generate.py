@@ -20,14 +20,14 @@ from mfm.params.config import Config, base
 from mfm.train import train
 
 NAMES = ("large", "small")
-KNOBS = {
+PARAMS = {
     "encoder": "late_fusion", "late_width": 8, "z_y": 6, "f_y": 6, "batch_size": 16, "lr": 3e-3,
     **{f"{what}_{m}": 5 for m in NAMES for what in ("z", "f", "hidden")},
 }  # fmt: skip
 
 
-def run(dataset: Dataset, knobs: dict[str, Any], *, metric: str, epochs: int) -> tuple[Config, Outcome]:
-    config = Config.from_knobs(base(dataset.modality_names, **knobs), dataset.modality_names)
+def run(dataset: Dataset, params: dict[str, Any], *, metric: str, epochs: int) -> tuple[Config, Outcome]:
+    config = Config.from_params(base(dataset.modality_names, **params), dataset.modality_names)
     mode = "max" if metric == "valid_accuracy" else "min"
     generator = train(
         dataset,
@@ -50,7 +50,7 @@ def dataset() -> Dataset:
 
 @pytest.fixture(scope="module")
 def finished(dataset: Dataset) -> tuple[Config, Outcome]:
-    return run(dataset, KNOBS, metric="valid_accuracy", epochs=2)
+    return run(dataset, PARAMS, metric="valid_accuracy", epochs=2)
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +110,7 @@ def test_draws_from_the_prior_come_from_their_seed(dataset: Dataset, model: Trai
 
 def test_weights_of_another_configuration_are_refused(dataset: Dataset, finished: tuple[Config, Outcome]) -> None:
     config, outcome = finished
-    other = Config.from_knobs(config.knobs() | {"generative_factors": "shared"}, NAMES)
+    other = Config.from_params(config.params() | {"generative_factors": "shared"}, NAMES)
     with pytest.raises(ValueError, match="these differ"):
         trained(dataset, other, fold=dataset.fold, weights=outcome.weights or {})
 

@@ -23,7 +23,7 @@ pytestmark = [
 ]
 DEVICE = torch.device("cuda")
 # Draws differ between devices: without dropout and prior there are none.
-DRY: dict[str, Any] = {knob: 0.0 for knob in base(NAMES) if "dropout" in knob} | {"prior": "none"}
+DRY: dict[str, Any] = {param: 0.0 for param in base(NAMES) if "dropout" in param} | {"prior": "none"}
 ARMS: dict[str, dict[str, Any]] = {
     "mfn": {},
     "ef_lstm": {"encoder": "ef_lstm"},

@@ -63,7 +63,7 @@ def dataset() -> Dataset:
 
 
 def config_of(**pins: Any) -> Config:
-    return Config.from_knobs(base(NAMES, **SMALL) | pins, NAMES)
+    return Config.from_params(base(NAMES, **SMALL) | pins, NAMES)
 
 
 def run(dataset: Dataset, seeds: list[int], *, epochs: int = 3, **pins: Any) -> dict[str, Any]:

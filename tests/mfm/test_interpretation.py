@@ -119,9 +119,9 @@ def trained() -> dict[str, Outcome]:
     dataset = planted(PLAN, seed=0)[0]
     names = dataset.modality_names
     widths = {f"{what}_{m}": 4 for m in names for what in ("z", "f")}
-    knobs = {"encoder": "ef_lstm", "ef_hidden": 16, "z_y": 4, "f_y": 4, "lr": 1e-2, "weight_prior": 0.1, **widths}
+    params = {"encoder": "ef_lstm", "ef_hidden": 16, "z_y": 4, "f_y": 4, "lr": 1e-2, "weight_prior": 0.1, **widths}
     dropouts = {name: 0.0 for name in base(names) if name.startswith("dropout")}
-    config = Config.from_knobs(base(names, **knobs, **dropouts), names)
+    config = Config.from_params(base(names, **params, **dropouts), names)
     members = [Member(name=str(seed), config=config, seed=seed, fold=dataset.fold) for seed in (1, 2, 3)]
     training = train(
         dataset, members, task=Task(epochs=20, metric="valid_mae", mode="min", test=True), device=torch.device("cpu")
@@ -160,7 +160,7 @@ def test_rows_name_every_step_and_every_measure(trained: dict[str, Outcome]) -> 
 
 def test_a_model_whose_decoders_learn_nothing_has_no_rows() -> None:
     dataset = planted(PLAN, seed=0)[0]
-    config = Config.from_knobs(base(dataset.modality_names, generative_loss=False), dataset.modality_names)
+    config = Config.from_params(base(dataset.modality_names, generative_loss=False), dataset.modality_names)
     task = Task(epochs=1, metric="valid_mae", mode="min", test=True)
     pack = Pack(
         dataset, [Member(name="a", config=config, seed=1, fold=dataset.fold)], task=task, device=torch.device("cpu")

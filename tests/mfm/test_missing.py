@@ -51,8 +51,8 @@ def feed_of(dataset: Dataset) -> Feed:
 
 def member(dataset: Dataset, seed: int, *, name: str = "", **pins: Any) -> Member:
     names = dataset.modality_names
-    small = {knob: value for knob, value in SMALL.items() if knob in base(names)}
-    config = Config.from_knobs(base(names, **small) | pins, names)
+    small = {param: value for param, value in SMALL.items() if param in base(names)}
+    config = Config.from_params(base(names, **small) | pins, names)
     return Member(name=name or f"seed{seed}", config=config, seed=seed, fold=dataset.fold)
 
 
@@ -277,7 +277,7 @@ def test_no_answer_reads_anything_of_what_is_missing(pins: dict[str, Any]) -> No
 
 def test_a_finished_run_is_evaluated_from_its_weights_to_the_same_bits(dataset: Dataset) -> None:
     outcome = runs(dataset, [5])["seed5"]
-    config = Config.from_knobs(base(NAMES, **SMALL), NAMES)
+    config = Config.from_params(base(NAMES, **SMALL), NAMES)
     assert outcome.weights is not None
     member = Member(name="again", config=config, seed=5, fold=dataset.fold)
     again = evaluated(dataset, [member], [outcome.weights], epochs=2)["again"]

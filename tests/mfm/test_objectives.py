@@ -46,7 +46,7 @@ def dataset() -> Dataset:
 
 def config_of(**pins: Any) -> Config:
     own = {f"{what}_{m}": 4 for m in NAMES for what in ("z", "f")}
-    return Config.from_knobs(base(NAMES, **SMALL, **own) | pins, NAMES)
+    return Config.from_params(base(NAMES, **SMALL, **own) | pins, NAMES)
 
 
 def curves(dataset: Dataset, *, epochs: int = 4, **pins: Any) -> tuple[list[Mapping[str, float]], list[dict], Any]:
@@ -115,7 +115,7 @@ def test_codes_are_sampled_in_training_and_stand_at_their_means_at_evaluation(da
     assert float(normal.std()) == pytest.approx(1.0, abs=0.1)
 
 
-def test_the_kl_makes_codes_reparameterised_and_their_other_knobs_null() -> None:
+def test_the_kl_makes_codes_reparameterised_and_their_other_params_null() -> None:
     assert config_of(prior="kl").is_sampled
     assert not config_of(latent="noisy").is_sampled
     parents = conditions(NAMES)
@@ -290,7 +290,7 @@ def test_configurations_train_together_where_only_weights_differ(case: str) -> N
     one, other, expected = SAME[case]
     free = fusable(NAMES)
     found = [
-        {knob: value for knob, value in structure(config_of(**pins).knobs()).items() if knob not in free}
+        {param: value for param, value in structure(config_of(**pins).params()).items() if param not in free}
         for pins in (one, other)
     ]
     assert (found[0] == found[1]) is expected

@@ -43,7 +43,7 @@ def dataset() -> Dataset:
 
 
 def config_of(**pins: Any) -> Config:
-    return Config.from_knobs(base(NAMES, **SMALL) | pins, NAMES)
+    return Config.from_params(base(NAMES, **SMALL) | pins, NAMES)
 
 
 def member(dataset: Dataset, seed: int, *, fold: np.ndarray | None = None, **pins: Any) -> Member:
@@ -121,10 +121,10 @@ def test_a_pack_of_members_equals_each_of_them_alone(dataset: Dataset, arm: str)
         same(together[f"seed{seed}"], alone, rtol=2e-4)
 
 
-def test_members_may_differ_in_every_fusable_knob(dataset: Dataset) -> None:
-    knobs = [{"lr": 1e-3, "dropout_y": 0.0}, {"lr": 3e-2, "dropout_y": 0.6, "weight_language": 3.0, "clip": 0.5}]
-    knobs = [own | {"latent": "noisy", "latent_noise": noise} for own, noise in zip(knobs, (0.1, 0.5))]
-    members = [Member(name=str(i), config=config_of(**k), seed=7, fold=dataset.fold) for i, k in enumerate(knobs)]
+def test_members_may_differ_in_every_fusable_param(dataset: Dataset) -> None:
+    params = [{"lr": 1e-3, "dropout_y": 0.0}, {"lr": 3e-2, "dropout_y": 0.6, "weight_language": 3.0, "clip": 0.5}]
+    params = [own | {"latent": "noisy", "latent_noise": noise} for own, noise in zip(params, (0.1, 0.5))]
+    members = [Member(name=str(i), config=config_of(**k), seed=7, fold=dataset.fold) for i, k in enumerate(params)]
     together = run(dataset, members)[1]
     for m in members:
         same(together[m.name], run(dataset, [m])[1][m.name], rtol=2e-4)
@@ -246,14 +246,14 @@ def test_learning_happens(dataset: Dataset) -> None:
 
 
 @pytest.mark.parametrize(
-    ("knob", "value"), [("lr", 5e-3), ("shuffle", "once"), ("drop_last", True), ("mask_padding", False)]
+    ("param", "value"), [("lr", 5e-3), ("shuffle", "once"), ("drop_last", True), ("mask_padding", False)]
 )
-def test_what_was_dead_or_hidden_in_the_official_code_has_an_effect(dataset: Dataset, knob: str, value: Any) -> None:
-    plain, changed = (run(dataset, [member(dataset, 1, **pins)])[1]["seed1"] for pins in ({}, {knob: value}))
+def test_what_was_dead_or_hidden_in_the_official_code_has_an_effect(dataset: Dataset, param: str, value: Any) -> None:
+    plain, changed = (run(dataset, [member(dataset, 1, **pins)])[1]["seed1"] for pins in ({}, {param: value}))
     assert plain.metrics["valid_mae"] != changed.metrics["valid_mae"]
 
 
-def test_the_inert_knob_has_none(dataset: Dataset) -> None:
+def test_the_inert_param_has_none(dataset: Dataset) -> None:
     same(*(run(dataset, [member(dataset, 1, inert=value)])[1]["seed1"] for value in (0.1, 0.9)))
 
 

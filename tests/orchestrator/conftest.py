@@ -70,14 +70,14 @@ def runner(request: pytest.FixtureRequest) -> dict[str, Any]:
 
 
 @pytest.fixture
-def conduct(tmp_path: Path, runner: dict[str, Any]) -> Callable[..., Ended]:
+def run_study(tmp_path: Path, runner: dict[str, Any]) -> Callable[..., Ended]:
     """Runs a study with both runners, always in the same results folder."""
 
-    def conduct(study: Study, objective: Toy | None = None, *, go_on: GoOn = no_more_seeds, **options: Any) -> Ended:
+    def run_study(study: Study, objective: Toy | None = None, *, go_on: GoOn = no_more_seeds, **options: Any) -> Ended:
         values = {"results": tmp_path / "results", **runner, **options}
         return run(study, objective or Toy(), Options(**values), go_on=go_on, console=Console(quiet=True))
 
-    return conduct
+    return run_study
 
 
 @pytest.fixture

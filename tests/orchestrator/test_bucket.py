@@ -81,7 +81,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], N
     return move
 
 
-def conduct(toy: Toy | None = None, **options: object) -> Ended:
+def run_study(toy: Toy | None = None, **options: object) -> Ended:
     values = {"results": ADDRESS, "serial": True, **options}
     return run(STUDY, toy or Toy(), Options(**values), console=Console(quiet=True))
 
@@ -98,7 +98,7 @@ def fetched() -> Path:
 
 
 def test_a_study_runs_there_and_anything_reads_it(bucket: Bucket, server: str) -> None:
-    assert conduct().complete
+    assert run_study().complete
     rows = pq.read_table("results/toy/runs", filesystem=files_of(server)).to_pandas()
     assert rows.run_id.is_unique
     assert rows.groupby(["arm", "phase"]).size().to_dict() == {
@@ -110,7 +110,7 @@ def test_a_study_runs_there_and_anything_reads_it(bucket: Bucket, server: str) -
 def test_the_report_is_drawn_from_there_and_put_beside(bucket: Bucket, capsys: pytest.CaptureFixture[str]) -> None:
     from analysis.__main__ import main
 
-    conduct()
+    run_study()
     assert main([ADDRESS]) == 0
     assert "square" in capsys.readouterr().out
     assert "report/index.html" in bucket.names("report")
@@ -122,12 +122,12 @@ def test_another_machine_goes_on_and_repeats_nothing(
     bucket: Bucket, elsewhere: Callable[[], None], tmp_path: Path
 ) -> None:
     toy = Toy(epoch_seconds=0.05, diary=tmp_path / "diary")
-    assert not conduct(toy, hours=0.6 / 3600).complete
+    assert not run_study(toy, hours=0.6 / 3600).complete
     elsewhere()
-    assert conduct(toy).complete
+    assert run_study(toy).complete
     trained = (tmp_path / "diary").read_text().split()
     elsewhere()
-    assert conduct(toy).complete
+    assert run_study(toy).complete
     assert (tmp_path / "diary").read_text().split() == trained, "a finished study trains nothing"
     pairs = list(zip(trained[::2], trained[1::2], strict=True))
     assert len(set(pairs)) == len(pairs), "a drained study trains no epoch twice, wherever it goes on"
@@ -136,10 +136,10 @@ def test_another_machine_goes_on_and_repeats_nothing(
 
 
 def test_parts_are_whole_objects_under_fresh_names(bucket: Bucket, elsewhere: Callable[[], None]) -> None:
-    conduct(hours=0.2 / 3600)
+    run_study(hours=0.2 / 3600)
     before = {name: bucket.head(name)["e_tag"] for name in bucket.names("runs")}
     elsewhere()
-    conduct()
+    run_study()
     after = {name: bucket.head(name)["e_tag"] for name in bucket.names("runs")}
     assert before.items() <= after.items()
 
@@ -173,7 +173,7 @@ def test_kills_lose_nothing(bucket: Bucket, tmp_path: Path, elsewhere: Callable[
         known = now
         bucket.remove(LEASE)  # as if the lease of the dead had run out
     elsewhere()
-    conduct()
+    run_study()
     elsewhere()
     root = fetched()
     assert set(check(root)) <= {"completed", "pruned"}
@@ -192,9 +192,9 @@ def test_a_second_driver_is_refused_with_the_name_of_the_first(bucket: Bucket, e
     lease = Lease(bucket, {"host": "first", "pid": 7, "since": "noon"})
     elsewhere()
     with pytest.raises(BusyError, match="another is at work: host first, pid 7, since noon"):
-        conduct()
+        run_study()
     lease.release()
-    assert conduct().complete
+    assert run_study().complete
 
 
 def test_a_lease_that_nobody_renews_is_taken_over_and_its_holder_stops(bucket: Bucket) -> None:
@@ -226,9 +226,9 @@ def test_a_lease_is_renewed_while_it_is_held(bucket: Bucket) -> None:
 
 
 def test_old_results_are_kept_beside_new_ones(bucket: Bucket, server: str) -> None:
-    conduct()
+    run_study()
     old = set(bucket.names("runs"))
-    assert conduct(fresh=True).complete
+    assert run_study(fresh=True).complete
     assert set(check(fetched())) <= {"completed", "pruned"}
     names = [info.base_name for info in files_of(server).get_file_info(pyarrow.fs.FileSelector("results"))]
     aside = next(name for name in names if name != "toy")
@@ -242,22 +242,22 @@ def test_a_store_that_is_not_there_is_one_clear_error(bucket: Bucket, monkeypatc
 
 
 def test_a_damaged_copy_is_fetched_again(bucket: Bucket) -> None:
-    root = conduct().folder.root
+    root = run_study().folder.root
     before = bucket.names("runs")
     part = sorted((root / "runs").glob("*.parquet"))[-1]
     part.write_bytes(part.read_bytes()[:-1])
-    rows = pd.read_parquet(conduct().folder.root / "runs")
+    rows = pd.read_parquet(run_study().folder.root / "runs")
     assert rows.run_id.is_unique
     assert len(rows) == 20
     assert bucket.names("runs") == before, "the object itself was whole"
 
 
 def test_a_damaged_object_is_set_aside_and_restored(bucket: Bucket, elsewhere: Callable[[], None]) -> None:
-    conduct()
+    run_study()
     part = bucket.names("runs")[-1]
     bucket.put(part, bucket.get(part)[:-1])
     elsewhere()
-    rows = pd.read_parquet(conduct().folder.root / "runs")
+    rows = pd.read_parquet(run_study().folder.root / "runs")
     assert rows.run_id.is_unique
     assert len(rows) == 20
     assert any(name.startswith("set_aside/") for name in bucket.names(""))
@@ -275,12 +275,12 @@ def cut_off(ledger: Ledger, bucket: Bucket) -> None:
 
 
 def test_a_driver_that_was_cut_off_publishes_nothing(bucket: Bucket, elsewhere: Callable[[], None]) -> None:
-    conduct(hours=0.02 / 3600, toy=Toy(epoch_seconds=0.005))
+    run_study(hours=0.02 / 3600, toy=Toy(epoch_seconds=0.005))
     first = Ledger(Folder.at(ADDRESS), STUDY)
     first._unpublished["late"] = first._unpublished.get("late")  # type: ignore[assignment]
     cut_off(first, bucket)
     elsewhere()
-    conduct()
+    run_study()
     with pytest.raises(LeaseLostError):
         first.close()
     assert not [name for name in bucket.names("runs") if f"part-{first._next_part:06d}" in name]
@@ -304,13 +304,13 @@ def test_a_copy_of_an_earlier_study_is_forgotten(
 ) -> None:
     """One machine has a copy; on another one the study is begun anew; the first goes on."""
     monkeypatch.setenv("HOME", str(tmp_path / "first"))
-    before = set(pd.read_parquet(conduct().folder.root / "runs").started_at)
+    before = set(pd.read_parquet(run_study().folder.root / "runs").started_at)
     Checkpoints(Folder.at(ADDRESS), "p000000", 1).save(Checkpoint(epoch=5, plain={"runs": ["r"]}, arrays={}))
     monkeypatch.setenv("HOME", str(tmp_path / "second"))
-    conduct(fresh=True)
+    run_study(fresh=True)
     monkeypatch.setenv("HOME", str(tmp_path / "first"))
     assert Checkpoints(Folder.at(ADDRESS), "p000000", 2).latest(["r"]) is None
-    rows = pd.read_parquet(conduct().folder.root / "runs")
+    rows = pd.read_parquet(run_study().folder.root / "runs")
     assert len(rows) == 20
     assert not before & set(rows.started_at)
 
@@ -319,7 +319,7 @@ def test_a_copy_of_an_earlier_study_is_forgotten(
 def test_a_fresh_start_that_is_cut_short_is_finished(
     bucket: Bucket, elsewhere: Callable[[], None], moved: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    conduct()
+    run_study()
     real, count = obstore.rename, [0]
 
     def rename(*arguments: object) -> None:
@@ -330,28 +330,28 @@ def test_a_fresh_start_that_is_cut_short_is_finished(
 
     monkeypatch.setattr(obstore, "rename", rename)
     with pytest.raises(KeyboardInterrupt):
-        conduct(fresh=True)
+        run_study(fresh=True)
     monkeypatch.setattr(obstore, "rename", real)
     elsewhere()
-    rows = pd.read_parquet(conduct().folder.root / "runs")
+    rows = pd.read_parquet(run_study().folder.root / "runs")
     assert rows.run_id.is_unique
     assert len(rows) == 20
 
 
 def test_a_damaged_copy_of_the_journal_is_fetched_again(bucket: Bucket, tmp_path: Path) -> None:
     diary = tmp_path / "diary"
-    root = conduct(Toy(diary=diary)).folder.root
+    root = run_study(Toy(diary=diary)).folder.root
     trained = diary.read_text()
     segment = sorted((root / "journal").glob("*.jsonl"))[-3]
     segment.write_bytes(segment.read_bytes()[:20] + b"????" + segment.read_bytes()[24:])
-    conduct(Toy(diary=diary))
+    run_study(Toy(diary=diary))
     assert diary.read_text() == trained
 
 
 def test_status_names_the_driver_of_another_machine(bucket: Bucket, capsys: pytest.CaptureFixture[str]) -> None:
     from orchestrator.__main__ import main
 
-    conduct()
+    run_study()
     lease = Lease(bucket, {"host": "first", "pid": 7, "since": "noon"})
     try:
         assert main(["status", ADDRESS]) == 0
@@ -372,7 +372,7 @@ def test_the_doctor_puts_an_object_and_gets_it_back(bucket: Bucket, address: str
 
 
 def test_what_goes_while_a_folder_is_fetched_is_left_out(bucket: Bucket) -> None:
-    conduct()
+    run_study()
     names = [f"checkpoints/p{number}" for number in range(300)]
     for name in names:
         bucket.put(name, b"x")

@@ -71,7 +71,7 @@ class Fates:
         return is_meant and np.random.default_rng([self._seed, int(run.run_id, 16)]).random() < self._failing
 
     def value(self, run: Run, epoch: int) -> float:
-        return float(run.knobs["x"] ** 2 + 0.1 * run.knobs["depth"] + 1e-3 * (run.seed % 100) + 1 / epoch)
+        return float(run.params["x"] ** 2 + 0.1 * run.params["depth"] + 1e-3 * (run.seed % 100) + 1 / epoch)
 
 
 def goes_on(study: Study) -> Callable:
@@ -191,9 +191,11 @@ def test_a_plan_that_is_done_lacks_nothing_wherever_it_was_cut(seed: int) -> Non
 
 
 @pytest.mark.parametrize("case", ["one value", "two choices", "whole numbers", "steps"])
-def test_a_space_of_few_configurations_is_searched_and_confirmed(case: str, conduct: Callable, runs: Callable) -> None:
+def test_a_space_of_few_configurations_is_searched_and_confirmed(
+    case: str, run_study: Callable, runs: Callable
+) -> None:
     study = toy_study(space=SPACES[case], conditions={}, trials=8)
-    assert conduct(study).complete
+    assert run_study(study).complete
     assert runs().query("phase == 'confirm'").groupby("arm").size().to_dict() == {"full": 4, "square": 4}
 
 
@@ -206,10 +208,10 @@ class Failing(Toy):
         return (yield from super().train(pack, state))
 
 
-def test_an_arm_whose_search_runs_all_failed_is_named_with_what_became_of_them(conduct: Callable) -> None:
-    ended = conduct(toy_study(trials=4), Failing())
+def test_an_arm_whose_search_runs_all_failed_is_named_with_what_became_of_them(run_study: Callable) -> None:
+    ended = run_study(toy_study(trials=4), Failing())
     assert ended.complete
     assert ended.unconfirmed == {"square": "not confirmed: none of the search runs of square completed (4 failed)"}
-    again = conduct(toy_study(trials=4), retry_failed=True)
+    again = run_study(toy_study(trials=4), retry_failed=True)
     assert again.complete
     assert not again.unconfirmed

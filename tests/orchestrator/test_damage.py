@@ -66,12 +66,12 @@ def test_more_than_a_bit_is_not_guessed() -> None:
 @pytest.mark.parametrize("num_bytes", [0, 40])
 @pytest.mark.parametrize("kind", ["asked", "began", "reported", "told", "ended", "part", "chosen"])
 def test_a_spoilt_line_loses_and_doubles_nothing(
-    kind: str, num_bytes: int, conduct: Callable, runs: Callable, tmp_path: Path
+    kind: str, num_bytes: int, run_study: Callable, runs: Callable, tmp_path: Path
 ) -> None:
-    conduct(toy_study())
+    run_study(toy_study())
     folder = Folder.at(tmp_path / "results")
     spoil(folder, kind, len(lines_of(folder, kind)) // 2, num_bytes=num_bytes)
-    assert conduct(toy_study(seeds=6)).complete
+    assert run_study(toy_study(seeds=6)).complete
     rows = runs()
     assert rows.run_id.is_unique
     confirm = rows[rows.phase == "confirm"]
@@ -82,32 +82,32 @@ def test_a_spoilt_line_loses_and_doubles_nothing(
 
 
 def test_rows_of_which_the_journal_knows_nothing_are_not_written_twice(
-    conduct: Callable, runs: Callable, tmp_path: Path
+    run_study: Callable, runs: Callable, tmp_path: Path
 ) -> None:
-    conduct(toy_study())
+    run_study(toy_study())
     segment = journal.segments(Folder.at(tmp_path / "results"))[0]
     lines = segment.read_bytes().split(b"\n")
     segment.write_bytes(b"\n".join(lines[: len(lines) // 2]) + b"\n")
-    conduct(toy_study())
+    run_study(toy_study())
     assert runs().run_id.is_unique
 
 
 def test_a_row_that_is_damaged_and_lost_from_the_journal_is_run_again(
-    conduct: Callable, runs: Callable, tmp_path: Path
+    run_study: Callable, runs: Callable, tmp_path: Path
 ) -> None:
-    conduct(toy_study())
+    run_study(toy_study())
     folder = Folder.at(tmp_path / "results")
     part = sorted(folder.table("runs").iterdir())[-1]
     part.write_bytes(part.read_bytes()[:-9])
     spoil(folder, "told", 5, num_bytes=40)
-    conduct(toy_study())
+    run_study(toy_study())
     assert len(runs()) == 20
     assert runs().run_id.is_unique
 
 
-def test_what_could_not_be_published_is_published_once(tmp_path: Path, runs: Callable, conduct: Callable) -> None:
+def test_what_could_not_be_published_is_published_once(tmp_path: Path, runs: Callable, run_study: Callable) -> None:
     """A disk that is full when a part is written: its intent is in the journal, and the next driver sees to it."""
-    conduct(toy_study(seeds=2))
+    run_study(toy_study(seeds=2))
     folder = Folder.at(tmp_path / "results")
     ledger = Ledger(folder, toy_study(seeds=2))
     told = next(iter(lines_of(folder, "told")))
@@ -120,7 +120,7 @@ def test_what_could_not_be_published_is_published_once(tmp_path: Path, runs: Cal
     blocked.unlink()
     (tmp_path / "elsewhere").rename(blocked)
     ledger.close()
-    conduct(toy_study(seeds=2))
+    run_study(toy_study(seeds=2))
     assert runs().run_id.is_unique
 
 
@@ -140,8 +140,8 @@ class Odd(Toy):
         return super().train(pack, state)
 
 
-def test_any_error_text_can_be_stored(conduct: Callable, runs: Callable) -> None:
-    conduct(toy_study(trials=0), Odd())
+def test_any_error_text_can_be_stored(run_study: Callable, runs: Callable) -> None:
+    run_study(toy_study(trials=0), Odd())
     failed = runs().query("status == 'failed'")
     assert len(failed) == 4
     assert failed.error.str.contains("caf").all()
@@ -166,17 +166,17 @@ class Shaped(Toy):
             return {run: self._last(outcome) for run, outcome in stop.value.items()}
 
 
-def test_numbers_of_numpy_are_numbers(conduct: Callable, runs: Callable) -> None:
+def test_numbers_of_numpy_are_numbers(run_study: Callable, runs: Callable) -> None:
     import numpy as np
 
     def outcome(o):
         return PlainOutcome(best_epoch=np.int64(3), metrics={n: np.float32(v) for n, v in o.metrics.items()})
 
-    conduct(toy_study(), Shaped(lambda values: {n: np.float32(v) for n, v in values.items()}, outcome))
+    run_study(toy_study(), Shaped(lambda values: {n: np.float32(v) for n, v in values.items()}, outcome))
     assert set(runs().status) <= {"completed", "pruned"}
 
 
-def test_evaluations_are_published_with_their_run(conduct: Callable, runs: Callable, tmp_path: Path) -> None:
+def test_evaluations_are_published_with_their_run(run_study: Callable, runs: Callable, tmp_path: Path) -> None:
     import pandas as pd
 
     columns = {"condition": ["complete", "noise/drop"], "modality": ["", "a"], "level": [0.0, 0.5]}
@@ -184,22 +184,22 @@ def test_evaluations_are_published_with_their_run(conduct: Callable, runs: Calla
     objective = Shaped(
         outcome=lambda o: PlainOutcome(best_epoch=1, metrics=o.metrics, items=o.items, evaluations=columns | numbers)
     )
-    conduct(toy_study(), objective)
+    run_study(toy_study(), objective)
     table = pd.read_parquet(tmp_path / "results" / "evaluations")
     assert set(table.run_id) == set(runs().query("status == 'completed'").run_id)
     assert table.groupby("run_id").value.agg(list).map(lambda values: values == [1.0, 2.0]).all()
 
 
-def test_an_objective_that_does_not_report_what_the_study_searches_by_stops_it(conduct: Callable) -> None:
+def test_an_objective_that_does_not_report_what_the_study_searches_by_stops_it(run_study: Callable) -> None:
     with pytest.raises(StudyError, match="must report valid_loss in every epoch"):
-        conduct(toy_study(), Shaped(lambda _: {}))
+        run_study(toy_study(), Shaped(lambda _: {}))
 
 
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"arms": (Arm(name="full"), Arm(name="none", pins={"kind": 3}))}, "knob 'kind' is of type str"),
-        ({"arms": (Arm(name="full"), Arm(name="half", pins={"depth": 1.5}))}, "knob 'depth' is of type int"),
+        ({"arms": (Arm(name="full"), Arm(name="none", pins={"kind": 3}))}, "hyperparameter 'kind' is of type str"),
+        ({"arms": (Arm(name="full"), Arm(name="half", pins={"depth": 1.5}))}, "hyperparameter 'depth' is of type int"),
         ({"seed": 10**16}, "the seed must be from 0 to"),
     ],
 )
@@ -208,20 +208,20 @@ def test_what_no_column_can_hold_is_refused(changes: dict, words: str) -> None:
         toy_study(**changes)
 
 
-def test_other_columns_are_refused_and_an_arm_that_is_gone_too(conduct: Callable) -> None:
-    conduct(toy_study())
+def test_other_columns_are_refused_and_an_arm_that_is_gone_too(run_study: Callable) -> None:
+    run_study(toy_study())
     wider = toy_study(base=toy_study().base | {"width": 8})
     with pytest.raises(ValueError, match="other columns than this study \\(param:width\\)"):
-        conduct(wider, accept_change=True)
+        run_study(wider, accept_change=True)
     with pytest.raises(ValueError, match="arms that the study must still know, and does not: square"):
-        conduct(toy_study(arms=(Arm(name="full"),)))
+        run_study(toy_study(arms=(Arm(name="full"),)))
 
 
-def test_failed_runs_of_other_lengths_are_not_tried_again(conduct: Callable, runs: Callable) -> None:
-    conduct(toy_study(epochs=3, trials=0), Odd())
-    conduct(toy_study(epochs=6, trials=0))
+def test_failed_runs_of_other_lengths_are_not_tried_again(run_study: Callable, runs: Callable) -> None:
+    run_study(toy_study(epochs=3, trials=0), Odd())
+    run_study(toy_study(epochs=6, trials=0))
     before = len(runs())
-    conduct(toy_study(epochs=6, trials=0), retry_failed=True)
+    run_study(toy_study(epochs=6, trials=0), retry_failed=True)
     assert len(runs()) == before
 
 

@@ -1,4 +1,4 @@
-"""Every arm once more with the knobs that were tuned for the reference, with both runners."""
+"""Every arm once more with the hyperparameters that were tuned for the reference, with both runners."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from orchestrator.study.study import Arm, Study
 
 
 def study(**changes: Any) -> Study:
-    """A third arm, which has no knob of its own: what the reference chooses can be what it chooses, too."""
+    """A third arm, which has no hyperparameter of its own: what the reference chooses can be what it chooses, too."""
     arms = (*toy_study().arms, Arm(name="shallow", pins={"edge": 0.25}))
     return toy_study(**({"frozen": True, "arms": arms} | changes))
 
@@ -26,10 +26,10 @@ def declared(folder: Path) -> dict[str, Any]:
     return json.loads((folder / "study.json").read_text())
 
 
-def test_every_arm_is_confirmed_with_the_knobs_of_the_reference_on_the_same_seeds(
-    conduct: Callable, runs: Callable, tmp_path: Path
+def test_every_arm_is_confirmed_with_the_params_of_the_reference_on_the_same_seeds(
+    run_study: Callable, runs: Callable, tmp_path: Path
 ) -> None:
-    assert conduct(study()).complete
+    assert run_study(study()).complete
     confirm = runs().query("phase == 'confirm'")
     told = declared(tmp_path / "results")
     reference = confirm[confirm.arm == "full"]
@@ -37,22 +37,22 @@ def test_every_arm_is_confirmed_with_the_knobs_of_the_reference_on_the_same_seed
         frozen = confirm[(confirm.arm == arm) & (confirm.config_id == told["frozen"][arm][0])]
         assert sorted(frozen.seed) == sorted(reference.seed)
         assert frozen["metric:test_loss"].notna().all()
-        for knob in ("x", "depth"):
-            assert frozen[f"param:{knob}"].unique() == reference[f"param:{knob}"].unique()
+        for param in ("x", "depth"):
+            assert frozen[f"param:{param}"].unique() == reference[f"param:{param}"].unique()
     assert "full" not in told["frozen"]
 
 
 def test_an_arm_that_chose_what_the_reference_chose_is_trained_once(
-    conduct: Callable, runs: Callable, tmp_path: Path
+    run_study: Callable, runs: Callable, tmp_path: Path
 ) -> None:
-    conduct(study(trials=0))
+    run_study(study(trials=0))
     told = declared(tmp_path / "results")
     assert told["frozen"] == {arm: [told["chosen"][arm]] for arm in ("square", "shallow")}
     assert runs().groupby("arm").size().to_dict() == {"full": 4, "square": 4, "shallow": 4}
 
 
-def test_every_search_has_frozen_runs_with_its_own_choice(conduct: Callable, runs: Callable, tmp_path: Path) -> None:
-    conduct(study(searches=2))
+def test_every_search_has_frozen_runs_with_its_own_choice(run_study: Callable, runs: Callable, tmp_path: Path) -> None:
+    run_study(study(searches=2))
     told, confirm = declared(tmp_path / "results"), runs().query("phase == 'confirm'")
     reference = confirm[confirm.arm == "full"].drop_duplicates("search").set_index("search")
     for search, config_id in enumerate(told["frozen"]["square"]):
@@ -61,12 +61,12 @@ def test_every_search_has_frozen_runs_with_its_own_choice(conduct: Callable, run
         assert set(frozen.seed % 2) == {1 - search}
 
 
-def test_a_study_that_goes_on_with_frozen_knobs_adds_them_and_keeps_the_rest(
-    conduct: Callable, runs: Callable, tmp_path: Path
+def test_a_study_that_goes_on_with_frozen_params_adds_them_and_keeps_the_rest(
+    run_study: Callable, runs: Callable, tmp_path: Path
 ) -> None:
-    conduct(study(frozen=False))
+    run_study(study(frozen=False))
     before, told = runs(), declared(tmp_path / "results")
-    conduct(study())
+    run_study(study())
     assert set(before.run_id) < set(runs().run_id)
     assert declared(tmp_path / "results")["chosen"] == told["chosen"]
     new = runs()[~runs().run_id.isin(before.run_id)]
@@ -74,18 +74,18 @@ def test_a_study_that_goes_on_with_frozen_knobs_adds_them_and_keeps_the_rest(
     assert set(new.arm) <= {"square", "shallow"}
 
 
-def test_more_trials_that_change_the_choice_freeze_anew(conduct: Callable, runs: Callable, tmp_path: Path) -> None:
-    conduct(study(trials=1))
+def test_more_trials_that_change_the_choice_freeze_anew(run_study: Callable, runs: Callable, tmp_path: Path) -> None:
+    run_study(study(trials=1))
     first = declared(tmp_path / "results")["frozen"]["square"]
-    conduct(study(trials=12))
+    run_study(study(trials=12))
     second = declared(tmp_path / "results")["frozen"]["square"]
     assert first != second, "else this test says nothing"
     rows = runs().query("phase == 'confirm' and arm == 'square'")
     assert (rows.config_id == second[0]).sum() == 4
 
 
-def test_nothing_is_missing_in_the_end(conduct: Callable, runs: Callable) -> None:
-    ended = conduct(study())
+def test_nothing_is_missing_in_the_end(run_study: Callable, runs: Callable) -> None:
+    ended = run_study(study())
     counts = tallies(study(), History(study(), usable(contents_of(read(ended.folder)).events)))
     assert sum(tally.num_missing for tally in counts.values()) == undecided(study(), counts) == 0
     assert counts["square"].num_over("frozen") == counts["square"].planned["frozen"] == 4
@@ -93,11 +93,11 @@ def test_nothing_is_missing_in_the_end(conduct: Callable, runs: Callable) -> Non
 
 
 def test_with_looks_an_arm_is_frozen_on_the_seeds_that_it_was_given(
-    conduct: Callable, runs: Callable, tmp_path: Path
+    run_study: Callable, runs: Callable, tmp_path: Path
 ) -> None:
     """The first look stops square; shallow goes on to the end."""
     looked = study(seeds=8, looks=(4, 8), rule={"looks": [4, 8]})
-    conduct(looked, go_on=lambda _values, look: ["shallow"] if look == 0 else [])
+    run_study(looked, go_on=lambda _values, look: ["shallow"] if look == 0 else [])
     told, confirm = declared(tmp_path / "results"), runs().query("phase == 'confirm'")
     assert told["asked_seeds"] == {"full": 8, "square": 4, "shallow": 8}
     for arm, number in (("square", 4), ("shallow", 8)):

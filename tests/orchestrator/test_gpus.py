@@ -43,7 +43,7 @@ class Card(Toy):
 def test_packs_share_a_gpu_by_the_memory_that_the_first_needed_and_other_nodes_cores_work_too(tmp_path: Path) -> None:
     folder, results = tmp_path / "packs", tmp_path / "results"
     folder.mkdir()
-    study = toy_study(trials=0, seeds=25, pack_size=2, structure=lambda knobs: {**knobs, "kind": "any"})
+    study = toy_study(trials=0, seeds=25, pack_size=2, structure=lambda params: {**params, "kind": "any"})
     cores = ("--num-cpus=1", "--object-store-memory=100000000")
     with ray_head(6401, "--num-gpus=1", "--num-cpus=3") as address, ray_node(f"--address={address}", *cores):
         ended = run(study, Card(folder), Options(results=results, address=address), console=Console(quiet=True))

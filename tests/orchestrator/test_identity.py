@@ -30,7 +30,7 @@ def runner() -> dict[str, bool]:
 CHANGES = {
     "the data": ({}, OtherData()),
     "the model's code": ({}, OtherCode()),
-    "the defaults of the knobs": ({"base": {**toy_study().base, "x": 0.5}}, Toy()),
+    "the defaults of the hyperparameters": ({"base": {**toy_study().base, "x": 0.5}}, Toy()),
     "the search space": ({"space": {**toy_study().space, "x": FloatDistribution(-3, 3)}}, Toy()),
     "what the arms pin": ({"arms": (Arm(name="full"), Arm(name="square", pins={"kind": "square", "depth": 1}))}, Toy()),
     "the smallest effect of interest": ({"smallest_effect": 0.2}, Toy()),
@@ -41,20 +41,20 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("what", CHANGES)
-def test_a_change_is_named_and_refused(what: str, conduct: Callable, runs: Callable) -> None:
-    conduct(toy_study())
+def test_a_change_is_named_and_refused(what: str, run_study: Callable, runs: Callable) -> None:
+    run_study(toy_study())
     before = runs()
     changes, objective = CHANGES[what]
     with pytest.raises(ValueError, match=f"was begun with something else: .*{what}.* changed") as error:
-        conduct(toy_study(**changes), objective)
+        run_study(toy_study(**changes), objective)
     assert "begin anew with fresh=True" in str(error.value)  # who calls `run` has no command line
     assert "say with accept_change=True" in str(error.value)
     pd.testing.assert_frame_equal(before, runs())
 
 
-def test_an_accepted_change_is_noted_and_the_old_rows_count_on(conduct: Callable, runs: Callable) -> None:
-    conduct(toy_study())
-    ended = conduct(toy_study(seeds=5), OtherData(), accept_change=True)
+def test_an_accepted_change_is_noted_and_the_old_rows_count_on(run_study: Callable, runs: Callable) -> None:
+    run_study(toy_study())
+    ended = run_study(toy_study(seeds=5), OtherData(), accept_change=True)
     rows = runs()
     confirm = rows[rows.phase == "confirm"]
     assert confirm.groupby("arm").size().to_dict() == {"full": 5, "square": 5}
@@ -64,23 +64,23 @@ def test_an_accepted_change_is_noted_and_the_old_rows_count_on(conduct: Callable
     assert written["data_sha256"] == "toy data"
 
 
-def test_another_study_is_refused_whatever_is_accepted(conduct: Callable) -> None:
-    conduct(toy_study())
+def test_another_study_is_refused_whatever_is_accepted(run_study: Callable) -> None:
+    run_study(toy_study())
     with pytest.raises(ValueError, match="holds the study 'toy', not 'other'"):
-        conduct(toy_study(name="other"), accept_change=True)
+        run_study(toy_study(name="other"), accept_change=True)
 
 
-def test_fresh_keeps_the_old_results_aside(conduct: Callable, runs: Callable) -> None:
-    first = conduct(toy_study())
+def test_fresh_keeps_the_old_results_aside(run_study: Callable, runs: Callable) -> None:
+    first = run_study(toy_study())
     before = runs()
-    conduct(toy_study(seed=1), fresh=True)
+    run_study(toy_study(seed=1), fresh=True)
     assert not set(runs().run_id) & set(before.run_id)
     (aside,) = first.folder.root.parent.glob("results-*")
     pd.testing.assert_frame_equal(pd.read_parquet(aside / "runs"), before)
 
 
-def test_study_json_says_what_the_tables_cannot(conduct: Callable, runs: Callable) -> None:
-    written = json.loads(conduct(toy_study()).folder.study.read_text())
+def test_study_json_says_what_the_tables_cannot(run_study: Callable, runs: Callable) -> None:
+    written = json.loads(run_study(toy_study()).folder.study.read_text())
     rows = runs()
     assert written["reference_arm"] == "full"
     assert written["primary_metric"] == "test_loss"
@@ -92,22 +92,22 @@ def test_study_json_says_what_the_tables_cannot(conduct: Callable, runs: Callabl
     assert written["chosen"] == confirm.groupby("arm").config_id.first().to_dict()
 
 
-def test_a_file_that_is_not_a_study_is_refused(conduct: Callable) -> None:
-    ended = conduct(toy_study())
+def test_a_file_that_is_not_a_study_is_refused(run_study: Callable) -> None:
+    ended = run_study(toy_study())
     ended.folder.study.write_text("{")
     with pytest.raises(ValueError, match=r"study.json must describe a study; it cannot be read"):
-        conduct(toy_study())
+        run_study(toy_study())
     ended.folder.study.write_text('{"schema_version": 99}')
     with pytest.raises(ValueError, match=f"schema version 99; this code reads up to {SCHEMA_VERSION}"):
-        conduct(toy_study())
+        run_study(toy_study())
 
 
-def test_a_folder_of_an_earlier_schema_is_refused_by_name_and_kept_with_fresh(conduct: Callable) -> None:
-    ended = conduct(toy_study())
+def test_a_folder_of_an_earlier_schema_is_refused_by_name_and_kept_with_fresh(run_study: Callable) -> None:
+    ended = run_study(toy_study())
     known = json.loads(ended.folder.study.read_text())
     ended.folder.study.write_text(json.dumps(known | {"schema_version": 1}))
     with pytest.raises(
         ValueError, match=rf"earlier version of the project \(schema version 1; this one writes {SCHEMA_VERSION}\)"
     ):
-        conduct(toy_study())
-    assert conduct(toy_study(), fresh=True).complete
+        run_study(toy_study())
+    assert run_study(toy_study(), fresh=True).complete

@@ -26,7 +26,7 @@ def study(**changes: Any) -> Study:
     base = {"x": 0.0, "depth": 2, "trouble": "none", "a": True, "b": True, "c": True}
     values: dict[str, Any] = {
         "base": base, "factors": FACTORS, "arms": factorial(FACTORS, check=lambda _: None), "path": True,
-        "space": {knob: d for knob, d in toy_study().space.items() if knob in base}, "conditions": {},
+        "space": {param: d for param, d in toy_study().space.items() if param in base}, "conditions": {},
         "fusable": frozenset({"x"}),
     }  # fmt: skip
     return toy_study(**(values | changes))
@@ -36,8 +36,8 @@ class Redundant(Toy):
     """a and b stand in for each other: alone, neither is missed; c is worth something by itself."""
 
     def _final(self, pack: Pack, run: Run) -> float:
-        off = {name for name in "abc" if not run.knobs[name]}
-        loss = (run.knobs["x"] - 1) ** 2 + 0.1 * run.knobs["depth"] + 1e-3 * (run.seed % 7)
+        off = {name for name in "abc" if not run.params[name]}
+        loss = (run.params["x"] - 1) ** 2 + 0.1 * run.params["depth"] + 1e-3 * (run.seed % 7)
         return loss + self._cost(off, pack)
 
     def _cost(self, off: Collection[str], _pack: Pack) -> float:
@@ -49,9 +49,9 @@ def walked(folder: Path) -> list[str]:
 
 
 def test_components_go_in_the_order_in_which_they_are_missed_least(
-    conduct: Callable, runs: Callable, tmp_path: Path
+    run_study: Callable, runs: Callable, tmp_path: Path
 ) -> None:
-    assert conduct(study(), Redundant()).complete
+    assert run_study(study(), Redundant()).complete
     assert walked(tmp_path / "results") == ["full", "no_a", "no_a+c", "no_a+b+c"]
     rows = runs()
     confirm = rows[rows.phase == "confirm"]
@@ -60,11 +60,13 @@ def test_components_go_in_the_order_in_which_they_are_missed_least(
     folds = rows[rows.phase == "rerank"].groupby("arm").fold.nunique()
     compared = ["no_a", "no_b", "no_c", "no_a+b", "no_a+c", "no_a+b+c"]
     assert folds.to_dict() == dict.fromkeys(["full", *compared], RERANK_FOLDS)
-    assert confirm.drop_duplicates("arm")["param:x"].nunique() == 1, "the other knobs stay as the reference chose them"
+    assert confirm.drop_duplicates("arm")["param:x"].nunique() == 1, (
+        "the other hyperparameters stay as the reference chose them"
+    )
 
 
-def test_what_a_step_was_decided_by_is_recorded(conduct: Callable, runs: Callable, tmp_path: Path) -> None:
-    conduct(study(), Redundant())
+def test_what_a_step_was_decided_by_is_recorded(run_study: Callable, runs: Callable, tmp_path: Path) -> None:
+    run_study(study(), Redundant())
     _, first, second, third = json.loads((tmp_path / "results" / "study.json").read_text())["path"]
     rows = runs()
     mean = rows[rows.phase == "rerank"].groupby("arm")["metric:valid_loss"].mean()
@@ -74,14 +76,14 @@ def test_what_a_step_was_decided_by_is_recorded(conduct: Callable, runs: Callabl
     assert third["compared"] == pytest.approx({"b": mean["no_a+b+c"]})
 
 
-def test_what_decides_a_step_is_no_test_item_and_no_confirm_seed(conduct: Callable, runs: Callable) -> None:
+def test_what_decides_a_step_is_no_test_item_and_no_confirm_seed(run_study: Callable, runs: Callable) -> None:
     class Lucky(Redundant):
         """On test items and confirm seeds b is missed least by far."""
 
         def _cost(self, off: Collection[str], pack: Pack) -> float:
             return super()._cost(off, pack) - 5.0 * ("b" in off and pack.phase == "confirm")
 
-    conduct(study(), Lucky())
+    run_study(study(), Lucky())
     rows = runs()
     assert "no_b" not in set(rows[rows.phase == "confirm"].arm)
     folds, confirm = rows[rows.phase == "rerank"], rows[rows.phase == "confirm"]
@@ -90,11 +92,11 @@ def test_what_decides_a_step_is_no_test_item_and_no_confirm_seed(conduct: Callab
 
 
 def test_a_stopped_path_goes_on_and_trains_nothing_twice(
-    conduct: Callable, runs: Callable, runner: dict[str, Any], tmp_path: Path
+    run_study: Callable, runs: Callable, runner: dict[str, Any], tmp_path: Path
 ) -> None:
     diary = tmp_path / "diary"
     toy, seconds, stops = Redundant(epoch_seconds=0.05, diary=diary), 0.5 if "serial" in runner else 2.0, 0
-    while not conduct(study(epochs=2), toy, hours=seconds / 3600).complete:
+    while not run_study(study(epochs=2), toy, hours=seconds / 3600).complete:
         seconds, stops = 1.2 * seconds, stops + 1
     assert stops > 0, "else this test says nothing"
     assert walked(tmp_path / "results") == ["full", "no_a", "no_a+c", "no_a+b+c"]
@@ -102,19 +104,19 @@ def test_a_stopped_path_goes_on_and_trains_nothing_twice(
     assert runs().run_id.is_unique
 
 
-def test_a_component_whose_removal_fails_goes_last(conduct: Callable, tmp_path: Path) -> None:
+def test_a_component_whose_removal_fails_goes_last(run_study: Callable, tmp_path: Path) -> None:
     class Fragile(Redundant):
         """Nothing trains without a."""
 
         def _cost(self, off: Collection[str], pack: Pack) -> float:
             return float("nan") if "a" in off else super()._cost(off, pack)
 
-    conduct(study(), Fragile())
+    run_study(study(), Fragile())
     assert walked(tmp_path / "results") == ["full", "no_b", "no_b+c", "no_a+b+c"]
 
 
-def test_without_a_search_the_reference_is_taken_as_it_is(conduct: Callable, runs: Callable, tmp_path: Path) -> None:
-    conduct(study(trials=0), Redundant())
+def test_without_a_search_the_reference_is_taken_as_it_is(run_study: Callable, runs: Callable, tmp_path: Path) -> None:
+    run_study(study(trials=0), Redundant())
     assert walked(tmp_path / "results") == ["full", "no_a", "no_a+c", "no_a+b+c"]
     assert set(runs().phase) == {"rerank", "confirm"}
 
@@ -135,10 +137,10 @@ def test_a_path_that_cannot_be_walked_is_refused(changes: dict[str, Any], told: 
         study(**changes)
 
 
-def test_what_is_planned_before_the_run_is_what_is_run(conduct: Callable, runs: Callable) -> None:
+def test_what_is_planned_before_the_run_is_what_is_run(run_study: Callable, runs: Callable) -> None:
     before = tallies(study(), History(study()))
     told = sum(tally.num_missing for tally in before.values()) + undecided(study(), before)
-    ended = conduct(study(), Redundant())
+    ended = run_study(study(), Redundant())
     assert len(runs()) == told
     after = tallies(study(), History(study(), usable(contents_of(read(ended.folder)).events)))
     assert sum(tally.num_missing for tally in after.values()) + undecided(study(), after) == 0

@@ -17,7 +17,7 @@ from orchestrator.plan.events import Asked, Chosen, Event, Looked, Reported, Tol
 from orchestrator.plan.plan import Done, GoOn, Plan, Wait
 from orchestrator.plan.run_counts import tallies
 from orchestrator.study.factorial_designs import factorial
-from orchestrator.study.params import Knobs
+from orchestrator.study.params import Params
 from orchestrator.study.runs import Fingerprint, Pack
 from orchestrator.study.study import SEED_STRIDE, Arm, Cost, Study
 
@@ -57,7 +57,7 @@ class World:
 
     def _advance(self, pack_id: str) -> None:
         pack, survivors, epoch = self.packs.pop(pack_id)
-        values = {r.run_id: loss_of(r.knobs, r.seed) + 1 / (epoch + 1) for r in pack if r.run_id in survivors}
+        values = {r.run_id: loss_of(r.params, r.seed) + 1 / (epoch + 1) for r in pack if r.run_id in survivors}
         go_on = self.plan.report(pack_id, attempt=pack.attempt, epoch=epoch + 1, values=values)
         for run_id in survivors - go_on:
             self.plan.tell(run_id, "pruned")
@@ -99,11 +99,11 @@ def test_what_an_arm_pins_is_searched_in_no_arm() -> None:
     assert not any("kind" in run.suggested for run in asked(world.events))
 
 
-def test_a_knob_without_a_meaning_is_not_suggested_and_is_null() -> None:
+def test_a_param_without_a_meaning_is_not_suggested_and_is_null() -> None:
     study = toy_study()
     world = World(study).run()
     for record in world.plan.history.runs.values():
-        active = study.active(record.run.knobs)
+        active = study.active(record.run.params)
         assert ("edge" in record.suggested) == (record.run.arm == "square") == ("edge" in active)
 
 
@@ -120,7 +120,7 @@ def test_the_best_completed_configuration_is_confirmed() -> None:
     chosen = {e.arm: e for e in world.events if isinstance(e, Chosen)}
     for arm, choice in chosen.items():
         records = [r for r in world.plan.history.runs.values() if r.run.arm == arm and r.run.phase == "search"]
-        best = min((r for r in records if r.status == "completed"), key=lambda r: loss_of(r.run.knobs, r.run.seed))
+        best = min((r for r in records if r.status == "completed"), key=lambda r: loss_of(r.run.params, r.run.seed))
         assert choice.config_id == best.run.config_id
 
 
@@ -135,7 +135,7 @@ def test_claims_rest_on_seeds_that_nothing_was_chosen_by_and_that_all_arms_share
     assert not seeds["confirm", "full"] & seeds["search", "full"]
 
 
-def test_completions_of_a_suggestion_differ_in_fusable_knobs_only() -> None:
+def test_completions_of_a_suggestion_differ_in_fusable_params_only() -> None:
     world = World(toy_study(completions=3)).run()
     for event in world.events:
         if isinstance(event, Asked) and event.runs[0].phase == "search":
@@ -186,7 +186,7 @@ def path_study() -> Study:
     """Three components in all combinations, removed one after another."""
     factors = {name: {name: False} for name in "abc"}
     base = {"x": 0.0, "depth": 2, "kind": "round", "a": True, "b": True, "c": True}
-    space = {knob: d for knob, d in toy_study().space.items() if knob in ("x", "depth")}
+    space = {param: d for param, d in toy_study().space.items() if param in ("x", "depth")}
     arms = factorial(factors, check=lambda _: None)
     return toy_study(
         trials=10,
@@ -327,9 +327,9 @@ def test_a_pack_that_is_too_big_is_divided_until_one_run_is_left() -> None:
 ALIKE = (Arm(name="full"), Arm(name="square", pins={"kind": "square"}), Arm(name="deep", pins={"depth": 3}))
 
 
-def without_kind(knobs: Knobs) -> Knobs:
+def without_kind(params: Params) -> Params:
     """Configurations that differ in `kind` alone train together."""
-    return {**knobs, "kind": "any"}
+    return {**params, "kind": "any"}
 
 
 def arms_by_pack(recorded: list[Event], phase: str) -> list[Counter[str]]:
@@ -356,13 +356,13 @@ def test_on_cores_arms_train_by_themselves() -> None:
 
 
 def test_what_arms_have_chosen_decides_whether_they_train_together() -> None:
-    """Frozen runs have the reference's knobs, all arms' but for their pins; what was searched is mostly apart."""
+    """Frozen runs have the reference's hyperparameters but for their arm's pins; what was searched is mostly apart."""
     study = toy_study(arms=(*ALIKE[:2], Arm(name="other", pins={"kind": "square", "edge": 0.1})), frozen=True,
                       structure=without_kind, pack_size=16)  # fmt: skip
     world = World(study).run()
     assert arms_by_pack(world.events, "confirm")[-1] == Counter(square=4, other=4)
     for record in world.plan.history.runs.values():
-        assert record.run.knobs == study.configuration(record.run.arm, record.suggested)
+        assert record.run.params == study.configuration(record.run.arm, record.suggested)
 
 
 def test_the_folds_of_alike_candidates_train_in_one_pack() -> None:
@@ -519,7 +519,7 @@ def test_an_accepted_change_of_a_default_ranks_anew_wherever_the_rerank_was(max_
         choice = plan.history.chosen[arm, 0]
         folds = [r.run for r in plan.history.runs.values() if r.run.phase == "rerank" and r.run.arm == arm]
         assert len([run for run in folds if run.config_id == choice.config_id]) == 5
-        assert {run.knobs["depth"] for run in folds if run.config_id == choice.config_id} == {3}
+        assert {run.params["depth"] for run in folds if run.config_id == choice.config_id} == {3}
 
 
 def test_an_accepted_change_of_a_default_confirms_every_arm_anew() -> None:
@@ -552,7 +552,7 @@ WRONG: dict[str, tuple[dict, str]] = {
     "unknown reference": ({"reference": "ful"}, "did you mean 'full'"),
     "two arms of a name": ({"arms": (Arm(name="full"), Arm(name="full"))}, "distinct names"),
     "unknown arm": ({"selected": ("circle",)}, "arm 'circle' is not known"),
-    "knob not in base": ({"space": {"y": FloatDistribution(0, 1)}}, "knob 'y'"),
+    "hyperparameter not in base": ({"space": {"y": FloatDistribution(0, 1)}}, "hyperparameter 'y'"),
     "default out of range": ({"space": {"x": FloatDistribution(1, 2)}}, "must lie in its range"),
     "unknown metric": ({"search_metric": "valid_los"}, "did you mean 'valid_loss'"),
     "search on test": ({"epoch_metrics": ("valid_loss", "test_loss"), "search_metric": "test_loss"}, "not of the test"),
@@ -562,8 +562,8 @@ WRONG: dict[str, tuple[dict, str]] = {
     "too many searches": ({"searches": 7}, "7 searches per arm need"),
     "looks that shrink": ({"looks": (3, 2, 4)}, "looks must grow up to the 4 seeds"),
     "looks short of the seeds": ({"looks": (2, 3)}, "looks must grow up to the 4 seeds"),
-    "unknown condition": ({"conditions": {"edge": [("form", ("square",))]}}, "knob 'form'"),
-    "unknown fusable": ({"fusable": frozenset({"y"})}, "knob 'y'"),
+    "unknown condition": ({"conditions": {"edge": [("form", ("square",))]}}, "hyperparameter 'form'"),
+    "unknown fusable": ({"fusable": frozenset({"y"})}, "hyperparameter 'y'"),
 }
 
 
@@ -586,7 +586,10 @@ def with_choice(choice: object) -> dict:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        (lambda: with_base(x=None), "the default of knob 'x' must be a bool, a whole number, .* got NoneType"),
+        (
+            lambda: with_base(x=None),
+            "the default of hyperparameter 'x' must be a bool, a whole number, .* got NoneType",
+        ),
         (lambda: with_base(x=[1, 2]), r"got list \[1, 2\]"),
         (lambda: with_base(depth=np.int64(2)), "got int64 .*: write 2"),
         (lambda: with_base(x=float("nan")), "must be finite; got nan"),
@@ -600,9 +603,9 @@ def with_choice(choice: object) -> dict:
         (lambda: {"trials": np.int64(3)}, "trials must be a whole number, an int"),
         (lambda: {"about": {"path": Path()}}, "about must be plain values, that JSON can hold"),
         (lambda: {"arms": (Arm(name="full"), Arm(name=3))}, "an arm's name must be text; got 3"),
-        (lambda: with_choice((1, 2)), "every choice of knob 'kind' must be .* got tuple"),
-        (lambda: with_choice(None), "every choice of knob 'kind' must be .* got NoneType None"),
-        (lambda: with_choice([1]), "every choice of knob 'kind' must be .* got list"),
+        (lambda: with_choice((1, 2)), "every choice of hyperparameter 'kind' must be .* got tuple"),
+        (lambda: with_choice(None), "every choice of hyperparameter 'kind' must be .* got NoneType None"),
+        (lambda: with_choice([1]), "every choice of hyperparameter 'kind' must be .* got list"),
     ],
 )
 def test_a_value_that_neither_a_column_nor_json_gives_back_is_refused(changes: Callable, words: str) -> None:

@@ -33,8 +33,8 @@ def losses(rows: pd.DataFrame) -> pd.Series:
     )
 
 
-def test_the_best_of_every_search_are_trained_once_a_fold_in_one_pack(conduct: Callable, runs: Callable) -> None:
-    assert conduct(study(), Toy(luck=LUCK)).complete
+def test_the_best_of_every_search_are_trained_once_a_fold_in_one_pack(run_study: Callable, runs: Callable) -> None:
+    assert run_study(study(), Toy(luck=LUCK)).complete
     rows = runs()
     folds = rows[rows.phase == "rerank"]
     assert folds.groupby("arm").size().to_dict() == {"full": 3 * RERANK_FOLDS, "square": 3 * RERANK_FOLDS}
@@ -47,9 +47,9 @@ def test_the_best_of_every_search_are_trained_once_a_fold_in_one_pack(conduct: C
 
 
 def test_the_folds_decide_and_not_the_luck_of_one_validation_set(
-    conduct: Callable, runs: Callable, tmp_path: Path
+    run_study: Callable, runs: Callable, tmp_path: Path
 ) -> None:
-    conduct(study(), Toy(luck=LUCK))
+    run_study(study(), Toy(luck=LUCK))
     rows, choice = runs(), chosen(tmp_path / "results")
     by_hold_out = rows[rows.phase == "search"].sort_values("metric:valid_loss").drop_duplicates("arm")
     folds = rows[rows.phase == "rerank"].assign(loss=losses)
@@ -58,8 +58,8 @@ def test_the_folds_decide_and_not_the_luck_of_one_validation_set(
     assert set(by_hold_out.config_id) != set(choice.values()), "else this test says nothing"
 
 
-def test_no_fold_run_touches_a_test_item(conduct: Callable, runs: Callable, tmp_path: Path) -> None:
-    conduct(study())
+def test_no_fold_run_touches_a_test_item(run_study: Callable, runs: Callable, tmp_path: Path) -> None:
+    run_study(study())
     rows = runs()
     folds = rows[rows.phase == "rerank"]
     assert folds["metric:test_loss"].isna().all()
@@ -67,26 +67,26 @@ def test_no_fold_run_touches_a_test_item(conduct: Callable, runs: Callable, tmp_
     assert not [i for i in folds.run_id if (tmp_path / "results" / "models" / f"{i}.safetensors").exists()]
 
 
-def test_searches_and_splits_have_folds_of_their_own(conduct: Callable, runs: Callable) -> None:
-    conduct(study(searches=2, splits=2))
+def test_searches_and_splits_have_folds_of_their_own(run_study: Callable, runs: Callable) -> None:
+    run_study(study(searches=2, splits=2))
     rows = runs()
     folds = rows[rows.phase == "rerank"]
     assert (folds.split == folds.search).all()
     assert folds.groupby(["arm", "search", "config_id"]).fold.nunique().eq(RERANK_FOLDS).all()
 
 
-def test_a_search_with_nothing_to_rank_is_not_ranked(conduct: Callable, runs: Callable) -> None:
-    conduct(study(trials=1))
+def test_a_search_with_nothing_to_rank_is_not_ranked(run_study: Callable, runs: Callable) -> None:
+    run_study(study(trials=1))
     assert set(runs().phase) == {"search", "confirm"}
 
 
 def test_a_stopped_rerank_goes_on_and_trains_nothing_twice(
-    conduct: Callable, runs: Callable, runner: dict[str, Any], tmp_path: Path
+    run_study: Callable, runs: Callable, runner: dict[str, Any], tmp_path: Path
 ) -> None:
     diary = tmp_path / "diary"
     toy = Toy(epoch_seconds=0.1, diary=diary, luck=LUCK)
     seconds, stops = 0.35 if "serial" in runner else 2.0, 0  # Ray's workers take a while to start
-    while not conduct(study(), toy, hours=seconds / 3600).complete:
+    while not run_study(study(), toy, hours=seconds / 3600).complete:
         seconds, stops = 1.2 * seconds, stops + 1
     assert stops > 0, "else this test says nothing"
     rows = runs()
@@ -99,27 +99,29 @@ def test_a_stopped_rerank_goes_on_and_trains_nothing_twice(
     assert set(chosen(tmp_path / "results").values()) <= set(folds.index.get_level_values("config_id"))
 
 
-def test_more_trials_rank_anew_and_reuse_the_folds_there_are(conduct: Callable, runs: Callable, tmp_path: Path) -> None:
-    conduct(study(), Toy(luck=LUCK))
+def test_more_trials_rank_anew_and_reuse_the_folds_there_are(
+    run_study: Callable, runs: Callable, tmp_path: Path
+) -> None:
+    run_study(study(), Toy(luck=LUCK))
     before = runs()
-    conduct(study(trials=16), Toy(luck=LUCK))
+    run_study(study(trials=16), Toy(luck=LUCK))
     rows = runs()
     assert set(before.run_id) < set(rows.run_id)
     assert not rows[rows.phase == "rerank"].duplicated(["arm", "config_id", "fold"]).any()
     assert set(chosen(tmp_path / "results").values()) <= set(rows[rows.phase == "rerank"].config_id)
 
 
-def test_a_candidate_that_fails_in_a_fold_is_not_chosen(conduct: Callable, runs: Callable, tmp_path: Path) -> None:
+def test_a_candidate_that_fails_in_a_fold_is_not_chosen(run_study: Callable, runs: Callable, tmp_path: Path) -> None:
     class Fragile(Toy):
         """The default is the best by far, and does not survive fold 2."""
 
         def _final(self, pack: Pack, run: Run) -> float:
-            if run.knobs["x"] == 1.0:
+            if run.params["x"] == 1.0:
                 return float("nan") if pack.phase == "rerank" and run.fold == 2 else -1.0
             return super()._final(pack, run)
 
     base = dict(toy_study().base) | {"x": 1.0}
-    conduct(study(base=base, arms=(Arm(name="full"),)), Fragile())
+    run_study(study(base=base, arms=(Arm(name="full"),)), Fragile())
     rows = runs()
     default = rows[(rows.phase == "search") & (rows["param:x"] == 1.0)].config_id.iloc[0]
     assert default in set(rows[rows.phase == "rerank"].config_id)
@@ -127,10 +129,10 @@ def test_a_candidate_that_fails_in_a_fold_is_not_chosen(conduct: Callable, runs:
 
 
 def test_a_study_that_was_begun_without_a_rerank_gets_one_only_when_it_is_accepted(
-    conduct: Callable, runs: Callable
+    run_study: Callable, runs: Callable
 ) -> None:
-    conduct(study(rerank=0))
+    run_study(study(rerank=0))
     with pytest.raises(ValueError, match="ranked again"):
-        conduct(study(rerank=3))
-    assert conduct(study(rerank=3), accept_change=True).complete
+        run_study(study(rerank=3))
+    assert run_study(study(rerank=3), accept_change=True).complete
     assert set(runs().phase) == {"search", "rerank", "confirm"}

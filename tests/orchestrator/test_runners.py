@@ -23,7 +23,7 @@ from orchestrator.cluster.placement import Placement
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.process.git_commit import Commit
 from orchestrator.process.signals import handlers_kept
-from orchestrator.runners.coordinator import Conductor, StudyError
+from orchestrator.runners.coordinator import Coordinator, StudyError
 from orchestrator.runners.run import Options, run
 from orchestrator.storage.results_folder import Folder
 from orchestrator.study.runs import Fingerprint
@@ -45,8 +45,8 @@ def counts(rows: pd.DataFrame) -> dict[tuple[str, str], int]:
     return rows.groupby(["arm", "phase"]).size().to_dict()
 
 
-def test_every_planned_run_is_one_row(conduct: Callable, runs: Callable) -> None:
-    ended = conduct(toy_study())
+def test_every_planned_run_is_one_row(run_study: Callable, runs: Callable) -> None:
+    ended = run_study(toy_study())
     assert ended.complete
     rows = runs()
     assert rows.run_id.is_unique
@@ -55,8 +55,8 @@ def test_every_planned_run_is_one_row(conduct: Callable, runs: Callable) -> None
     assert (rows[rows.phase == "confirm"].status == "completed").all()
 
 
-def test_a_run_leaves_its_epochs_items_and_weights(conduct: Callable, runs: Callable, tmp_path: Path) -> None:
-    conduct(toy_study())
+def test_a_run_leaves_its_epochs_items_and_weights(run_study: Callable, runs: Callable, tmp_path: Path) -> None:
+    run_study(toy_study())
     rows, epochs = runs(), pd.read_parquet(tmp_path / "results" / "epochs")
     assert (
         epochs.groupby("run_id")
@@ -72,45 +72,45 @@ def test_a_run_leaves_its_epochs_items_and_weights(conduct: Callable, runs: Call
         assert weights["w"][0] == pytest.approx(confirm.set_index("run_id").loc[row.run_id, "metric:test_loss"])
 
 
-def test_the_same_command_again_repeats_nothing(conduct: Callable, runs: Callable, tmp_path: Path) -> None:
-    conduct(toy_study(), Toy(diary=tmp_path / "diary"))
+def test_the_same_command_again_repeats_nothing(run_study: Callable, runs: Callable, tmp_path: Path) -> None:
+    run_study(toy_study(), Toy(diary=tmp_path / "diary"))
     before, trained = runs(), (tmp_path / "diary").read_text()
-    assert conduct(toy_study(), Toy(diary=tmp_path / "diary")).complete
+    assert run_study(toy_study(), Toy(diary=tmp_path / "diary")).complete
     assert (tmp_path / "diary").read_text() == trained
     pd.testing.assert_frame_equal(before, runs())
 
 
-def test_checkpoints_of_packs_that_are_over_go(conduct: Callable, tmp_path: Path) -> None:
+def test_checkpoints_of_packs_that_are_over_go(run_study: Callable, tmp_path: Path) -> None:
     """A driver may die after it has stored a pack's last run, and before it has removed the pack's checkpoints."""
-    conduct(toy_study())
+    run_study(toy_study())
     left = tmp_path / "results" / "checkpoints" / "p000001" / "0001"
     left.mkdir(parents=True)
     (left / "000002-0123456789abcdef.safetensors").write_bytes(b"")
-    conduct(toy_study())
+    run_study(toy_study())
     assert not left.parent.exists()
 
 
-def test_more_trials_seeds_and_arms_extend_a_study_in_place(conduct: Callable, runs: Callable) -> None:
-    conduct(toy_study(trials=4, seeds=2, selected=("full",)))
+def test_more_trials_seeds_and_arms_extend_a_study_in_place(run_study: Callable, runs: Callable) -> None:
+    run_study(toy_study(trials=4, seeds=2, selected=("full",)))
     before = set(runs().run_id)
-    conduct(toy_study(trials=6, seeds=5))
+    run_study(toy_study(trials=6, seeds=5))
     rows = runs()
     assert before < set(rows.run_id)
     search = rows[rows.phase == "search"]
     assert search.groupby("arm").size().to_dict() == {"full": 6, "square": 6}
-    chosen = json.loads((conduct(toy_study(trials=6, seeds=5)).folder.study).read_text())["chosen"]
+    chosen = json.loads((run_study(toy_study(trials=6, seeds=5)).folder.study).read_text())["chosen"]
     confirm = rows[(rows.phase == "confirm") & (rows.config_id == rows.arm.map(chosen))]
     assert confirm.groupby("arm").size().to_dict() == {"full": 5, "square": 5}
 
 
-def test_what_was_under_way_goes_on_from_its_checkpoint(conduct: Callable, runs: Callable, tmp_path: Path) -> None:
+def test_what_was_under_way_goes_on_from_its_checkpoint(run_study: Callable, runs: Callable, tmp_path: Path) -> None:
     diary = tmp_path / "diary"
     toy = Toy(epoch_seconds=0.15, diary=diary)
-    first = conduct(toy_study(), toy, hours=0.5 / 3600)
+    first = run_study(toy_study(), toy, hours=0.5 / 3600)
     assert not first.complete
     assert first.reason == "the hours are spent"
-    assert not conduct(toy_study(), toy, hours=1.5 / 3600).complete
-    assert conduct(toy_study(), toy).complete
+    assert not run_study(toy_study(), toy, hours=1.5 / 3600).complete
+    assert run_study(toy_study(), toy).complete
     trained = Counter(diary.read_text().split("\n"))
     trained.pop("")
     assert set(trained.values()) == {1}, "a drained study trains no epoch twice"
@@ -118,9 +118,9 @@ def test_what_was_under_way_goes_on_from_its_checkpoint(conduct: Callable, runs:
     assert not list((tmp_path / "results" / "checkpoints").glob("*/*/*")), "checkpoints go when rows are durable"
 
 
-def test_a_run_that_diverges_fails_alone(conduct: Callable, runs: Callable) -> None:
+def test_a_run_that_diverges_fails_alone(run_study: Callable, runs: Callable) -> None:
     study = toy_study(trials=0, arms=(Arm(name="full"), Arm(name="bad", pins={"trouble": "diverges"})))
-    conduct(study)
+    run_study(study)
     rows = runs().set_index("arm")
     assert set(rows.loc["bad"].status) == {"failed"}
     assert set(rows.loc["bad"].error_kind) == {"nan"}
@@ -128,8 +128,8 @@ def test_a_run_that_diverges_fails_alone(conduct: Callable, runs: Callable) -> N
     assert set(rows.loc["full"].status) == {"completed"}
 
 
-def test_an_exception_becomes_rows_with_its_traceback(conduct: Callable, runs: Callable) -> None:
-    conduct(toy_study(trials=0, arms=(Arm(name="full"), Arm(name="bad", pins={"trouble": "raises"}))))
+def test_an_exception_becomes_rows_with_its_traceback(run_study: Callable, runs: Callable) -> None:
+    run_study(toy_study(trials=0, arms=(Arm(name="full"), Arm(name="bad", pins={"trouble": "raises"}))))
     rows = runs().set_index("arm")
     assert set(rows.loc["bad"].status) == {"failed"}
     assert set(rows.loc["bad"].error_kind) == {"bug"}
@@ -137,50 +137,50 @@ def test_an_exception_becomes_rows_with_its_traceback(conduct: Callable, runs: C
     assert set(rows.loc["full"].status) == {"completed"}
 
 
-def test_failed_runs_can_be_tried_again_as_new_rows(conduct: Callable, runs: Callable) -> None:
+def test_failed_runs_can_be_tried_again_as_new_rows(run_study: Callable, runs: Callable) -> None:
     study = toy_study(trials=0, arms=(Arm(name="full"), Arm(name="bad", pins={"trouble": "raises"})))
-    conduct(study)
-    conduct(study, retry_failed=True)
+    run_study(study)
+    run_study(study, retry_failed=True)
     bad = runs().set_index("arm").loc["bad"]
     assert sorted(bad.retry) == [0] * 4 + [1] * 4
     assert bad.run_id.is_unique
 
 
-def test_the_same_error_again_and_again_stops_the_study(conduct: Callable, runs: Callable) -> None:
+def test_the_same_error_again_and_again_stops_the_study(run_study: Callable, runs: Callable) -> None:
     base = toy_study().base | {"trouble": "raises"}
     with pytest.raises(StudyError, match="the toy is broken"):
-        conduct(toy_study(base=base, trials=40, completions=1))
+        run_study(toy_study(base=base, trials=40, completions=1))
     assert len(runs()) < 20
 
 
-def test_data_that_cannot_be_read_is_tried_once_more(conduct: Callable, runs: Callable) -> None:
-    ended = conduct(toy_study(trials=0, base=toy_study().base | {"trouble": "unreadable"}))
+def test_data_that_cannot_be_read_is_tried_once_more(run_study: Callable, runs: Callable) -> None:
+    ended = run_study(toy_study(trials=0, base=toy_study().base | {"trouble": "unreadable"}))
     assert set(runs().status) == {"completed"}
     assert "ended by data" in ended.folder.log.read_text()
 
 
-def test_a_pack_too_big_for_memory_is_divided(conduct: Callable, runs: Callable) -> None:
-    conduct(toy_study(trials=0, base=toy_study().base | {"trouble": "too big"}))
+def test_a_pack_too_big_for_memory_is_divided(run_study: Callable, runs: Callable) -> None:
+    run_study(toy_study(trials=0, base=toy_study().base | {"trouble": "too big"}))
     rows = runs()
     assert set(rows.status) == {"completed"}
     assert rows.pack_id.value_counts().max() == 1
 
 
-def test_a_metric_that_was_not_declared_stops_the_study(conduct: Callable) -> None:
+def test_a_metric_that_was_not_declared_stops_the_study(run_study: Callable) -> None:
     study = toy_study(
         modes={"valid_loss": "min", "test_loss": "min", "valid_x": "min"},
         epoch_metrics=("valid_x",),
         search_metric="valid_x",
     )
     with pytest.raises(StudyError, match=r"does not declare: \['valid_loss'\]"):
-        conduct(study)
+        run_study(study)
 
 
 @pytest.mark.ray
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning", "ignore::FutureWarning")
 @pytest.mark.parametrize("runner", ["ray"], indirect=True)
-def test_a_worker_that_dies_is_tried_again(conduct: Callable, runs: Callable) -> None:
-    conduct(toy_study(trials=2, base=toy_study().base | {"trouble": "dies"}), checkpoint_seconds=0.0)
+def test_a_worker_that_dies_is_tried_again(run_study: Callable, runs: Callable) -> None:
+    run_study(toy_study(trials=2, base=toy_study().base | {"trouble": "dies"}), checkpoint_seconds=0.0)
     rows = runs()
     assert rows.run_id.is_unique
     assert (rows[rows.phase == "confirm"].status == "completed").all()
@@ -213,9 +213,9 @@ def test_a_worker_that_ray_kills_for_want_of_memory_has_its_pack_divided(
 @pytest.mark.ray
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning", "ignore::FutureWarning")
 @pytest.mark.parametrize("runner", ["ray"], indirect=True)
-def test_a_worker_that_cannot_begin_is_no_crash(conduct: Callable, runs: Callable) -> None:
+def test_a_worker_that_cannot_begin_is_no_crash(run_study: Callable, runs: Callable) -> None:
     """It is tried no more, for it would be the same, and says why."""
-    conduct(toy_study(trials=0, seeds=2, arms=(Arm(name="full"),)), Unreadable())
+    run_study(toy_study(trials=0, seeds=2, arms=(Arm(name="full"),)), Unreadable())
     rows = runs()
     assert set(rows.error_kind) == {"bug"}
     assert rows.error.str.contains("this objective cannot be unpickled").all()
@@ -224,9 +224,9 @@ def test_a_worker_that_cannot_begin_is_no_crash(conduct: Callable, runs: Callabl
 @pytest.mark.ray
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning", "ignore::FutureWarning")
 @pytest.mark.parametrize("runner", ["ray"], indirect=True)
-def test_a_worker_that_hangs_is_ended_and_says_where_it_was(conduct: Callable, runs: Callable) -> None:
+def test_a_worker_that_hangs_is_ended_and_says_where_it_was(run_study: Callable, runs: Callable) -> None:
     study = toy_study(trials=0, arms=(Arm(name="full"), Arm(name="bad", pins={"trouble": "hangs"})))
-    ended = conduct(study, hang_seconds=1.0)
+    ended = run_study(study, hang_seconds=1.0)
     assert ended.complete
     rows = runs().set_index("arm")
     assert set(rows.loc["bad"].error_kind) == {"hang"}
@@ -270,10 +270,10 @@ def test_a_loop_of_tunes_that_ends_before_the_plan_is_not_the_end(tmp_path: Path
     study, folder = toy_study(trials=0, seeds=4), Folder.at(tmp_path / "results")
     with handlers_kept(), connect(ray_address, workers=2) as connection, closing(Ledger(folder, study)) as ledger:
         fingerprint = Fingerprint(data_sha256="data", code_sha256="code")
-        conductor = Conductor(study, fingerprint, ledger, commit=Commit(sha="", dirty=False))
+        coordinator = Coordinator(study, fingerprint, ledger, commit=Commit(sha="", dirty=False))
         objective = Signalling(os.getpid(), tmp_path / "sent")
-        ray_tune.run(conductor, objective, placement=Placement(connection.room, most=2))
-        assert conductor.is_complete
+        ray_tune.run(coordinator, objective, placement=Placement(connection.room, most=2))
+        assert coordinator.is_complete
     assert (tmp_path / "sent").exists()
     rows = pd.read_parquet(folder.table("runs"))
     assert counts(rows) == {("full", "confirm"): 4, ("square", "confirm"): 4}

@@ -155,14 +155,14 @@ REFUSED = {
 
 @pytest.mark.parametrize("runner", [{"serial": True}])  # both runners check in the same place
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_cannot_be_stored_is_a_failed_row_that_says_what_must_hold(case, conduct, runs) -> None:
+def test_what_cannot_be_stored_is_a_failed_row_that_says_what_must_hold(case, run_study, runs) -> None:
     objective, words = REFUSED[case]
-    ended = conduct(toy_study(trials=0, seeds=2, arms=toy_study().arms[:1]), objective)
+    ended = run_study(toy_study(trials=0, seeds=2, arms=toy_study().arms[:1]), objective)
     rows = runs()
     assert ended.complete
     assert rows.error_kind.eq("bug").sum() >= 1
     assert rows[rows.status == "failed"].error.map(lambda text: words in text and "\n" not in text).all(), rows.error
-    assert conduct(toy_study(trials=0, seeds=2, arms=toy_study().arms[:1])).complete  # the mended one goes on
+    assert run_study(toy_study(trials=0, seeds=2, arms=toy_study().arms[:1])).complete  # the mended one goes on
 
 
 ACCEPTED = {
@@ -182,9 +182,9 @@ ACCEPTED = {
 
 
 @pytest.mark.parametrize("case", ACCEPTED)
-def test_what_means_the_same_is_stored_as_text_and_numbers(case, conduct, runs, tmp_path) -> None:
+def test_what_means_the_same_is_stored_as_text_and_numbers(case, run_study, runs, tmp_path) -> None:
     objective = ACCEPTED[case]
-    assert conduct(toy_study(trials=0, seeds=2), objective, checkpoint_seconds=0).complete
+    assert run_study(toy_study(trials=0, seeds=2), objective, checkpoint_seconds=0).complete
     assert (runs().status == "completed").all(), runs().error
     stored = pd.read_parquet(tmp_path / "results" / "items")
     if case == "whole numbers as items":
@@ -207,10 +207,10 @@ STATES = {
 
 @pytest.mark.parametrize("runner", [{"serial": True}])
 @pytest.mark.parametrize("case", STATES)
-def test_a_state_that_no_checkpoint_can_hold_fails_its_runs_and_ends_no_driver(case, conduct, runs) -> None:
+def test_a_state_that_no_checkpoint_can_hold_fails_its_runs_and_ends_no_driver(case, run_study, runs) -> None:
     state, words = STATES[case]
     objective = Handing(epoch=lambda e: PlainEpoch(metrics=e.metrics, state=state))
-    conduct(toy_study(trials=0, seeds=2), objective, checkpoint_seconds=0)
+    run_study(toy_study(trials=0, seeds=2), objective, checkpoint_seconds=0)
     assert runs().error.str.contains(words, regex=False).all(), runs().error.iloc[0]
 
 
@@ -227,12 +227,12 @@ def test_nor_does_it_when_the_study_is_drained(case, tmp_path) -> None:
 def make_toy_run():
     study = toy_study()
     fingerprint = Fingerprint(data_sha256="d", code_sha256="c")
-    knobs = study.configuration("full", {})
-    return make_run(study, fingerprint, knobs, arm="full", phase="confirm", search=0, seed=1, split=0)
+    params = study.configuration("full", {})
+    return make_run(study, fingerprint, params, arm="full", phase="confirm", search=0, seed=1, split=0)
 
 
-def test_what_every_run_hands_over_wrongly_stops_the_study_before_all_have_trained(conduct) -> None:
+def test_what_every_run_hands_over_wrongly_stops_the_study_before_all_have_trained(run_study) -> None:
     from orchestrator.runners.coordinator import StudyError
 
     with pytest.raises(StudyError, match="10 attempts in a row ended in the same error"):
-        conduct(toy_study(trials=0, seeds=40, pack_size=1), outcome(best_epoch=None))
+        run_study(toy_study(trials=0, seeds=40, pack_size=1), outcome(best_epoch=None))

@@ -32,7 +32,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", disk], check=False)
 
 
-def conduct(results: Path, toy: Toy | None = None) -> None:
+def run_study(results: Path, toy: Toy | None = None) -> None:
     run(BIG, toy or Toy(), Options(results=results, serial=True), console=Console(quiet=True))
 
 
@@ -41,10 +41,10 @@ def test_a_full_disk_stops_the_study_and_nothing_is_corrupted(small_disk: Path) 
     results = small_disk / "results"
     for _ in range(3):  # again and again: there is still no room
         with pytest.raises(OSError, match="No space left"):
-            conduct(results)
+            run_study(results)
         assert list(read(Folder.at(results))), "every line of the journal can be read"
     subprocess.run(["mount", "-o", "remount,size=20m", small_disk], check=True)
-    conduct(results)
+    run_study(results)
     assert set(check(results)) <= {"completed", "pruned"}
 
 
@@ -61,7 +61,7 @@ def test_a_mount_that_vanishes_stops_the_study_and_nothing_is_lost_without_a_wor
     results = small_disk / "results"
     subprocess.run(["mount", "-o", "remount,size=20m", small_disk], check=True)
     with pytest.raises(OSError, match="No such file"):
-        conduct(results, Vanishing())
+        run_study(results, Vanishing())
 
 
 def test_a_results_folder_that_is_removed_under_way_stops_the_study(tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_a_results_folder_that_is_removed_under_way_stops_the_study(tmp_path: Pa
             return super().train(pack, state)
 
     with pytest.raises(OSError, match="No such file"):
-        conduct(tmp_path / "results", Removing())
+        run_study(tmp_path / "results", Removing())
 
 
 def test_a_line_that_could_not_be_written_leaves_no_torn_half(tmp_path: Path) -> None:

@@ -47,8 +47,8 @@ def toy_study(**changes: Any) -> Study:
     return Study(**(values | changes))
 
 
-def loss_of(knobs: Mapping[str, Any], seed: int) -> float:
-    return (knobs["x"] - 1) ** 2 + 0.1 * knobs["depth"] + 1e-3 * seed + (0.2 if knobs["kind"] == "square" else 0.0)
+def loss_of(params: Mapping[str, Any], seed: int) -> float:
+    return (params["x"] - 1) ** 2 + 0.1 * params["depth"] + 1e-3 * seed + (0.2 if params["kind"] == "square" else 0.0)
 
 
 def _eat_until_killed() -> None:
@@ -63,8 +63,8 @@ class Toy:
 
     In search, luck shifts it too: one validation set. The folds of a rerank even that out.
 
-    The knob `trouble` makes a run diverge, raise, kill its worker at its first attempt, hang, or, in company, eat all
-    memory.
+    The hyperparameter `trouble` makes a run diverge, raise, kill its worker at its first attempt, hang, or, in company,
+    eat all memory.
 
     Args:
         diary: a file in which every epoch that is trained leaves a line.
@@ -100,7 +100,7 @@ class Toy:
         return {run.run_id: self._outcome(pack, run) for run in pack}
 
     def _loss(self, pack: Pack, run: Run, epoch: int) -> float:
-        trouble = run.knobs["trouble"]
+        trouble = run.params["trouble"]
         if trouble == "diverges" and epoch == 2:
             return float("nan")
         if trouble == "raises" and epoch == 2:
@@ -118,8 +118,8 @@ class Toy:
         return self._final(pack, run) + 1 / epoch
 
     def _final(self, pack: Pack, run: Run) -> float:
-        luck = self.luck * float(np.sin(50 * run.knobs["x"])) if pack.phase == "search" else 0.0
-        return loss_of(run.knobs, run.seed) + luck
+        luck = self.luck * float(np.sin(50 * run.params["x"])) if pack.phase == "search" else 0.0
+        return loss_of(run.params, run.seed) + luck
 
     def _write(self, pack: Pack, epoch: int) -> None:
         if self.diary is not None:

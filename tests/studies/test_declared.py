@@ -19,14 +19,14 @@ from orchestrator.runners.run import Options, run
 
 
 @pytest.fixture
-def conduct(tmp_path: Path) -> Callable[..., Any]:
+def run_study(tmp_path: Path) -> Callable[..., Any]:
     """Runs a study in this process, always in the same folder."""
 
-    def conduct(objective: Toy | None = None, *, accept_change: bool = False, **changes: Any) -> Any:
+    def run_study(objective: Toy | None = None, *, accept_change: bool = False, **changes: Any) -> Any:
         options = Options(results=tmp_path / "results", serial=True, accept_change=accept_change)
         return run(toy_study(**changes), objective or Toy(), options, console=Console(quiet=True))
 
-    return conduct
+    return run_study
 
 
 @pytest.mark.parametrize(
@@ -39,10 +39,10 @@ def conduct(tmp_path: Path) -> Callable[..., Any]:
     ],
 )
 def test_runs_of_another_declaration_are_counted_and_left_out(
-    calls: list[dict[str, int]], left_out: dict[str, int], conduct: Callable, tmp_path: Path
+    calls: list[dict[str, int]], left_out: dict[str, int], run_study: Callable, tmp_path: Path
 ) -> None:
     for asked in calls:
-        conduct(trials=0, **asked)
+        run_study(trials=0, **asked)
     results = load(tmp_path / "results")
     assert set(results.confirm["epochs"]) == {calls[-1]["epochs"]}
     assert results.confirm.groupby("arm").size().to_dict() == dict.fromkeys(("full", "square"), calls[-1]["seeds"])
@@ -55,19 +55,19 @@ def test_runs_of_another_declaration_are_counted_and_left_out(
     assert (f"{total} rows of the folder do not count" in text) == bool(total)
 
 
-def test_a_configuration_that_a_longer_search_replaces_is_left_out(conduct: Callable, tmp_path: Path) -> None:
-    conduct(trials=2, seeds=3)
-    conduct(trials=16, seeds=3)
+def test_a_configuration_that_a_longer_search_replaces_is_left_out(run_study: Callable, tmp_path: Path) -> None:
+    run_study(trials=2, seeds=3)
+    run_study(trials=16, seeds=3)
     results = load(tmp_path / "results")
     assert results.confirm.groupby("arm").size().to_dict() == {"full": 3, "square": 3}
     assert results.left_out == {"of a configuration that was replaced": 6}
 
 
 @pytest.mark.parametrize("when", ["before any confirm run", "after results were known"])
-def test_a_smallest_effect_that_was_changed_is_named(when: str, conduct: Callable, tmp_path: Path) -> None:
+def test_a_smallest_effect_that_was_changed_is_named(when: str, run_study: Callable, tmp_path: Path) -> None:
     known = when == "after results were known"
-    conduct(trials=2, seeds=8 if known else 0)
-    conduct(trials=2, seeds=8, smallest_effect=0.3, accept_change=True)
+    run_study(trials=2, seeds=8 if known else 0)
+    run_study(trials=2, seeds=8, smallest_effect=0.3, accept_change=True)
     report = write(tmp_path / "results")
     page = report.page.read_text()
     assert ("declared before the run" in page) != known
@@ -76,17 +76,19 @@ def test_a_smallest_effect_that_was_changed_is_named(when: str, conduct: Callabl
     assert (told in " ".join(report.text.split())) == known
 
 
-def test_a_change_stays_named_when_the_runs_of_before_do_not_count_any_more(conduct: Callable, tmp_path: Path) -> None:
-    conduct(trials=0, seeds=8, epochs=2)
-    conduct(trials=0, seeds=8, epochs=4, smallest_effect=0.3, accept_change=True)
+def test_a_change_stays_named_when_the_runs_of_before_do_not_count_any_more(
+    run_study: Callable, tmp_path: Path
+) -> None:
+    run_study(trials=0, seeds=8, epochs=2)
+    run_study(trials=0, seeds=8, epochs=4, smallest_effect=0.3, accept_change=True)
     page = write(tmp_path / "results").page.read_text()
     assert "the smallest effect of interest, from 0.1 to 0.3" in page
     assert "declared before the run" not in page
 
 
-def test_more_seeds_after_results_were_known_are_named(conduct: Callable, tmp_path: Path) -> None:
-    conduct(trials=0, seeds=4)
-    conduct(trials=0, seeds=6)
+def test_more_seeds_after_results_were_known_are_named(run_study: Callable, tmp_path: Path) -> None:
+    run_study(trials=0, seeds=4)
+    run_study(trials=0, seeds=6)
     assert (
         "after results were known: the confirm seeds per arm, from 4 to 6"
         in write(tmp_path / "results").page.read_text()
@@ -100,8 +102,8 @@ class Deaf(Toy):
         return super()._final(pack, run) - 1e-3 * run.seed
 
 
-def test_a_model_that_ignores_its_seed_gets_no_verdict(conduct: Callable, tmp_path: Path) -> None:
-    conduct(Deaf(), trials=0, seeds=10)
+def test_a_model_that_ignores_its_seed_gets_no_verdict(run_study: Callable, tmp_path: Path) -> None:
+    run_study(Deaf(), trials=0, seeds=10)
     report = write(tmp_path / "results")
     assert "does the model use its seed?" in report.page.read_text()
     assert "undecided" in report.text
@@ -114,29 +116,29 @@ class Failing(Toy):
         return (yield from super().train(pack, state))
 
 
-def test_the_report_says_why_an_arm_is_not_confirmed(conduct: Callable, tmp_path: Path) -> None:
-    conduct(Failing(), trials=4)
+def test_the_report_says_why_an_arm_is_not_confirmed(run_study: Callable, tmp_path: Path) -> None:
+    run_study(Failing(), trials=4)
     report = write(tmp_path / "results")
     assert "square is not confirmed: none of the search runs of square completed (4 failed)." in report.text
     assert "square is not confirmed" in report.page.read_text()
 
 
 @pytest.mark.parametrize("asked", [{"searches": 2, "trials": 4}, {"splits": 2, "trials": 0}])
-def test_nor_does_one_whose_searches_or_splits_differ(asked: dict, conduct: Callable, tmp_path: Path) -> None:
-    conduct(Deaf(), seeds=10, **asked)
+def test_nor_does_one_whose_searches_or_splits_differ(asked: dict, run_study: Callable, tmp_path: Path) -> None:
+    run_study(Deaf(), seeds=10, **asked)
     assert "undecided" in write(tmp_path / "results").text
 
 
 @pytest.mark.parametrize("size", [1e9, 3e38, 1e300])
 @pytest.mark.parametrize("all_runs", [True, False])
 def test_numbers_that_are_absurd_but_finite_have_a_report(
-    size: float, all_runs: bool, conduct: Callable, tmp_path: Path
+    size: float, all_runs: bool, run_study: Callable, tmp_path: Path
 ) -> None:
     class Far(Toy):
         def _final(self, pack, run):
             return size if all_runs or (run.arm == "square" and run.seed % 4 == 1) else super()._final(pack, run)
 
-    conduct(Far(), trials=0)
+    run_study(Far(), trials=0)
     report = write(tmp_path / "results")
     assert max(map(len, report.text.splitlines())) <= 120
 
@@ -164,9 +166,9 @@ class Evaluated(Toy):
 
 @pytest.mark.parametrize("metric", ["test_loss", "test_other"])
 def test_evaluations_that_failed_are_counted_beside_the_mean_of_the_others(
-    metric: str, conduct: Callable, tmp_path: Path
+    metric: str, run_study: Callable, tmp_path: Path
 ) -> None:
-    conduct(Evaluated(metric), trials=0, seeds=6)
+    run_study(Evaluated(metric), trials=0, seeds=6)
     report = write(tmp_path / "results")
     table = pd.read_csv(report.page.parent / "tables" / "missing.csv").set_index(["arm", "method"])
     assert table.loc[("full", "masked"), ["n_seeds", "failed", "mean"]].tolist() == [2, 4, 1.2]

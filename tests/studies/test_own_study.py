@@ -39,7 +39,7 @@ class Mine:
 
     def train(self, pack, state=None):
         def loss(run):
-            return (np.log10(run.knobs["lr"]) + 1) ** 2 + (0.5 if run.knobs["drop"] == 0 else 0) + noise(run.seed)
+            return (np.log10(run.params["lr"]) + 1) ** 2 + (0.5 if run.params["drop"] == 0 else 0) + noise(run.seed)
 
         for _ in range(pack.epochs):
             yield PlainEpoch(metrics={run.run_id: {"valid_loss": loss(run)} for run in pack})

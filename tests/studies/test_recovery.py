@@ -28,7 +28,9 @@ def test_all_that_is_planned_is_done_and_nothing_twice(quick: Path) -> None:
     assert rows.run_id.is_unique
     counts = rows.groupby(["arm", "phase"]).size()
     assert counts.xs("confirm", level="phase")["full"] == 10
-    assert set(counts.xs("confirm", level="phase").drop("full")) <= {10, 20}, "tuned, and with the reference's knobs"
+    assert set(counts.xs("confirm", level="phase").drop("full")) <= {10, 20}, (
+        "tuned, and with the reference's hyperparameters"
+    )
     assert set(pd.read_csv(quick / "report" / "tables" / "frozen.csv").n_seeds) == {10}
     assert set(counts.xs("search", level="phase")) == {16}
     assert set(counts.xs("rerank", level="phase")) == {10}, "the best 2 of every search, 5 folds each"
@@ -55,13 +57,13 @@ def test_what_was_not_planted_comes_out_smaller(quick: Path) -> None:
     assert rest.max() < planted, "one search each: the luck of tuning is in these differences, the order is not"
 
 
-def test_the_knob_that_nothing_reads_is_not_found_important(quick: Path) -> None:
-    """Chance puts one knob in twenty above its floor in one method; above both, it would be a finding.
+def test_the_param_that_nothing_reads_is_not_found_important(quick: Path) -> None:
+    """Chance puts one hyperparameter in twenty above its floor in one method; above both, it would be a finding.
 
-    Which knob leads is not asked of 16 runs, whose order depends on which worker was free first; it is asked of 2,023
-    real trials in tests/analysis/test_real_trials.py.
+    Which hyperparameter leads is not asked of 16 runs, whose order depends on which worker was free first; it is asked
+    of 2,023 real trials in tests/analysis/test_real_trials.py.
     """
     table = pd.read_csv(quick / "report" / "tables" / "importance.csv")
-    inert = table[table.knob == "inert"].set_index("method")
+    inert = table[table.param == "inert"].set_index("method")
     assert set(inert.index) == {"fanova", "ped-anova"}
     assert (inert.importance <= inert.floor).any()

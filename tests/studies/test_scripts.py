@@ -138,7 +138,7 @@ def test_the_encoder_study_shows_size_and_cost_beside_the_metric(tmp_path: Path)
     assert runs.groupby(["arm", "phase"]).size().eq(2).all(), "the same budget for every encoder"
     own = runs[runs.arm == "lmf"]
     assert own["param:lmf_rank"].notna().all()
-    assert own["param:memory"].isna().all(), "knobs of another encoder are null"
+    assert own["param:memory"].isna().all(), "hyperparameters of another encoder are null"
     assert (results / "report" / "index.html").read_text().count("<code>late_fusion</code>") >= 2
 
 
@@ -241,7 +241,7 @@ def test_leaving_two_out_is_a_design_of_its_own(tmp_path: Path) -> None:
     assert list(effects["kind"]) == ["main"] * 3 + ["interaction"] * 3
 
 
-def test_arms_are_confirmed_again_with_the_knobs_of_the_reference(tmp_path: Path) -> None:
+def test_arms_are_confirmed_again_with_the_params_of_the_reference(tmp_path: Path) -> None:
     small = [word for word in TINY if word != "--no-frozen"]
     done = call("mosi_ablation", "--results", str(tmp_path), *small)
     assert done.returncode == 0, done.stderr
