@@ -23,8 +23,9 @@ from scipy import stats
 from sklearn.ensemble import RandomForestRegressor
 
 from orchestrator.plan.search import Search
+from orchestrator.study.model import Model
 from orchestrator.study.params import ParamValue
-from orchestrator.study.study import Arm, Study
+from orchestrator.study.study import Study
 
 DROPOUTS = ("NN1_drop", "NN2_drop", "g1_drop", "g2_drop", "out_drop")
 SIZES = ("batchsize", "memsize", "hl", "ha", "hv", "NN1_h", "NN2_h", "g1_h", "g2_h", "out_h")
@@ -76,10 +77,9 @@ def study_of(world: World, *, trials: int, seed: int) -> Study:
         k: d.choices[len(d.choices) // 2] for k, d in world.space.items() if isinstance(d, CategoricalDistribution)
     }
     return Study(
-        name="completions", title="completions", base={"lr": 0.005, **dict.fromkeys(DROPOUTS, 0.5), **middle},
-        arms=(Arm(name="full"),), reference="full", space=world.space, fusable=FUSABLE,
-        modes={"valid_mae": "min", "test_mae": "min"}, epoch_metrics=("valid_mae",), search_metric="valid_mae",
-        primary_metric="test_mae", smallest_effect=0.03, trials=trials, seeds=1, epochs=1, seed=seed,
+        name="completions", title="completions", params={"lr": 0.005, **dict.fromkeys(DROPOUTS, 0.5), **middle},
+        arms={"full": {}}, space=world.space, model=Model(fusable=FUSABLE),
+        minimise=("valid_mae", "test_mae"), smallest_effect=0.03, trials=trials, seeds=1, epochs=1, seed=seed,
     )  # fmt: skip
 
 

@@ -7,9 +7,10 @@ from typing import Any
 
 from optuna.distributions import FloatDistribution
 
+from orchestrator.study.model import Model
 from orchestrator.study.objective import PlainEpoch, PlainOutcome
 from orchestrator.study.runs import Pack, Run
-from orchestrator.study.study import Arm, Study
+from orchestrator.study.study import Study
 
 EPOCHS, PACK = 10, 10
 NAMES = tuple(f"arm_{i:02d}" for i in range(20))
@@ -59,10 +60,9 @@ def searched(num_runs: int) -> Study:
 
 def _study(names: Sequence[str], *, trials: int, seeds: int) -> Study:
     return Study(
-        name="noop", title="What does orchestration cost?", base={**dict.fromkeys(PARAMS, 0.5), "part": names[0]},
-        arms=tuple(Arm(name=name, pins={"part": name} if i else {}) for i, name in enumerate(names)),
-        reference=names[0], space={param: FloatDistribution(0, 1) for param in PARAMS}, fusable=frozenset(PARAMS),
-        modes={"valid_loss": "min", "test_loss": "min"}, epoch_metrics=("valid_loss",), search_metric="valid_loss",
-        primary_metric="test_loss", smallest_effect=0.1, trials=trials, seeds=seeds, epochs=EPOCHS, pack_size=PACK,
-        completions=PACK,
+        name="noop", title="What does orchestration cost?", params={**dict.fromkeys(PARAMS, 0.5), "part": names[0]},
+        arms={name: {"part": name} if i else {} for i, name in enumerate(names)},
+        space={param: FloatDistribution(0, 1) for param in PARAMS}, model=Model(fusable=frozenset(PARAMS)),
+        minimise=("valid_loss", "test_loss"), smallest_effect=0.1, trials=trials, seeds=seeds, epochs=EPOCHS,
+        pack_size=PACK, completions=PACK,
     )  # fmt: skip

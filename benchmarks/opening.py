@@ -29,7 +29,7 @@ from orchestrator.runners.run_record import Course, Ending, Maker
 from orchestrator.storage.results_folder import Folder
 from orchestrator.study.objective import PlainOutcome
 from orchestrator.study.runs import Fingerprint, Pack, Phase, make_run
-from orchestrator.study.study import Arm, Study
+from orchestrator.study.study import Study
 
 ARMS, TRIALS, EPOCHS, PACK = 13, 1000, 50, 10
 PARAMS = {f"param_{i:02d}": 0.5 for i in range(20)}
@@ -40,11 +40,10 @@ def study_of(num_runs: int) -> Study:
     """A study with so many runs in all."""
     names = [f"arm_{i:02d}" for i in range(ARMS)]
     return Study(
-        name="opening", title="How fast does a ledger open?", base={**PARAMS, "part": "a"},
-        arms=tuple(Arm(name=n, pins={"part": n} if i else {}) for i, n in enumerate(names)), reference=names[0],
+        name="opening", title="How fast does a ledger open?", params={**PARAMS, "part": "a"},
+        arms={name: {"part": name} if i else {} for i, name in enumerate(names)},
         space={param: FloatDistribution(0, 1) for param in PARAMS},
-        modes={"valid_loss": "min", "test_loss": "min"}, epoch_metrics=("valid_loss",), search_metric="valid_loss",
-        primary_metric="test_loss", smallest_effect=0.1, trials=TRIALS + 1, seeds=num_runs // ARMS - TRIALS,
+        minimise=("valid_loss", "test_loss"), smallest_effect=0.1, trials=TRIALS + 1, seeds=num_runs // ARMS - TRIALS,
         epochs=EPOCHS, pack_size=PACK, completions=PACK,
     )  # fmt: skip
 
@@ -69,8 +68,8 @@ class Writer:
                 search=0, seed=1, split=0,
             ).config_id  # fmt: skip
             self._ledger.record(Chosen(arm=arm.name, search=0, basis="x", config_id=config_id, suggested=chosen))
-            for first in range(1, self._study.seeds + 1, PACK):
-                seeds = range(first, min(first + PACK, self._study.seeds + 1))
+            for first in range(1, self._study.budget.seeds + 1, PACK):
+                seeds = range(first, min(first + PACK, self._study.budget.seeds + 1))
                 self._pack(arm.name, "confirm", [(chosen, seed, None) for seed in seeds])
         self._ledger.close()
 

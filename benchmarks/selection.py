@@ -148,7 +148,7 @@ def _bench(options: argparse.Namespace) -> Bench:
     question = replace(question, params={**question.params, "encoder": "ef_lstm"})
     study = replace(question.study("quick", ABLATION["quick"]), epochs=options.epochs)
     objective = MFMObjective(
-        question.dataset, folds=question.folds, metric=study.search_metric, mode="min", rerank_folds=RERANK_FOLDS
+        question.dataset, folds=question.folds, metric=study.metrics.search, mode="min", rerank_folds=RERANK_FOLDS
     )
     return Bench(study=study, objective=objective, seeds=options.seeds)
 

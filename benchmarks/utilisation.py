@@ -37,9 +37,9 @@ from orchestrator.process.git_commit import Commit
 from orchestrator.runners.attempt import REPORT_SECONDS, Attempt, Message
 from orchestrator.runners.coordinator import Coordinator
 from orchestrator.storage.results_folder import Folder
+from orchestrator.study.model import Cost
 from orchestrator.study.objective import PlainEpoch, PlainOutcome
 from orchestrator.study.runs import Fingerprint, Pack
-from orchestrator.study.study import Cost
 from studies.mfm_study import planted_data
 from studies.mfm_study.arms import REFERENCE, ablation
 from studies.mfm_study.presets import ABLATION
@@ -160,7 +160,7 @@ class Simulation:
             self.coordinator.folder,
             checkpoint_seconds=float("inf"),
             report_seconds=REPORT_SECONDS * self.num_workers,
-            rung=self.coordinator.study.rung,
+            rung=self.coordinator.study.budget.rung,
             clock=lambda: training.now,
         )
         self.last_start = self.now

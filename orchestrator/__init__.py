@@ -2,7 +2,7 @@
 
 What a study of one's own needs is imported from here; all else is private and may change.
 
-    from orchestrator import Arm, Options, PlainEpoch, PlainOutcome, Study, run
+    from orchestrator import Options, PlainEpoch, PlainOutcome, Study, run
 """
 
 from __future__ import annotations
@@ -14,17 +14,25 @@ if TYPE_CHECKING:
     from orchestrator.runners.coordinator import StudyError
     from orchestrator.runners.run import Ended, Options, run
     from orchestrator.storage.writer_lock import BusyError
+    from orchestrator.study.budget import Budget
+    from orchestrator.study.design import Arm, Design
     from orchestrator.study.factorial_designs import factorial, leave_two_out
+    from orchestrator.study.metrics import Metrics
+    from orchestrator.study.model import Cost, Model
     from orchestrator.study.objective import Epoch, Objective, Outcome, PlainEpoch, PlainOutcome, State
     from orchestrator.study.runs import Pack, Run
-    from orchestrator.study.study import Arm, Cost, Study
+    from orchestrator.study.study import Study
 
 __all__ = [
     "Arm",
+    "Budget",
     "BusyError",
     "Cost",
+    "Design",
     "Ended",
     "Epoch",
+    "Metrics",
+    "Model",
     "Objective",
     "Options",
     "Outcome",
@@ -43,10 +51,14 @@ _HOMES = {
     "runners.coordinator": ("StudyError",),
     "runners.run": ("Ended", "Options", "run"),
     "storage.writer_lock": ("BusyError",),
+    "study.budget": ("Budget",),
+    "study.design": ("Arm", "Design"),
     "study.factorial_designs": ("factorial", "leave_two_out"),
+    "study.metrics": ("Metrics",),
+    "study.model": ("Cost", "Model"),
     "study.objective": ("Epoch", "Objective", "Outcome", "PlainEpoch", "PlainOutcome", "State"),
     "study.runs": ("Pack", "Run"),
-    "study.study": ("Arm", "Cost", "Study"),
+    "study.study": ("Study",),
 }
 
 

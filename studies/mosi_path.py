@@ -35,7 +35,7 @@ def ask(arguments: Arguments) -> Question:
         names=QUICK if here.is_quick else STANDARD,
         smallest_effect=SMALLEST_EFFECT,
     )
-    return replace(question, path=True)
+    return replace(question, design=replace(question.design, path=True))
 
 
 SCRIPT = script(

@@ -11,7 +11,7 @@ import sys
 from mfm.data.corpora.regression import mosi
 from mfm.data.folds import Folds
 from orchestrator.command.arguments import Arguments
-from orchestrator.study.study import Arm
+from orchestrator.study.design import Arm
 from studies.mfm_study import arms, planted_data, space
 from studies.mfm_study.data_choice import ground
 from studies.mfm_study.presets import SENSITIVITY

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from orchestrator.study.budget import Budget
 from orchestrator.study.runs import RERANK_FOLDS
 from orchestrator.study.study import Study
 
@@ -22,14 +23,8 @@ class Arguments:
     preset: str
     data: Path | None
     results: str | None
-    trials: int | None
-    seeds: int | Literal["auto"] | None
+    numbers: Mapping[str, Any]  # those of the budget that were given, by their names; "auto" for adaptive seeds
     max_seeds: int | None
-    searches: int | None
-    rerank: int | None
-    epochs: int | None
-    frozen: bool | None
-    pack_size: int | None
     arms: tuple[str, ...]
     seed: int
     hours: float | None
@@ -43,28 +38,22 @@ class Arguments:
     accept_change: bool
     own: Mapping[str, Any]  # what a script added to the shared parser
 
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Arguments:
+        """From the values of a parser."""
+        shared = {field.name for field in fields(cls)}
+        numbers = {name: values[name] for name in Budget.names() if values.get(name) is not None}
+        own = {name: v for name, v in values.items() if name not in shared and name not in BUDGET_OPTIONS}
+        return cls(**{name: v for name, v in values.items() if name in shared}, numbers=numbers, own=own)
+
     def adjusted(self, study: Study) -> Study:
         """The study with what the user set on the command line."""
-        given = {
-            "trials": self.trials,
-            "seeds": self._seeds_of(study),
-            "searches": self.searches,
-            "rerank": self.rerank,
-            "epochs": self.epochs,
-            "frozen": self.frozen,
-            "pack_size": self.pack_size,
-            "seed": self.seed,
-            "selected": self.arms or None,
-        }
-        return replace(study, **{name: value for name, value in given.items() if value is not None})
-
-    def _seeds_of(self, study: Study) -> int | None:
-        """Seeds per arm; adaptive ones, at the most."""
-        if self.seeds == "auto":
-            return self.max_seeds or MORE_SEEDS * study.seeds
-        if self.max_seeds is not None:
+        numbers = dict(self.numbers)
+        if self.is_adaptive:
+            numbers["seeds"] = self.max_seeds or MORE_SEEDS * study.budget.seeds
+        elif self.max_seeds is not None:
             raise ValueError("--max-seeds is for adaptive seeds; give --seeds auto with it")
-        return self.seeds
+        return replace(study, seed=self.seed, selected=self.arms or study.selected, **numbers)
 
     def check(self) -> None:
         """Refuses what cannot go together, or says nothing."""
@@ -79,72 +68,7 @@ class Arguments:
     @property
     def is_adaptive(self) -> bool:
         """Whether an arm gets as many seeds as it takes to decide it."""
-        return self.seeds == "auto"
-
-
-def parser_of(description: str, presets: Mapping[str, str]) -> argparse.ArgumentParser:
-    """The parser of a study script, to which a script may add arguments of its own."""
-    parser = argparse.ArgumentParser(
-        description=description, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    what = "; ".join(f"{name}: {text}" for name, text in presets.items())
-    parser.add_argument("--preset", choices=list(presets), default=next(iter(presets)), help=what.replace("%", "%%"))
-    parser.add_argument("--data", type=Path, metavar="DIR", help="real data; without it, planted synthetic data")
-    parser.add_argument(
-        "--results",
-        type=_place,
-        metavar="DIR|URI",
-        help="results folder, or s3://BUCKET/NAME (default: results/<study>)",
-    )
-    parser.add_argument("--trials", type=at_least(0), metavar="N", help="search runs per arm")
-    parser.add_argument(
-        "--seeds",
-        type=_seeds,
-        metavar="N|auto",
-        help="confirm seeds per arm; auto: an arm stops at the first of 4 looks at which it is decided",
-    )
-    parser.add_argument(
-        "--max-seeds",
-        type=at_least(1),
-        metavar="N",
-        help=f"with --seeds auto, the most per arm (default: {MORE_SEEDS} times the preset's)",
-    )
-    parser.add_argument("--searches", type=at_least(1), metavar="R", help="independent searches per arm, same trials")
-    parser.add_argument(
-        "--rerank",
-        type=at_least(0),
-        metavar="N",
-        help=f"the best N of each search are ranked again by {RERANK_FOLDS}-fold before one is chosen; 0: by hold-out "
-        "alone (default: the preset's on small validation sets, else 0)",
-    )
-    parser.add_argument("--epochs", type=at_least(1), metavar="N", help="epochs per run")
-    parser.add_argument(
-        "--frozen",
-        action=argparse.BooleanOptionalAction,
-        help="confirm every arm a second time with the hyperparameters tuned for the reference, to tell what is tuning",
-    )
-    parser.add_argument(
-        "--pack-size",
-        type=at_least(1),
-        metavar="N",
-        help="most runs that train together (default: the preset's); on GPUs, those of several arms too",
-    )
-    parser.add_argument("--arms", type=_names, default=(), metavar="A,B", help="arms to run (the reference is added)")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the study (default: 0)")
-    parser.add_argument("--hours", type=_positive, metavar="H", help="stop in good order after this time")
-    parser.add_argument("--workers", type=at_least(1), metavar="N", help="most packs at a time")
-    parser.add_argument(
-        "--address", metavar="ADDR", help="a running Ray cluster (default: the one there is, else local)"
-    )
-    parser.add_argument(
-        "--cluster", type=Path, metavar="FILE", help="run on the cluster that `ray up FILE` has brought up, from here"
-    )
-    parser.add_argument("--serial", action="store_true", help="train in this process, without Ray")
-    parser.add_argument("--plan", action="store_true", help="say what would run and how long it takes; run nothing")
-    parser.add_argument("--fresh", action="store_true", help="begin anew; old results are kept aside")
-    parser.add_argument("--retry-failed", action="store_true", help="try failed runs once more, as new rows")
-    parser.add_argument("--accept-change", action="store_true", help="go on although data, code or study changed")
-    return parser
+        return self.numbers.get("seeds") == "auto"
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -190,3 +114,75 @@ def _positive(text: str) -> float:
     if not value > 0:
         raise argparse.ArgumentTypeError(f"must be a number greater than 0; got {text!r}")
     return value
+
+
+# What `add_argument` is given for every option, by its name.
+PLACE_OPTIONS: Mapping[str, Mapping[str, Any]] = {
+    "data": {"type": Path, "metavar": "DIR", "help": "real data; without it, planted synthetic data"},
+    "results": {
+        "type": _place,
+        "metavar": "DIR|URI",
+        "help": "results folder, or s3://BUCKET/NAME (default: results/<study>)",
+    },
+}
+# The numbers of `Budget` that a user may set.
+BUDGET_OPTIONS: Mapping[str, Mapping[str, Any]] = {
+    "trials": {"type": at_least(0), "metavar": "N", "help": "search runs per arm"},
+    "seeds": {
+        "type": _seeds,
+        "metavar": "N|auto",
+        "help": "confirm seeds per arm; auto: an arm stops at the first of 4 looks at which it is decided",
+    },
+    "searches": {"type": at_least(1), "metavar": "R", "help": "independent searches per arm, same trials"},
+    "rerank": {
+        "type": at_least(0),
+        "metavar": "N",
+        "help": f"the best N of each search are ranked again by {RERANK_FOLDS}-fold before one is chosen; 0: by "
+        "hold-out alone (default: the preset's on small validation sets, else 0)",
+    },
+    "epochs": {"type": at_least(1), "metavar": "N", "help": "epochs per run"},
+    "frozen": {
+        "action": argparse.BooleanOptionalAction,
+        "help": "confirm every arm a second time with the hyperparameters tuned for the reference, to tell what is "
+        "tuning",
+    },
+    "pack_size": {
+        "type": at_least(1),
+        "metavar": "N",
+        "help": "most runs that train together (default: the preset's); on GPUs, those of several arms too",
+    },
+}
+RUN_OPTIONS: Mapping[str, Mapping[str, Any]] = {
+    "max_seeds": {
+        "type": at_least(1),
+        "metavar": "N",
+        "help": f"with --seeds auto, the most per arm (default: {MORE_SEEDS} times the preset's)",
+    },
+    "arms": {"type": _names, "default": (), "metavar": "A,B", "help": "arms to run (the reference is added)"},
+    "seed": {"type": int, "default": 0, "metavar": "N", "help": "seed of the study (default: 0)"},
+    "hours": {"type": _positive, "metavar": "H", "help": "stop in good order after this time"},
+    "workers": {"type": at_least(1), "metavar": "N", "help": "most packs at a time"},
+    "address": {"metavar": "ADDR", "help": "a running Ray cluster (default: the one there is, else local)"},
+    "cluster": {
+        "type": Path,
+        "metavar": "FILE",
+        "help": "run on the cluster that `ray up FILE` has brought up, from here",
+    },
+    "serial": {"action": "store_true", "help": "train in this process, without Ray"},
+    "plan": {"action": "store_true", "help": "say what would run and how long it takes; run nothing"},
+    "fresh": {"action": "store_true", "help": "begin anew; old results are kept aside"},
+    "retry_failed": {"action": "store_true", "help": "try failed runs once more, as new rows"},
+    "accept_change": {"action": "store_true", "help": "go on although data, code or study changed"},
+}
+
+
+def parser_of(description: str, presets: Mapping[str, str]) -> argparse.ArgumentParser:
+    """The parser of a study script, to which a script may add arguments of its own."""
+    parser = argparse.ArgumentParser(
+        description=description, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    what = "; ".join(f"{name}: {text}" for name, text in presets.items())
+    parser.add_argument("--preset", choices=list(presets), default=next(iter(presets)), help=what.replace("%", "%%"))
+    for name, options in {**PLACE_OPTIONS, **BUDGET_OPTIONS, **RUN_OPTIONS}.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", **options)
+    return parser

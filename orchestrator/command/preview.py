@@ -50,15 +50,15 @@ def _outlook(prepared: Prepared, folder: Folder, counts: Mapping[str, Tally], ar
     study = prepared.study
     missing = sum(tally.num_missing for tally in counts.values())
     more = undecided(study, counts)
-    if study.path:
+    if study.design.path:
         missing, more = missing + more, 0  # how many is known, only not of which arms
     seconds, source = _seconds_per_run(prepared, folder)
     workers = arguments.workers or (1 if arguments.serial else available_cores())
     runs, time = f"{missing}", duration(missing * seconds / workers)
     if more:
         runs, time = f"{missing} to {missing + more}", f"{time} to {duration((missing + more) * seconds / workers)}"
-    told = f"{runs} runs of {study.epochs} epochs to train; about {time}"
-    reference = f"The search looks at {study.search_metric}; claims are about {study.primary_metric}"
+    told = f"{runs} runs of {study.budget.epochs} epochs to train; about {time}"
+    reference = f"The search looks at {study.metrics.search}; claims are about {study.metrics.primary}"
     return [
         f"{told} on {workers} worker{'s' if workers > 1 else ''} ({source})",
         f"{reference} against arm {study.reference!r}; differences below {study.smallest_effect:g} do not matter",

@@ -56,9 +56,9 @@ def _made_again(study: Mapping[str, Any]) -> tuple[Fingerprint, Params, Callable
     if re.search(r"^SCRIPT\b", path.read_text(encoding="utf-8"), re.MULTILINE):
         script: Script = _load(path).SCRIPT
         prepared = script.prepare(script.parse(arguments))
-        return prepared.fingerprint, prepared.study.base, prepared.objective
+        return prepared.fingerprint, prepared.study.params, prepared.objective
     found = _found(program, study["study"])
-    return found.fingerprint, found.study.base, lambda: found.objective
+    return found.fingerprint, found.study.params, lambda: found.objective
 
 
 def _found(program: Mapping[str, Any], name: str) -> Found:

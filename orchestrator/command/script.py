@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -58,11 +58,8 @@ class Script:
     def parse(self, words: Sequence[str]) -> Arguments:
         """The arguments; wrong usage exits with 2."""
         parser = parser_of(self.description, self.presets)
-        shared = {field.name for field in fields(Arguments)}
         self.extend(parser)
-        values = vars(parser.parse_args(words))
-        own = {name: value for name, value in values.items() if name not in shared}
-        return Arguments(**{name: value for name, value in values.items() if name in shared}, own=own)
+        return Arguments.of(vars(parser.parse_args(words)))
 
 
 def _run(prepared: Prepared, options: Options, console: Console, report: Callable[[Path], Sequence[str]]) -> int:

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from orchestrator.display.live_table import Board
 from orchestrator.plan.history import History
-from orchestrator.plan.run_counts import Tally, best_of, parts_of, planned_for, tallies
+from orchestrator.plan.run_counts import Tally, parts_of, planned_for, tallies
 from orchestrator.process.job_origin import origin
 from orchestrator.study.runs import Pack, Run
 from orchestrator.study.study import Study
@@ -88,7 +88,7 @@ class Progress:
     def _line(self, run: Run, kind: str) -> str:
         arm, part = run.arm, self._part_of(run)
         tally = self._tallies[arm]
-        best = "" if tally.best is None else f", best {self._study.search_metric} {tally.best:.4g}"
+        best = "" if tally.best is None else f", best {self._study.metrics.search} {tally.best:.4g}"
         what = "" if kind == "done" else f" ({kind})"
         return (
             f"{time.strftime('%H:%M:%S')}  {arm}: {part} {tally.num_over(part)} of {tally.planned[part]} runs over"
@@ -119,7 +119,7 @@ class Progress:
             self._console.print(Text(line), soft_wrap=True)
 
     def _board(self, *, is_last: bool = False) -> Board:
-        metric = f"best {self._study.search_metric}"
+        metric = f"best {self._study.metrics.search}"
         return Board(
             title=self._study.title,
             columns=("arm", *parts_of(self._study), "running", "pruned", "failed", metric),
@@ -129,7 +129,7 @@ class Progress:
         )
 
     def _better(self, one: float | None, other: float | None) -> float | None:
-        return best_of(self._study, [value for value in (one, other) if value is not None])
+        return self._study.metrics.best(value for value in (one, other) if value is not None)
 
 
 def _row(arm: str, tally: Tally) -> tuple[str, ...]:

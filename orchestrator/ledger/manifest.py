@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,8 +15,9 @@ from orchestrator.plan import ablation_path
 from orchestrator.plan.history import History
 from orchestrator.plan.run_counts import planned_for, unconfirmed
 from orchestrator.storage.results_folder import Folder
+from orchestrator.study.budget import SEED_STRIDE, Budget
 from orchestrator.study.runs import Fingerprint
-from orchestrator.study.study import SEED_STRIDE, Study
+from orchestrator.study.study import Study
 
 # Facts that two calls of one study must share, with what they are called in a message.
 FIXED = {
@@ -54,31 +56,24 @@ def describe(study: Study, fingerprint: Fingerprint, *, program: Mapping[str, An
         "study": study.name,
         "title": study.title,
         "reference_arm": study.reference,
-        "primary_metric": study.primary_metric,
-        "search_metric": study.search_metric,
-        "modes": dict(study.modes),
+        "primary_metric": study.metrics.primary,
+        "search_metric": study.metrics.search,
+        "modes": dict(study.metrics.modes),
         "smallest_effect": study.smallest_effect,
         "arms": {arm.name: dict(arm.pins) for arm in study.arms},
-        "factors": {name: dict(pins) for name, pins in study.factors.items()},
+        "factors": {name: dict(pins) for name, pins in study.design.factors.items()},
         "selected": [arm.name for arm in study.running],
         "space": {param: distribution_to_json(d) for param, d in study.searched.items()},
-        "conditions": {param: [[p, list(values)] for p, values in c] for param, c in study.conditions.items()},
-        "base": dict(study.base),
-        "trials": study.trials,
-        "seeds": study.seeds,
-        "looks": list(study.looks),
-        "rule": dict(study.rule),
-        "epochs": study.epochs,
-        "searches": study.searches,
-        "rerank": study.rerank,
-        "uniform": study.uniform,
-        "is_path": study.path,
-        "is_frozen": study.frozen,
+        "conditions": {param: [[p, list(values)] for p, values in c] for param, c in study.model.conditions.items()},
+        "base": dict(study.params),
+        **_budget(study.budget),
+        "rule": study.about.get("rule", {}),
+        "is_path": study.design.path,
         "splits": study.splits,
         "seed": study.seed,
         "first_seed": study.seed * SEED_STRIDE + 1,  # of the confirm runs, which count on from it
         "notes": list(study.notes),
-        "about": dict(study.about),
+        "about": {name: value for name, value in study.about.items() if name != "rule"},
         "data_sha256": fingerprint.data_sha256,
         "code_sha256": fingerprint.code_sha256,
         "program": dict(program),
@@ -92,6 +87,12 @@ def describe(study: Study, fingerprint: Fingerprint, *, program: Mapping[str, An
         "asked_seeds": {},
         "changes": [],
     }
+
+
+def _budget(budget: Budget) -> dict[str, Any]:
+    """Its numbers by their names; "frozen" is that of the configurations."""
+    numbers = asdict(budget)
+    return {"is_frozen": numbers.pop("frozen"), **numbers, "looks": list(budget.looks)}
 
 
 def load(folder: Folder) -> dict[str, Any] | None:
@@ -202,27 +203,30 @@ def decided(study: Study, history: History) -> dict[str, Any]:
     return {
         "chosen": _chosen(study, history),
         "repeats": {arm.name: n for arm in study.running if (n := history.num_repeats(arm.name))},
-        "asked_seeds": {arm.name: history.num_seeds(arm.name) for arm in study.running} if study.looks else {},
+        "asked_seeds": {arm.name: history.num_seeds(arm.name) for arm in study.running} if study.budget.looks else {},
         "planned": {arm.name: planned_for(study, history, arm.name) for arm in study.running},
         "unconfirmed": unconfirmed(study, history),
         "uniform_runs": _uniform_runs(study, history),
         "frozen": _frozen(study, history),
-        "path": ablation_path.describe(study, history) if study.path else [],
+        "path": ablation_path.describe(study, history) if study.design.path else [],
     }
 
 
 def _uniform_runs(study: Study, history: History) -> dict[str, list[str]]:
     """By arm: the search runs that no sampler has chosen. The first of a search is the default, and not drawn."""
-    keys = [(arm.name, search) for arm in study.running for search in range(study.searches)]
+    keys = [(arm.name, search) for arm in study.running for search in range(study.budget.searches)]
     found: dict[str, list[str]] = {}
     for arm, search in keys:
-        found.setdefault(arm, []).extend(s.run_id for s in history.suggestions((arm, search))[1 : study.uniform])
+        found.setdefault(arm, []).extend(s.run_id for s in history.suggestions((arm, search))[1 : study.budget.uniform])
     return {arm: list(dict.fromkeys(ids)) for arm, ids in found.items() if ids}
 
 
 def _frozen(study: Study, history: History) -> dict[str, list[str]]:
     """By arm: one configuration per search, with the hyperparameters that the reference's search chose."""
-    ids = {arm.name: [history.frozen_id((arm.name, search)) for search in range(study.searches)] for arm in study.arms}
+    ids = {
+        arm.name: [history.frozen_id((arm.name, search)) for search in range(study.budget.searches)]
+        for arm in study.arms
+    }
     return {arm: [i or "" for i in own] for arm, own in ids.items() if any(own)}
 
 
@@ -230,7 +234,7 @@ def _chosen(study: Study, history: History) -> dict[str, Any]:
     """The configuration that counts of every arm whose search is over: its id, or a list of ids, one per search."""
     result: dict[str, Any] = {}
     for arm in study.arms:
-        ids = [c.config_id for search in range(study.searches) if (c := history.chosen.get((arm.name, search)))]
+        ids = [c.config_id for search in range(study.budget.searches) if (c := history.chosen.get((arm.name, search)))]
         if ids:
-            result[arm.name] = ids[0] if study.searches == 1 else ids
+            result[arm.name] = ids[0] if study.budget.searches == 1 else ids
     return result

@@ -63,12 +63,12 @@ _RUN_ORIGIN = {
 
 def schemas(study: Study) -> dict[str, pa.Schema]:
     """The schema of every table."""
-    params = {f"param:{param}": _type_of(value) for param, value in study.base.items()}
-    metrics = {f"metric:{name}": pa.float64() for name in study.modes}
+    params = {f"param:{param}": _type_of(value) for param, value in study.params.items()}
+    metrics = {f"metric:{name}": pa.float64() for name in study.metrics.modes}
     return {
         "runs": pa.schema({**_RUN_COLUMNS, **params, **metrics, **_RUN_ORIGIN}),
         "epochs": pa.schema(
-            {"run_id": pa.string(), "epoch": pa.int64(), **dict.fromkeys(study.epoch_metrics, pa.float64())}
+            {"run_id": pa.string(), "epoch": pa.int64(), **dict.fromkeys(study.metrics.epoch, pa.float64())}
         ),
         "items": pa.schema(
             {

@@ -24,13 +24,15 @@ from orchestrator.study.study import Study
 
 def candidates(study: Study, removed: Sequence[str]) -> dict[str, str]:
     """Component -> the arm without it and without what is removed already; of the components that are left."""
-    return {name: study.cells[frozenset((*removed, name))] for name in study.factors if name not in removed}
+    return {name: study.cells[frozenset((*removed, name))] for name in study.design.factors if name not in removed}
 
 
 def arms_on(study: Study, removed: Sequence[str]) -> list[str]:
     """The arms that are known to lie on the path, in order: up to what is removed so far, and the bare one."""
     first = [study.cells[frozenset(removed[:i])] for i in range(len(removed) + 1)]
-    return first if len(removed) == len(study.factors) else [*first, study.cells[frozenset(study.factors)]]
+    return (
+        first if len(removed) == len(study.design.factors) else [*first, study.cells[frozenset(study.design.factors)]]
+    )
 
 
 def key_of(arm: str) -> Key:
@@ -77,9 +79,8 @@ def least_missed(study: Study, folds: Mapping[str, cross_validation.Folds]) -> s
         study: what is asked.
         folds: by component, of the arm without it.
     """
-    sign = 1 if study.modes[study.search_metric] == "min" else -1
     known = {name: score for name, own in folds.items() if (score := cross_validation.score(own)) is not None}
-    return min(folds, key=lambda name: sign * known[name] if name in known else float("inf"))
+    return min(folds, key=lambda name: study.metrics.sign * known[name] if name in known else float("inf"))
 
 
 def describe(study: Study, history: History) -> list[dict[str, Any]]:
@@ -102,5 +103,5 @@ def describe(study: Study, history: History) -> list[dict[str, Any]]:
 
 def num_fold_runs(study: Study) -> int:
     """Fold runs of all steps: k components, then k - 1, and so on."""
-    k = len(study.factors)
+    k = len(study.design.factors)
     return RERANK_FOLDS * k * (k + 1) // 2

@@ -19,10 +19,9 @@ Folds = Mapping[int, RunRecord]  # fold -> the last try of its run
 
 def candidates(study: Study, known: Sequence[Suggestion]) -> list[Suggestion]:
     """A search's completed suggestions, distinct and best first: as many as are ranked again, or the best alone."""
-    sign = 1 if study.modes[study.search_metric] == "min" else -1
     completed = {s.run_id: s for s in reversed(known) if s.status == "completed" and s.reports}
-    ranked = sorted(completed.values(), key=lambda s: (sign * s.value, s.number))
-    return ranked[: max(1, study.rerank)]
+    ranked = sorted(completed.values(), key=lambda s: (study.metrics.sign * s.value, s.number))
+    return ranked[: max(1, study.budget.rerank)]
 
 
 def best(study: Study, ranked: Sequence[Suggestion], folds: Sequence[Folds]) -> Suggestion | None:
@@ -32,8 +31,11 @@ def best(study: Study, ranked: Sequence[Suggestion], folds: Sequence[Folds]) -> 
         ranked: the candidates, best first.
         folds: of each candidate.
     """
-    sign = 1 if study.modes[study.search_metric] == "min" else -1
-    scored = [(sign * mean, s.number, s) for s, f in zip(ranked, folds, strict=True) if (mean := score(f)) is not None]
+    scored = [
+        (study.metrics.sign * mean, s.number, s)
+        for s, f in zip(ranked, folds, strict=True)
+        if (mean := score(f)) is not None
+    ]
     return min(scored)[2] if scored else next(iter(ranked), None)
 
 

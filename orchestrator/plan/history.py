@@ -84,9 +84,9 @@ class History:
         chosen = [
             [arm.name, search, choice.config_id if (choice := self.chosen.get((arm.name, search))) else None]
             for arm in self._study.running
-            for search in range(self._study.searches)
+            for search in range(self._study.budget.searches)
         ]
-        return digest([self._study.epochs, list(self._study.looks), chosen])[:16]
+        return digest([self._study.budget.epochs, list(self._study.budget.looks), chosen])[:16]
 
     def looks(self) -> list[Looked]:
         """The looks that were taken and count, in order."""
@@ -105,25 +105,25 @@ class History:
 
     def look_of(self, arm: str) -> int:
         """The look up to which an arm is confirmed: the first at which it did not go on, or the one that is next."""
-        looks = self.looks() if self._study.looks else []
+        looks = self.looks() if self._study.budget.looks else []
         stopped = [looked.look for looked in looks if arm not in looked.going]
         return min(stopped, default=len(looks))
 
     def num_seeds(self, arm: str) -> int:
         """Confirm seeds that an arm is given, as far as is decided."""
-        return self._study.num_seeds(self.look_of(arm))
+        return self._study.budget.num_seeds(self.look_of(arm))
 
     def is_decided(self, arm: str) -> bool:
         """Whether the number of an arm's confirm seeds will not grow."""
-        if not self._study.looks:
+        if not self._study.budget.looks:
             return True
-        return self.look_of(arm) < len(self.looks()) or len(self.looks()) + 1 >= self._study.num_looks
+        return self.look_of(arm) < len(self.looks()) or len(self.looks()) + 1 >= self._study.budget.num_looks
 
     def frozen_id(self, key: Key) -> str | None:
         """The configuration of an arm with what the reference's search chose; None: there is none (yet)."""
         arm, search = key
         choice = self.chosen.get((self._study.reference, search))
-        if not self._study.frozen or arm == self._study.reference or choice is None or choice.suggested is None:
+        if not self._study.budget.frozen or arm == self._study.reference or choice is None or choice.suggested is None:
             return None
         if key not in self._frozen or self._frozen[key][0] != choice.config_id:
             self._frozen[key] = choice.config_id, self._study.config_id(arm, choice.suggested)
@@ -138,9 +138,9 @@ class History:
 
     def num_frozen(self, arm: str) -> int:
         """Frozen runs that an arm is given, as far as is decided: none where it has chosen as the reference has."""
-        if not self._study.frozen or arm == self._study.reference:
+        if not self._study.budget.frozen or arm == self._study.reference:
             return 0
-        seeds = [self._study.confirm_seeds(s, self.look_of(arm)) for s in range(self._study.searches)]
+        seeds = [self._study.budget.confirm_seeds(s, self.look_of(arm)) for s in range(self._study.budget.searches)]
         return sum(len(own) for search, own in enumerate(seeds) if not self._is_frozen_already((arm, search)))
 
     def _is_frozen_already(self, key: Key) -> bool:
@@ -149,7 +149,7 @@ class History:
 
     def num_repeats(self, arm: str) -> int:
         """Suggestions of an arm that were a known run: they are no rows of their own."""
-        known = [s for search in range(self._study.searches) for s in self.suggestions((arm, search))]
+        known = [s for search in range(self._study.budget.searches) for s in self.suggestions((arm, search))]
         return sum(self.runs[s.run_id].number != s.number for s in known)
 
     def apply(self, event: Event) -> None:
@@ -182,12 +182,12 @@ class History:
             if not self._is_repeat(asked):
                 self._close(asked.run_id)
                 self.runs[asked.run_id] = self._record_of(asked, event.pack_id)
-                if asked.fold is not None and asked.epochs == self._study.epochs:
+                if asked.fold is not None and asked.epochs == self._study.budget.epochs:
                     key = asked.arm, asked.search, asked.config_id
                     self._folds.setdefault(key, {})[asked.fold] = asked.run_id
                 if self._is_wanted(asked):
                     self._open.setdefault(event.pack_id, {})[asked.run_id] = None
-            if asked.number is not None and asked.epochs == self._study.epochs:
+            if asked.number is not None and asked.epochs == self._study.budget.epochs:
                 # The journal may have lost an earlier one: a suggestion's number is its place.
                 number = min(asked.number, len(self.suggestions((asked.arm, asked.search))))
                 if self.runs[asked.run_id].number == asked.number:
@@ -196,9 +196,9 @@ class History:
 
     def _is_wanted(self, asked: AskedRun) -> bool:
         """Whether the study, as it is now, asks for this run: another number of epochs is another run."""
-        if asked.phase == "rerank" and not (self._study.rerank or self._study.path):
+        if asked.phase == "rerank" and not (self._study.budget.rerank or self._study.design.path):
             return False
-        return asked.epochs == self._study.epochs and self._study.runs_arm(asked.arm)
+        return asked.epochs == self._study.budget.epochs and self._study.runs_arm(asked.arm)
 
     def _close(self, run_id: str) -> None:
         if run_id in self.runs and (runs := self._open.get(self.runs[run_id].pack_id)) is not None:

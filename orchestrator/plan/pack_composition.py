@@ -52,11 +52,11 @@ class Packer:
     def _most(self, arm: str, *, num_cores: int, left: float) -> int:
         """How many runs a pack holds at most that begins with an arm's."""
         if not num_cores or math.isinf(left):
-            return self.study.pack_size
+            return self.study.budget.pack_size
         cost = self.study.cost_of(arm)
         fewest = math.ceil(cost.pack / (LARGEST_LOSS * self.study.full_cost(arm) - cost.run))
         runs = round((LARGEST_SHARE * left / num_cores - cost.pack) / cost.run)
-        return min(self.study.pack_size, max(1, fewest, runs))
+        return min(self.study.budget.pack_size, max(1, fewest, runs))
 
     def _structure(self, run: AskedRun) -> str:
         if run.config_id not in self._structures:

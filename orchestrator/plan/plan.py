@@ -116,7 +116,7 @@ class Plan:
 
     def _is_of_study(self, run: Run) -> bool:
         """Whether the study, as it is now, asks for a run: other numbers of epochs are other runs."""
-        return run.epochs == self.study.epochs and self.study.runs_arm(run.arm)
+        return run.epochs == self.study.budget.epochs and self.study.runs_arm(run.arm)
 
     def _waiting(self) -> str | None:
         return next((i for i in self.history.open_packs() if not self.history.packs[i].running), None)
@@ -138,7 +138,7 @@ class Plan:
         pack: then its arm is looked at once more.
         """
         while True:
-            if self.study.path and (pack_id := self._compose_path()):
+            if self.study.design.path and (pack_id := self._compose_path()):
                 return pack_id
             for key in self._keys():
                 if pack_id := self._compose_rerank(key) or self._compose_confirm(key):
@@ -152,12 +152,12 @@ class Plan:
 
     def _keys(self) -> list[Key]:
         longest_first = sorted(self.study.running, key=lambda arm: -self.study.full_cost(arm.name))
-        return [(arm.name, search) for search in range(self.study.searches) for arm in longest_first]
+        return [(arm.name, search) for search in range(self.study.budget.searches) for arm in longest_first]
 
     # Search
 
     def _num_missing(self, key: Key) -> int:
-        planned = self.study.trials_of(key[1]) if self.study.is_searched(key[0]) else 0
+        planned = self.study.budget.trials_of(key[1]) if self.study.is_searched(key[0]) else 0
         return planned - len(self.history.suggestions(key))
 
     def _search(self, key: Key) -> Search:
@@ -180,7 +180,7 @@ class Plan:
         return pack_id
 
     def _num_completions(self, key: Key) -> int:
-        return min(self.study.completions, self.study.pack_size, self._num_missing(key))
+        return min(self.study.budget.completions, self.study.budget.pack_size, self._num_missing(key))
 
     def _is_searched(self, key: Key) -> bool:
         return self._num_missing(key) <= 0 and self.history.num_running[key] <= 0
@@ -194,7 +194,7 @@ class Plan:
 
     def _is_ranked_again(self, key: Key) -> bool:
         """Whether there is something to rank: one candidate has won."""
-        return bool(self.study.rerank) and len(self._candidates(key)) > 1
+        return bool(self.study.budget.rerank) and len(self._candidates(key)) > 1
 
     def _folds(self, key: Key, candidate: Suggestion) -> cross_validation.Folds:
         return self.history.folds(key, self._config_id(key, candidate.suggested))
@@ -247,7 +247,7 @@ class Plan:
 
     def settle(self, key: Key) -> Chosen | None:
         """The configuration that one of an arm's searches has ended with; None while it searches."""
-        if self.study.path and key[0] != self.study.reference:
+        if self.study.design.path and key[0] != self.study.reference:
             return self._settle_on_path(key)
         if not self._is_searched(key):
             return None
@@ -292,7 +292,7 @@ class Plan:
             choice = self.settle(key)
             if choice is None:
                 return []
-            is_other = self.study.path and key[0] != self.study.reference
+            is_other = self.study.design.path and key[0] != self.study.reference
             self._to_confirm[key] = self._missing_confirms(key, choice, tuning="reference" if is_other else "own")
         return self._to_confirm[key]
 
@@ -305,25 +305,25 @@ class Plan:
         number = max(0, self._num_missing(key))
         for waiting, is_planned in (
             (self._to_confirm, True),
-            (self._to_freeze, self.study.frozen and key[0] != self.study.reference),
+            (self._to_freeze, self.study.budget.frozen and key[0] != self.study.reference),
         ):
             if key in waiting:
                 number += len(waiting[key])
             elif is_planned:
-                number += len(self.study.confirm_seeds(key[1], self.history.look_of(key[0])))
+                number += len(self.study.budget.confirm_seeds(key[1], self.history.look_of(key[0])))
         return number
 
     def _missing_confirms(self, key: Key, choice: Chosen, *, tuning: Tuning) -> list[AskedRun]:
         if choice.suggested is None:
             return []
-        indices = self.study.confirm_seeds(key[1], self.history.look_of(key[0]))
+        indices = self.study.budget.confirm_seeds(key[1], self.history.look_of(key[0]))
         runs = [self._maker.confirm_run(key, choice.suggested, index=index, tuning=tuning) for index in indices]
         return [asked(run, suggested=choice.suggested) for run in runs if run.run_id not in self.history.runs]
 
     def _frozen(self, key: Key) -> list[AskedRun]:
         """An arm once more, on the seeds that it is confirmed with, with the hyperparameters of the reference."""
         if key not in self._to_freeze:
-            if not self.study.frozen or key[0] == self.study.reference or not self.history.is_decided(key[0]):
+            if not self.study.budget.frozen or key[0] == self.study.reference or not self.history.is_decided(key[0]):
                 return []
             choice = self.settle((self.study.reference, key[1]))
             if choice is None or self.settle(key) is None:
@@ -333,9 +333,9 @@ class Plan:
 
     def _look(self) -> bool:
         """Where everything up to a look is over: decides which arms go on. Returns whether it looked."""
-        looks = self.history.looks() if self.study.looks else []
+        looks = self.history.looks() if self.study.budget.looks else []
         look, is_last = len(looks), bool(looks) and not looks[-1].going
-        if look + 1 >= self.study.num_looks or is_last or any(True for _ in self.history.open_packs()):
+        if look + 1 >= self.study.budget.num_looks or is_last or any(True for _ in self.history.open_packs()):
             return False
         going = tuple(self._go_on(self._confirmed_values(), look))
         going = (self.study.reference, *going) if going else ()
@@ -350,7 +350,7 @@ class Plan:
         for record in self.history.runs.values():
             run = record.run
             counts = run.phase == "confirm" and chosen.get((run.arm, run.search)) == run.config_id
-            if counts and run.arm in values and run.epochs == self.study.epochs:
+            if counts and run.arm in values and run.epochs == self.study.budget.epochs:
                 values[run.arm][run.seed] = record.value
         return values
 
@@ -430,7 +430,8 @@ class Plan:
         best, pruned, rungs = {}, [], {}
         for run_id, value in values.items():
             run, suggestion = self.history.runs[run_id].run, self._suggestion(run_id)
-            best[run_id] = self._better(suggestion, value)
+            known = [suggestion.value] if suggestion.reports else []
+            best[run_id] = self.study.metrics.best([value, *known])
             go_on, attrs = self._search((run.arm, run.search)).report(suggestion.number, epoch, best[run_id])
             if attrs != suggestion.attrs:
                 rungs[run_id] = attrs
@@ -439,11 +440,6 @@ class Plan:
         self._emit(
             Reported(pack_id=pack_id, attempt=attempt, epoch=epoch, values=best, pruned=tuple(pruned), attrs=rungs)
         )
-
-    def _better(self, suggestion: Suggestion, value: float) -> float:
-        """The best of what the suggestion has reported, and of this."""
-        values = [value, suggestion.value] if suggestion.reports else [value]
-        return (min if self.study.modes[self.study.search_metric] == "min" else max)(values)
 
     def _divide(self, parts: Sequence[Sequence[str]]) -> None:
         for part in parts:

@@ -37,22 +37,22 @@ def tallies(study: Study, history: History) -> dict[str, Tally]:
     last: dict[tuple[str, ...], RunRecord] = {}  # of each run, its last retry
     for record in history.runs.values():
         run = record.run
-        if run.arm in result and run.epochs == study.epochs and (part := history.part_of(run)):
+        if run.arm in result and run.epochs == study.budget.epochs and (part := history.part_of(run)):
             last[part, run.arm, run.config_id, str(run.seed), str(run.split), str(run.fold)] = record
     for (part, arm, *_), record in last.items():
         if record.status != "running":
             result[arm].over[part, record.status] += 1
     for name, tally in result.items():
-        known = [s for search in range(study.searches) for s in history.suggestions((name, search))]
-        tally.best = best_of(study, [s.value for s in known if s.status == "completed"])
+        known = [s for search in range(study.budget.searches) for s in history.suggestions((name, search))]
+        tally.best = study.metrics.best(s.value for s in known if s.status == "completed")
     return result
 
 
 def planned_for(study: Study, history: History, arm: str) -> dict[str, int]:
     """Runs of an arm by part of the study, as far as is decided."""
-    on_path = not study.path or arm in ablation_path.arms_on(study, ablation_path.removed(study, history))
+    on_path = not study.design.path or arm in ablation_path.arms_on(study, ablation_path.removed(study, history))
     counts = {
-        "search": study.trials - history.num_repeats(arm) if study.is_searched(arm) else 0,
+        "search": study.budget.trials - history.num_repeats(arm) if study.is_searched(arm) else 0,
         "rerank": _num_fold_runs(study, history, arm),
         "confirm": history.num_seeds(arm) if on_path else 0,
         "frozen": history.num_frozen(arm),
@@ -63,12 +63,18 @@ def planned_for(study: Study, history: History, arm: str) -> dict[str, int]:
 def _num_fold_runs(study: Study, history: History, arm: str) -> int:
     """The most that there can be, until the arm has chosen; on a path, for the steps so far."""
     if not study.is_searched(arm):
-        now = ablation_path.candidates(study, ablation_path.removed(study, history)).values() if study.path else ()
+        now = (
+            ablation_path.candidates(study, ablation_path.removed(study, history)).values() if study.design.path else ()
+        )
         return max(RERANK_FOLDS * (arm in now), history.num_fold_runs(arm))
-    if all((arm, search) in history.chosen for search in range(study.searches)):
+    if all((arm, search) in history.chosen for search in range(study.budget.searches)):
         return history.num_fold_runs(arm)
-    most = sum(n for search in range(study.searches) if (n := min(study.rerank, study.trials_of(search))) > 1)
-    return max(RERANK_FOLDS * max(most, study.path), history.num_fold_runs(arm))
+    most = sum(
+        n
+        for search in range(study.budget.searches)
+        if (n := min(study.budget.rerank, study.budget.trials_of(search))) > 1
+    )
+    return max(RERANK_FOLDS * max(most, study.design.path), history.num_fold_runs(arm))
 
 
 def undecided(study: Study, counts: Mapping[str, Tally]) -> int:
@@ -76,23 +82,18 @@ def undecided(study: Study, counts: Mapping[str, Tally]) -> int:
     planned = Counter[str]()
     for tally in counts.values():
         planned.update(tally.planned)
-    if study.path:
+    if study.design.path:
         own = counts[study.reference].planned["rerank"]
-        folds, confirm = ablation_path.num_fold_runs(study) + own, study.seeds * (len(study.factors) + 1)
+        folds, confirm = ablation_path.num_fold_runs(study) + own, study.budget.seeds * (len(study.design.factors) + 1)
         return folds - planned["rerank"] + confirm - planned["confirm"]
-    more = study.seeds * len(counts) - planned["confirm"]
-    return more + (study.seeds * (len(counts) - 1) - planned["frozen"] if study.frozen and more else 0)
+    more = study.budget.seeds * len(counts) - planned["confirm"]
+    return more + (study.budget.seeds * (len(counts) - 1) - planned["frozen"] if study.budget.frozen and more else 0)
 
 
 def parts_of(study: Study) -> tuple[str, ...]:
     """The parts of a study, in order: its phases, and frozen, the confirm runs with the reference's hyperparameters."""
-    among = {"rerank": study.rerank or study.path, "frozen": study.frozen}
+    among = {"rerank": study.budget.rerank or study.design.path, "frozen": study.budget.frozen}
     return tuple(part for part in ("search", "rerank", "confirm", "frozen") if among.get(part, True))
-
-
-def best_of(study: Study, values: Sequence[float]) -> float | None:
-    """The best value of the search metric; None of none."""
-    return (min if study.modes[study.search_metric] == "min" else max)(values, default=None)
 
 
 def unconfirmed(study: Study, history: History) -> dict[str, str]:
@@ -108,7 +109,7 @@ def _unconfirmed(study: Study, history: History, arm: str, searches: Sequence[in
     whose = arm if study.is_searched(arm) else study.reference
     known = Counter(s.status for search in searches for s in history.suggestions((whose, search)))
     became = ", ".join(f"{number} {status}" for status, number in sorted(known.items()))
-    if len(searches) == study.searches:
+    if len(searches) == study.budget.searches:
         return f"not confirmed: none of the search runs of {whose} completed ({became})"
     numbers = " and ".join(str(search + 1) for search in searches)
-    return f"confirmed in part: none of the runs of search {numbers} of {study.searches} completed ({became})"
+    return f"confirmed in part: none of the runs of search {numbers} of {study.budget.searches} completed ({became})"

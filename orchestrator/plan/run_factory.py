@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from orchestrator.plan.events import AskedRun
 from orchestrator.plan.history import Key, RunRecord
+from orchestrator.study.budget import SEED_STRIDE
 from orchestrator.study.params import ParamValue
 from orchestrator.study.runs import Fingerprint, Phase, Run, Tuning, make_run
-from orchestrator.study.study import SEED_STRIDE, Study
+from orchestrator.study.study import Study
 
 
 @dataclass(frozen=True, kw_only=True)

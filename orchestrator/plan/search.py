@@ -59,8 +59,8 @@ class Search:
 
     def __init__(self, study: Study, arm: str, search: int, known: Sequence[Suggestion]) -> None:
         self._study, self._arm, self._search = study, arm, search
-        direction = "minimize" if study.modes[study.search_metric] == "min" else "maximize"
-        self._optuna = optuna.create_study(direction=direction, pruner=_pruner(study.rung))
+        direction = "minimize" if study.metrics.sign > 0 else "maximize"
+        self._optuna = optuna.create_study(direction=direction, pruner=_pruner(study.budget.rung))
         for suggestion in known:
             self._restore(suggestion)
 
@@ -72,7 +72,7 @@ class Search:
         """
         number = len(self._optuna.get_trials(deepcopy=False))
         if number == 0:
-            suggested = self._active_only({param: self._study.base[param] for param in self._study.searched})
+            suggested = self._active_only({param: self._study.params[param] for param in self._study.searched})
             self._restore(Suggestion(number=0, run_id="", suggested=suggested))
             return suggested
         with _quiet():
@@ -98,11 +98,11 @@ class Search:
     def _sampler(self, number: int, like: Mapping[str, ParamValue] | None) -> BaseSampler:
         seed = derive(self._study.seed, self._arm, self._search, number)
         sampler = TPESampler(
-            seed=seed, multivariate=True, group=True, constant_liar=True, n_startup_trials=self._study.uniform
+            seed=seed, multivariate=True, group=True, constant_liar=True, n_startup_trials=self._study.budget.uniform
         )
         if like is None:
             return sampler
-        return PartialFixedSampler({k: v for k, v in like.items() if k not in self._study.fusable}, sampler)
+        return PartialFixedSampler({k: v for k, v in like.items() if k not in self._study.model.fusable}, sampler)
 
     def _in_order(self) -> list[str]:
         """Searched hyperparameters, parents before those that depend on them."""
@@ -112,7 +112,7 @@ class Search:
         return order
 
     def _visit(self, param: str, order: list[str]) -> None:
-        for parent, _ in self._study.conditions.get(param, ()):
+        for parent, _ in self._study.model.conditions.get(param, ()):
             if parent in self._study.searched:
                 self._visit(parent, order)
         if param not in order:

@@ -188,10 +188,10 @@ class Coordinator:
     def _check_declared(self, done: EpochDone) -> None:
         """An objective that reports what the study does not declare would lose it without a word."""
         for metrics in done.metrics.values():
-            if unknown := set(metrics) - set(self.study.epoch_metrics):
+            if unknown := set(metrics) - set(self.study.metrics.epoch):
                 raise StudyError(f"the objective reports metrics that the study does not declare: {sorted(unknown)}")
-            if self.study.search_metric not in metrics:
-                raise StudyError(f"the objective must report {self.study.search_metric} in every epoch; got {metrics}")
+            if self.study.metrics.search not in metrics:
+                raise StudyError(f"the objective must report {self.study.metrics.search} in every epoch; got {metrics}")
 
     def _fail_diverged(self, course: Course, done: EpochDone) -> None:
         for run in course.surviving():
@@ -201,7 +201,7 @@ class Coordinator:
 
     def _prune(self, course: Course, done: EpochDone) -> None:
         pack = course.pack
-        values = {run.run_id: done.metrics[run.run_id][self.study.search_metric] for run in course.surviving()}
+        values = {run.run_id: done.metrics[run.run_id][self.study.metrics.search] for run in course.surviving()}
         go_on = self.plan.report(pack.pack_id, attempt=pack.attempt, epoch=done.epoch, values=values)
         for run in course.surviving():
             if run.run_id not in go_on:
@@ -224,7 +224,7 @@ class Coordinator:
             return Ending(status="failed", error_kind="bug", error=outcome.error, seconds=seconds)
         if bad := _not_finite(outcome.metrics):
             return Ending(status="failed", error_kind="nan", error=f"not finite in the outcome: {bad}")
-        if unknown := set(outcome.metrics) - set(self.study.modes):
+        if unknown := set(outcome.metrics) - set(self.study.metrics.modes):
             raise StudyError(f"the objective reports metrics that the study does not declare: {sorted(unknown)}")
         if (needed := self._needed(run)) not in outcome.metrics:
             error = f"the outcome of a {run.phase} run must have the metric {needed}; it has {sorted(outcome.metrics)}"
@@ -233,7 +233,7 @@ class Coordinator:
 
     def _needed(self, run: Run) -> str:
         """The metric without which an outcome is none."""
-        return self.study.primary_metric if run.phase == "confirm" else self.study.search_metric
+        return self.study.metrics.primary if run.phase == "confirm" else self.study.metrics.search
 
     def _tell(self, course: Course, run: Run, ending: Ending) -> None:
         """Writes a run's row; from here on it is over for good."""
@@ -244,7 +244,7 @@ class Coordinator:
         decides = bundle.run[f"metric:{self._needed(run)}"] if ending.status == "completed" else None
         self.plan.tell(run.run_id, ending.status, value=decides)
         course.survivors.discard(run.run_id)
-        value = bundle.run.get(f"metric:{self.study.search_metric}")
+        value = bundle.run.get(f"metric:{self.study.metrics.search}")
         self.observer.told(run, ending.status, value, ending.error or "")
 
     def _record(self, event: Event) -> None:

@@ -75,7 +75,7 @@ def run(
         "results": coordinator.folder.address,
         "checkpoint_seconds": checkpoint_seconds,
         "hang_seconds": hang_seconds,
-        "rung": coordinator.study.rung,
+        "rung": coordinator.study.budget.rung,
     }
     bridge = Bridge(coordinator, placement, listen)
     num_idle = 0

@@ -92,7 +92,7 @@ class Maker:
             "epochs": len(epochs),
             "epochs_planned": run.epochs,
             "best_epoch": best,
-            **{f"param:{param}": active.get(param) for param in self.study.base},
+            **{f"param:{param}": active.get(param) for param in self.study.params},
             **{f"metric:{name}": float(value) for name, value in metrics.items()},
             "started_at": course.started_at,
             "ended_at": now(),
@@ -116,8 +116,8 @@ class Maker:
 
     def _best_epoch(self, run: Run, epochs: list[EpochDone]) -> int | None:
         """The epoch with the best search metric among those trained; None: none was, or none gave a number."""
-        sign = 1 if self.study.modes[self.study.search_metric] == "min" else -1
-        values = {e.epoch: sign * e.metrics[run.run_id][self.study.search_metric] for e in epochs}
+        metrics = self.study.metrics
+        values = {e.epoch: metrics.sign * e.metrics[run.run_id][metrics.search] for e in epochs}
         finite = [epoch for epoch, value in values.items() if np.isfinite(value)]
         return min(finite, key=lambda epoch: values[epoch], default=None)
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import combinations
 
+from orchestrator.study.design import Arm
 from orchestrator.study.params import Factors, Params
-from orchestrator.study.study import Arm
 
 REFERENCE = "full"
 MOST = 8  # components: 64 arms

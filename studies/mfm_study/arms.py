@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mfm.params.config import ParamValue
-from orchestrator.study.study import Arm
+from orchestrator.study.design import Arm
 
 REFERENCE = "full"
 _COMPONENTS: dict[str, dict[str, ParamValue]] = {

@@ -9,6 +9,7 @@ from mfm.data.folds import Folds
 from mfm.params import config
 from mfm.params.config import Config, ParamValue
 from orchestrator.command.arguments import Arguments
+from orchestrator.study.design import Design
 from orchestrator.study.factorial_designs import factorial, leave_two_out
 from orchestrator.study.params import require_known
 from studies.mfm_study.arms import REFERENCE, components
@@ -33,7 +34,7 @@ def designed(
         folds=Folds(),
         params=here.params,
         arms=DESIGNS[arguments.own.get("design", "factorial")](factors, check=lambda pins: _model(here, pins)),
-        factors=factors,
+        design=Design(factors=factors),
         reference=REFERENCE,
         space=here.space,
         smallest_effect=smallest_effect,

@@ -5,28 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from orchestrator.study.budget import Budget
+
 
 @dataclass(frozen=True, kw_only=True)
-class Preset:
-    """The budget of a study."""
+class Preset(Budget):
+    """A budget with what MFM's studies have in common, and what it is in words.
+
+    rerank is spent where the validation set is small. In a search of 12 the best 5 are nearly half of it: 3 choose as
+    well for less (benchmarks/selection.py). completions pay for tiny models and on GPUs, where a pack of four takes
+    little more than a run; elsewhere the search loses more than is won (benchmarks/completions.py). From 100 uniform
+    trials on, global importance is asked of them alone. The price of frozen is the confirm runs once more.
+    """
 
     words: str
-    trials: int
-    seeds: int
-    epochs: int
-    searches: int = 1
-    # So many of the best of a search are ranked again by k-fold, where the validation set is small. In a search of 12
-    # the best 5 are nearly half of it: 3 choose as well for less (benchmarks/selection.py).
     rerank: int = 5
-    # Search runs that share their structure, and train together. It pays for tiny models and on GPUs, where a pack of
-    # four takes little more than a run. Elsewhere the search loses more than is won (benchmarks/completions.py).
     completions: int = 4
     pack_size: int = 10
-    # Trials of a search that no sampler chooses; from 100 on, global importance is asked of them alone.
-    uniform: int = 10
-    # Every arm is confirmed a second time with the hyperparameters tuned for the reference: what is the component, what
-    # the tuning? Its price is the confirm runs once more.
     frozen: bool = True
+
+    @property
+    def budget(self) -> Budget:
+        """Its numbers."""
+        return Budget(**{name: getattr(self, name) for name in Budget.names()})
 
 
 ABLATION: Mapping[str, Preset] = {

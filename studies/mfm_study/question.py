@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from optuna.distributions import BaseDistribution
@@ -13,9 +13,11 @@ from mfm.data.folds import Folds
 from mfm.evaluation import metrics
 from mfm.params import conditions, config
 from mfm.params.config import ParamValue
-from orchestrator.study.params import Factors
+from orchestrator.study.design import Arm, Design
+from orchestrator.study.metrics import Metrics
+from orchestrator.study.model import Model
 from orchestrator.study.runs import RERANK_FOLDS
-from orchestrator.study.study import Arm, Study
+from orchestrator.study.study import Study
 from studies.mfm_study import arms
 from studies.mfm_study.arms import REFERENCE
 from studies.mfm_study.data_choice import Ground
@@ -37,8 +39,7 @@ class Question:
     arms: Sequence[Arm]
     space: Mapping[str, BaseDistribution]
     smallest_effect: float  # in units of the primary metric
-    factors: Factors = field(default_factory=dict)  # components of a factorial design, or of a path
-    path: bool = False  # whether they are removed one after another
+    design: Design = field(default_factory=Design)  # components of which the arms are made
     notes: Sequence[str] = ()
     reference: str = REFERENCE
     search_metric: str = "valid_mae"
@@ -52,33 +53,33 @@ class Question:
     def study(self, preset_name: str, preset: Preset) -> Study:
         """The study with a preset's budget."""
         modalities, task = self.dataset.modality_names, self.dataset.task
+        budget = replace(
+            preset.budget,
+            searches=self.num_splits if self.nested else preset.searches,
+            rerank=preset.rerank if self._is_small else 0,
+        )
         return Study(
             name=self.name,
             title=self.title,
-            base=config.base(modalities, **self.params),
+            params=config.base(modalities, **self.params),
             arms=tuple(self.arms),
             reference=self.reference,
-            factors=self.factors,
-            path=self.path,
+            design=self.design,
             space=self.space,
-            conditions=conditions.conditions(modalities),
-            fusable=conditions.fusable(modalities),
-            structure=conditions.structure,
-            modes=metrics.outcome_modes(task, modalities, styled=bool(self.dataset.style)),  # type: ignore[arg-type]
-            epoch_metrics=tuple(metrics.epoch_modes(task, modalities)),
-            search_metric=self.search_metric,
-            primary_metric=self.primary_metric,
+            model=Model(
+                conditions=conditions.conditions(modalities),
+                fusable=conditions.fusable(modalities),
+                structure=conditions.structure,
+            ),
+            metrics=Metrics(
+                modes=metrics.outcome_modes(task, modalities, styled=bool(self.dataset.style)),  # type: ignore[arg-type]
+                epoch=tuple(metrics.epoch_modes(task, modalities)),
+                search=self.search_metric,
+                primary=self.primary_metric,
+            ),
             smallest_effect=self.smallest_effect,
-            trials=preset.trials,
-            seeds=preset.seeds,
-            epochs=preset.epochs,
-            searches=self.num_splits if self.nested else preset.searches,
-            rerank=preset.rerank if self._is_small else 0,
             splits=self.num_splits,
-            pack_size=preset.pack_size,
-            completions=preset.completions,
-            frozen=preset.frozen,
-            uniform=preset.uniform,
+            budget=budget,
             notes=tuple(self.notes),
             about=self._about(preset_name, preset),
         )

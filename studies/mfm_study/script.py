@@ -17,9 +17,10 @@ from orchestrator.command.arguments import Arguments
 from orchestrator.command.prepared import Prepared, leave_nothing
 from orchestrator.command.script import Script
 from orchestrator.plan.plan import no_more_seeds
+from orchestrator.study.model import Cost
 from orchestrator.study.objective import Objective
 from orchestrator.study.runs import RERANK_FOLDS, Fingerprint
-from orchestrator.study.study import Cost, Study
+from orchestrator.study.study import Study
 from studies.mfm_study.generated_items import leave
 from studies.mfm_study.presets import Preset
 from studies.mfm_study.question import Question
@@ -49,11 +50,12 @@ def script(
 
 def _prepare(question: Question, presets: Mapping[str, Preset], arguments: Arguments, hints: Sequence[str]) -> Prepared:
     study = arguments.adjusted(question.study(arguments.preset, presets[arguments.preset]))
-    study = replace(study, costs=_costs(question, study))
+    study = replace(study, model=replace(study.model, costs=_costs(question, study)))
     _check_folds(question, study)
     rule = _rule(study) if arguments.is_adaptive else None
     if rule is not None:
-        study = replace(study, looks=tuple(look.num_pairs for look in rule.looks), rule=rule.declared)
+        looks = tuple(look.num_pairs for look in rule.looks)
+        study = replace(study, looks=looks, about={**study.about, "rule": rule.declared})
     return Prepared(
         study=study,
         fingerprint=Fingerprint(data_sha256=data_sha256(question.dataset, question.folds), code_sha256=code_sha256()),
@@ -68,7 +70,7 @@ def _prepare(question: Question, presets: Mapping[str, Preset], arguments: Argum
 
 def _check_folds(question: Question, study: Study) -> None:
     num_groups = question.num_groups("train", "valid")
-    if study.rerank and num_groups < RERANK_FOLDS:
+    if study.budget.rerank and num_groups < RERANK_FOLDS:
         raise ValueError(
             f"--rerank needs at least {RERANK_FOLDS} groups (videos) of train and valid items; this data has "
             f"{num_groups}. Give --rerank 0"
@@ -91,18 +93,18 @@ def _seconds_per_run(question: Question, study: Study) -> float:
 
     Scoring without some modalities trains networks for every subset of them, which takes about as long as the run each.
     """
-    data, pack_size = question.dataset, min(study.pack_size, study.seeds)
+    data, pack_size = question.dataset, min(study.budget.pack_size, study.budget.seeds)
     guesses = [
-        seconds_per_run(data, config, epochs=study.epochs, pack_size=pack_size)
+        seconds_per_run(data, config, epochs=study.budget.epochs, pack_size=pack_size)
         for config in _configs(question, study).values()
     ]
-    share = study.seeds / (study.trials + RERANK_FOLDS * study.rerank + study.seeds)
+    share = study.budget.seeds / (study.budget.trials + RERANK_FOLDS * study.budget.rerank + study.budget.seeds)
     extra = share * 2 ** len(data.modality_names) if question.robustness else 0.0
     return sum(guesses) / len(guesses) * (1 + extra)
 
 
 def _rule(study: Study) -> Rule:
-    if study.factors:
+    if study.design.factors:
         raise ValueError(
             "--seeds auto decides arms, and not the effects of a factorial study or the steps of a path; give it "
             "--seeds N"
@@ -111,12 +113,12 @@ def _rule(study: Study) -> Rule:
     if not num_arms:
         raise ValueError("--seeds auto decides arms against the reference; this study has no arm beside it")
     return Rule(
-        looks=looks(num_arms, study.seeds),
+        looks=looks(num_arms, study.budget.seeds),
         reference=study.reference,
         margin=study.smallest_effect,
         splits=study.splits,
-        searches=study.searches,
-        lower_is_better=study.modes[study.primary_metric] == "min",
+        searches=study.budget.searches,
+        lower_is_better=study.metrics.modes[study.metrics.primary] == "min",
         overlap=float(study.about.get("test_to_train", 0)),
     )
 
@@ -125,8 +127,8 @@ def _objective(question: Question, study: Study) -> Objective:
     return MFMObjective(
         question.dataset,
         folds=question.folds,
-        metric=study.search_metric,
-        mode=study.modes[study.search_metric],
+        metric=study.metrics.search,
+        mode=study.metrics.modes[study.metrics.search],
         robustness=question.robustness,
         rerank_folds=RERANK_FOLDS,
     )
@@ -134,50 +136,50 @@ def _objective(question: Question, study: Study) -> Objective:
 
 def _foresight(study: Study) -> list[str]:
     """Whether a verdict is in reach, before anything is run."""
-    if study.path:
+    if study.design.path:
         return [_steps_in_reach(study)]
-    if study.factors:
+    if study.design.factors:
         return [_effects_in_reach(study)]
     num_arms = len(study.running) - 1
     if not num_arms:
         return []
-    if study.looks:
-        numbers = [str(n) for n in study.looks]
+    if study.budget.looks:
+        numbers = [str(n) for n in study.budget.looks]
         return [
             f"Adaptive seeds: an arm stops at the first of {', '.join(numbers[:-1])} or {numbers[-1]} seeds at which "
             "it is decided, or at which more would hardly decide it (docs/statistics.md)"
         ]
-    least = reachable_p(study.seeds, num_arms)
+    least = reachable_p(study.budget.seeds, num_arms)
     if least <= 0.05:
         return [
-            f"With {study.seeds} seeds the smallest p in reach after Holm's correction over {num_arms} arms is "
+            f"With {study.budget.seeds} seeds the smallest p in reach after Holm's correction over {num_arms} arms is "
             f"{least:.2g}; in reach is not yet power (docs/statistics.md)"
         ]
     return [
-        f"No arm can be called helps or hurts: with {study.seeds} seeds the smallest p in reach after Holm's "
+        f"No arm can be called helps or hurts: with {study.budget.seeds} seeds the smallest p in reach after Holm's "
         f"correction over {num_arms} arms is {least:.2g}; --seeds {pairs_in_reach(num_arms)} is the least that can"
     ]
 
 
 def _steps_in_reach(study: Study) -> str:
-    k = len(study.factors)
-    least, fewest = reachable_p(study.seeds, k), pairs_in_reach(k)
+    k = len(study.design.factors)
+    least, fewest = reachable_p(study.budget.seeds, k), pairs_in_reach(k)
     in_reach = "" if least <= 0.05 else f": none can be told, --seeds {fewest} is the least that can"
     return (
-        f"{k} components are removed one after another, {k} steps; with {study.seeds} seeds the smallest p in reach "
-        f"after Holm's correction over the steps is {least:.2g}{in_reach}"
+        f"{k} components are removed one after another, {k} steps; with {study.budget.seeds} seeds the smallest p in "
+        f"reach after Holm's correction over the steps is {least:.2g}{in_reach}"
     )
 
 
 def _effects_in_reach(study: Study) -> str:
-    k = len(study.factors)
+    k = len(study.design.factors)
     num_effects = k + k * (k - 1) // 2
-    least, fewest = reachable_p(study.seeds, num_effects), pairs_in_reach(num_effects)
+    least, fewest = reachable_p(study.budget.seeds, num_effects), pairs_in_reach(num_effects)
     in_reach = "" if least <= 0.05 else f": none can be told, --seeds {fewest} is the least that can"
     return (
         f"{k} components in {len(study.arms)} arms: {k} main effects and interactions of two; with "
-        f"{study.seeds} seeds the smallest p in reach after Holm's correction over these {num_effects} is {least:.2g}"
-        f"{in_reach}"
+        f"{study.budget.seeds} seeds the smallest p in reach after Holm's correction over these {num_effects} is "
+        f"{least:.2g}{in_reach}"
     )
 
 

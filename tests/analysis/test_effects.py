@@ -20,8 +20,8 @@ from analysis.tables import overview
 from analysis.tables.all_tables import find
 from analysis.tables.factorial_effects import ADDITIVE, COLUMNS, REDUNDANT, TIMES, effects
 from analysis.tables.redundancy import hidden
+from orchestrator.study.design import Arm
 from orchestrator.study.factorial_designs import factorial, leave_two_out
-from orchestrator.study.study import Arm
 
 FACTORS = {name: {f"use_{name}": False} for name in "abcde"}
 # What removing them costs: a alone; b and c each stand in for the other; d and e nothing.

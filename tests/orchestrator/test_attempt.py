@@ -112,7 +112,7 @@ def test_checkpoints_are_written_by_time_and_only_the_last_is_kept(tmp_path: Pat
 
 def test_an_exception_is_a_message_with_its_kind(tmp_path: Path) -> None:
     for trouble, kind in (("raises", "bug"), ("too big", "oom")):
-        pack = first_pack(toy_study(trials=0, base=toy_study().base | {"trouble": trouble}))
+        pack = first_pack(toy_study(trials=0, params=toy_study().params | {"trouble": trouble}))
         attempt = Attempt(Toy(), pack, Folder.at(tmp_path / trouble))
         while isinstance(message := attempt.step(None), Report):
             pass

@@ -77,7 +77,9 @@ class Fates:
 def goes_on(study: Study) -> Callable:
     def rule(values, look):
         return [
-            arm for arm in values if arm != "full" and crc32(f"{arm} {look} {study.seeds} {study.trials}".encode()) % 3
+            arm
+            for arm in values
+            if arm != "full" and crc32(f"{arm} {look} {study.budget.seeds} {study.budget.trials}".encode()) % 3
         ]
 
     return rule
@@ -131,24 +133,24 @@ def missing(study: Study, plan: Plan) -> Iterator[str]:  # noqa: PLR0912 - one l
         if r.status != "running"
     }
     reference = study.reference
-    on_path = ablation_path.arms_on(study, ablation_path.removed(study, history)) if study.path else []
+    on_path = ablation_path.arms_on(study, ablation_path.removed(study, history)) if study.design.path else []
     for arm in [a.name for a in study.running]:
-        for search in range(study.searches):
+        for search in range(study.budget.searches):
             known = history.suggestions((arm, search))
-            if study.is_searched(arm) and len(known) != study.trials_of(search):
-                yield f"{arm}: {len(known)} of {study.trials_of(search)} suggestions"
+            if study.is_searched(arm) and len(known) != study.budget.trials_of(search):
+                yield f"{arm}: {len(known)} of {study.budget.trials_of(search)} suggestions"
             completed = [s for s in known if s.status == "completed"]
-            best = candidates(study, known) if study.rerank and len(candidates(study, known)) > 1 else []
+            best = candidates(study, known) if study.budget.rerank and len(candidates(study, known)) > 1 else []
             for one in best:
                 config = study.config_id(arm, one.suggested)
                 folds = {key[-1] for key in over if key[:4] == (arm, search, "rerank", config)}
                 if folds != set(range(RERANK_FOLDS)):
                     yield f"{arm}: folds {folds} of {config}"
-            if study.path and arm not in on_path:
+            if study.design.path and arm not in on_path:
                 continue
             choice = history.chosen.get((arm, search))
             if choice is None:
-                if not (study.path and unconfirmed(study, history)):
+                if not (study.design.path and unconfirmed(study, history)):
                     yield f"{arm}: nothing is chosen"
                 continue
             if study.is_searched(arm) and (choice.suggested is None) != (bool(known) and not completed):
@@ -157,21 +159,21 @@ def missing(study: Study, plan: Plan) -> Iterator[str]:  # noqa: PLR0912 - one l
                 yield f"{arm}: nobody says why it is not confirmed"
             wanted = [] if choice.suggested is None else [choice.config_id]
             base = history.chosen[reference, search]
-            if study.frozen and arm != reference and base.suggested is not None:
+            if study.budget.frozen and arm != reference and base.suggested is not None:
                 wanted.append(study.config_id(arm, base.suggested))
-            seeds = [1 + i for i in study.confirm_seeds(search, history.look_of(arm))]
+            seeds = [1 + i for i in study.budget.confirm_seeds(search, history.look_of(arm))]
             for config in wanted:
                 if lost := [s for s in seeds if (arm, search, "confirm", config, s, None) not in over]:
                     yield f"{arm}: seeds {lost} of {config}"
     if (
-        study.path
+        study.design.path
         and not unconfirmed(study, history)
-        and len(ablation_path.removed(study, history)) != len(study.factors)
+        and len(ablation_path.removed(study, history)) != len(study.design.factors)
     ):
         yield f"the path ends after {ablation_path.removed(study, history)}"
-    looks = history.looks() if study.looks else []
-    if study.looks and not (looks and not looks[-1].going) and len(looks) + 1 != study.num_looks:
-        yield f"{len(looks)} of {study.num_looks} looks"
+    looks = history.looks() if study.budget.looks else []
+    if study.budget.looks and not (looks and not looks[-1].going) and len(looks) + 1 != study.budget.num_looks:
+        yield f"{len(looks)} of {study.budget.num_looks} looks"
 
 
 @pytest.mark.parametrize("seed", range(200))

@@ -14,8 +14,8 @@ from orchestrator.ledger import journal
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.runners.coordinator import StudyError
 from orchestrator.storage.results_folder import Folder
+from orchestrator.study.design import Arm
 from orchestrator.study.objective import PlainEpoch, PlainOutcome
-from orchestrator.study.study import Arm
 
 SEEDS = {"full": 6, "square": 6}
 
@@ -210,7 +210,7 @@ def test_what_no_column_can_hold_is_refused(changes: dict, words: str) -> None:
 
 def test_other_columns_are_refused_and_an_arm_that_is_gone_too(run_study: Callable) -> None:
     run_study(toy_study())
-    wider = toy_study(base=toy_study().base | {"width": 8})
+    wider = toy_study(params=toy_study().params | {"width": 8})
     with pytest.raises(ValueError, match="other columns than this study \\(param:width\\)"):
         run_study(wider, accept_change=True)
     with pytest.raises(ValueError, match="arms that the study must still know, and does not: square"):

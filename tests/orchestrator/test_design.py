@@ -7,8 +7,8 @@ from itertools import combinations
 import numpy as np
 import pytest
 
+from orchestrator.study.design import Arm
 from orchestrator.study.factorial_designs import MOST, REFERENCE, factorial, leave_two_out
-from orchestrator.study.study import Arm
 
 
 def factors(k: int) -> dict[str, dict[str, bool]]:

@@ -13,7 +13,8 @@ from orchestrator.ledger.journal import read
 from orchestrator.ledger.recovery import contents_of, usable
 from orchestrator.plan.history import History
 from orchestrator.plan.run_counts import tallies, undecided
-from orchestrator.study.study import Arm, Study
+from orchestrator.study.design import Arm
+from orchestrator.study.study import Study
 
 
 def study(**changes: Any) -> Study:
@@ -96,7 +97,7 @@ def test_with_looks_an_arm_is_frozen_on_the_seeds_that_it_was_given(
     run_study: Callable, runs: Callable, tmp_path: Path
 ) -> None:
     """The first look stops square; shallow goes on to the end."""
-    looked = study(seeds=8, looks=(4, 8), rule={"looks": [4, 8]})
+    looked = study(seeds=8, looks=(4, 8), about={"rule": {"looks": [4, 8]}})
     run_study(looked, go_on=lambda _values, look: ["shallow"] if look == 0 else [])
     told, confirm = declared(tmp_path / "results"), runs().query("phase == 'confirm'")
     assert told["asked_seeds"] == {"full": 8, "square": 4, "shallow": 8}

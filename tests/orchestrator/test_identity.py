@@ -11,7 +11,7 @@ from optuna.distributions import FloatDistribution
 from toy import Toy, toy_study
 
 from orchestrator.ledger.schema import SCHEMA_VERSION
-from orchestrator.study.study import Arm
+from orchestrator.study.design import Arm
 
 
 class OtherData(Toy):
@@ -30,7 +30,7 @@ def runner() -> dict[str, bool]:
 CHANGES = {
     "the data": ({}, OtherData()),
     "the model's code": ({}, OtherCode()),
-    "the defaults of the hyperparameters": ({"base": {**toy_study().base, "x": 0.5}}, Toy()),
+    "the defaults of the hyperparameters": ({"params": {**toy_study().params, "x": 0.5}}, Toy()),
     "the search space": ({"space": {**toy_study().space, "x": FloatDistribution(-3, 3)}}, Toy()),
     "what the arms pin": ({"arms": (Arm(name="full"), Arm(name="square", pins={"kind": "square", "depth": 1}))}, Toy()),
     "the smallest effect of interest": ({"smallest_effect": 0.2}, Toy()),

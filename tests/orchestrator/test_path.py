@@ -25,7 +25,7 @@ FACTORS: Mapping[str, Mapping[str, Any]] = {"a": {"a": False}, "b": {"b": False}
 def study(**changes: Any) -> Study:
     base = {"x": 0.0, "depth": 2, "trouble": "none", "a": True, "b": True, "c": True}
     values: dict[str, Any] = {
-        "base": base, "factors": FACTORS, "arms": factorial(FACTORS, check=lambda _: None), "path": True,
+        "params": base, "factors": FACTORS, "arms": factorial(FACTORS, check=lambda _: None), "path": True,
         "space": {param: d for param, d in toy_study().space.items() if param in base}, "conditions": {},
         "fusable": frozenset({"x"}),
     }  # fmt: skip

@@ -16,10 +16,13 @@ from orchestrator.plan import events
 from orchestrator.plan.events import Asked, Chosen, Event, Looked, Reported, Told
 from orchestrator.plan.plan import Done, GoOn, Plan, Wait
 from orchestrator.plan.run_counts import tallies
+from orchestrator.study.budget import SEED_STRIDE
+from orchestrator.study.design import Arm
 from orchestrator.study.factorial_designs import factorial
+from orchestrator.study.model import Cost
 from orchestrator.study.params import Params
 from orchestrator.study.runs import Fingerprint, Pack
-from orchestrator.study.study import SEED_STRIDE, Arm, Cost, Study
+from orchestrator.study.study import Study
 
 FINGERPRINT = Fingerprint(data_sha256="data", code_sha256="code")
 
@@ -91,7 +94,7 @@ def test_the_first_configuration_of_every_arm_is_its_default() -> None:
     world = World(study).run()
     for arm in study.arms:
         first = next(run for run in asked(world.events) if run.arm == arm.name)
-        assert study.configuration(arm.name, first.suggested) == {**study.base, **arm.pins}
+        assert study.configuration(arm.name, first.suggested) == {**study.params, **arm.pins}
 
 
 def test_what_an_arm_pins_is_searched_in_no_arm() -> None:
@@ -190,7 +193,7 @@ def path_study() -> Study:
     arms = factorial(factors, check=lambda _: None)
     return toy_study(
         trials=10,
-        base=base,
+        params=base,
         space=space,
         conditions={},
         fusable=frozenset({"x"}),
@@ -471,7 +474,7 @@ def test_a_look_is_a_fact_that_a_cut_plan_does_not_decide_again(cut: int) -> Non
     looked = sum(isinstance(e, Looked) for e in known)
     rest = World(study, known=known, go_on=lambda _values, look: ()).run()
     assert isinstance(rest.plan.ask(), Done)
-    assert num_confirmed(rest.plan)["deep"] == study.looks[min(looked, 2)]
+    assert num_confirmed(rest.plan)["deep"] == study.budget.looks[min(looked, 2)]
     assert num_confirmed(rest.plan)["square"] == 2
 
 
@@ -512,7 +515,7 @@ def test_looks_that_were_taken_stand_while_nothing_is_extended() -> None:
 def test_an_accepted_change_of_a_default_ranks_anew_wherever_the_rerank_was(max_steps: int) -> None:
     study = toy_study(epochs=1, rerank=2, space={"x": FloatDistribution(-2, 2)})
     known = World(study).run(max_steps=max_steps).events
-    changed = toy_study(epochs=1, rerank=2, space={"x": FloatDistribution(-2, 2)}, base={**study.base, "depth": 3})
+    changed = toy_study(epochs=1, rerank=2, space={"x": FloatDistribution(-2, 2)}, params={**study.params, "depth": 3})
     plan = World(changed, known=known).run().plan
     assert isinstance(plan.ask(), Done), "every arm has had its folds and its seeds"
     for arm in ("full", "square"):
@@ -525,7 +528,7 @@ def test_an_accepted_change_of_a_default_ranks_anew_wherever_the_rerank_was(max_
 def test_an_accepted_change_of_a_default_confirms_every_arm_anew() -> None:
     study = toy_study(trials=2)
     first = World(study).run()
-    changed = toy_study(trials=2, base={**study.base, "trouble": "nothing"})
+    changed = toy_study(trials=2, params={**study.params, "trouble": "nothing"})
     rest = World(changed, known=first.events).run()
     chosen = {c.arm: c.config_id for c in rest.plan.history.chosen.values()}
     counted = Counter(r.run.arm for r in rest.plan.history.runs.values() if r.run.config_id == chosen[r.run.arm])
@@ -554,9 +557,9 @@ WRONG: dict[str, tuple[dict, str]] = {
     "unknown arm": ({"selected": ("circle",)}, "arm 'circle' is not known"),
     "hyperparameter not in base": ({"space": {"y": FloatDistribution(0, 1)}}, "hyperparameter 'y'"),
     "default out of range": ({"space": {"x": FloatDistribution(1, 2)}}, "must lie in its range"),
-    "unknown metric": ({"search_metric": "valid_los"}, "did you mean 'valid_loss'"),
-    "search on test": ({"epoch_metrics": ("valid_loss", "test_loss"), "search_metric": "test_loss"}, "not of the test"),
-    "claim on validation": ({"primary_metric": "valid_loss"}, "must be of the test items"),
+    "unknown metric": ({"search": "valid_los"}, "did you mean 'valid_loss'"),
+    "search on test": ({"epoch": ("valid_loss", "test_loss"), "search": "test_loss"}, "not of the test"),
+    "claim on validation": ({"primary": "valid_loss"}, "must be of the test items"),
     "no epochs": ({"epochs": 0}, "epochs must be at least 1"),
     "no effect": ({"smallest_effect": 0.0}, "must be a positive number, and finite"),
     "too many searches": ({"searches": 7}, "7 searches per arm need"),
@@ -575,7 +578,7 @@ def test_a_study_that_cannot_be_is_refused_with_what_to_do(case: str) -> None:
 
 
 def with_base(**values: object) -> dict:
-    return {"base": {**toy_study().base, **values}}
+    return {"params": {**toy_study().params, **values}}
 
 
 def with_choice(choice: object) -> dict:

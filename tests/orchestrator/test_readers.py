@@ -20,8 +20,8 @@ from toy import Toy, toy_study
 
 from orchestrator.ledger.schema import TABLES
 from orchestrator.runners.run import Options, run
+from orchestrator.study.design import Arm
 from orchestrator.study.objective import PlainOutcome
-from orchestrator.study.study import Arm
 
 EVALUATIONS = {
     "condition": ["complete", "missing/zero"], "modality": ["", "text"], "level": [np.nan, 0.5],
@@ -146,4 +146,4 @@ def test_whose_hyperparameters_a_confirm_run_has_stands_in_its_row(tmp_path: Pat
     }
     assert set(rows[rows.phase == "rerank"].fold) == set(range(5))
     assert rows[rows.phase != "rerank"].fold.isna().all()
-    assert rows.epochs_planned.eq(study.epochs).all()
+    assert rows.epochs_planned.eq(study.budget.epochs).all()

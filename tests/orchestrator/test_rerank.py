@@ -12,8 +12,9 @@ import pandas as pd
 import pytest
 from toy import Toy, loss_of, toy_study
 
+from orchestrator.study.design import Arm
 from orchestrator.study.runs import RERANK_FOLDS, Pack, Run
-from orchestrator.study.study import Arm, Study
+from orchestrator.study.study import Study
 
 LUCK = 0.8  # far beyond what distinguishes the toy's configurations
 
@@ -120,8 +121,8 @@ def test_a_candidate_that_fails_in_a_fold_is_not_chosen(run_study: Callable, run
                 return float("nan") if pack.phase == "rerank" and run.fold == 2 else -1.0
             return super()._final(pack, run)
 
-    base = dict(toy_study().base) | {"x": 1.0}
-    run_study(study(base=base, arms=(Arm(name="full"),)), Fragile())
+    base = dict(toy_study().params) | {"x": 1.0}
+    run_study(study(params=base, arms=(Arm(name="full"),)), Fragile())
     rows = runs()
     default = rows[(rows.phase == "search") & (rows["param:x"] == 1.0)].config_id.iloc[0]
     assert default in set(rows[rows.phase == "rerank"].config_id)

@@ -26,8 +26,8 @@ from orchestrator.process.signals import handlers_kept
 from orchestrator.runners.coordinator import Coordinator, StudyError
 from orchestrator.runners.run import Options, run
 from orchestrator.storage.results_folder import Folder
+from orchestrator.study.design import Arm
 from orchestrator.study.runs import Fingerprint
-from orchestrator.study.study import Arm
 
 
 class Unreadable(Toy):
@@ -147,20 +147,20 @@ def test_failed_runs_can_be_tried_again_as_new_rows(run_study: Callable, runs: C
 
 
 def test_the_same_error_again_and_again_stops_the_study(run_study: Callable, runs: Callable) -> None:
-    base = toy_study().base | {"trouble": "raises"}
+    base = toy_study().params | {"trouble": "raises"}
     with pytest.raises(StudyError, match="the toy is broken"):
-        run_study(toy_study(base=base, trials=40, completions=1))
+        run_study(toy_study(params=base, trials=40, completions=1))
     assert len(runs()) < 20
 
 
 def test_data_that_cannot_be_read_is_tried_once_more(run_study: Callable, runs: Callable) -> None:
-    ended = run_study(toy_study(trials=0, base=toy_study().base | {"trouble": "unreadable"}))
+    ended = run_study(toy_study(trials=0, params=toy_study().params | {"trouble": "unreadable"}))
     assert set(runs().status) == {"completed"}
     assert "ended by data" in ended.folder.log.read_text()
 
 
 def test_a_pack_too_big_for_memory_is_divided(run_study: Callable, runs: Callable) -> None:
-    run_study(toy_study(trials=0, base=toy_study().base | {"trouble": "too big"}))
+    run_study(toy_study(trials=0, params=toy_study().params | {"trouble": "too big"}))
     rows = runs()
     assert set(rows.status) == {"completed"}
     assert rows.pack_id.value_counts().max() == 1
@@ -169,8 +169,8 @@ def test_a_pack_too_big_for_memory_is_divided(run_study: Callable, runs: Callabl
 def test_a_metric_that_was_not_declared_stops_the_study(run_study: Callable) -> None:
     study = toy_study(
         modes={"valid_loss": "min", "test_loss": "min", "valid_x": "min"},
-        epoch_metrics=("valid_x",),
-        search_metric="valid_x",
+        epoch=("valid_x",),
+        search="valid_x",
     )
     with pytest.raises(StudyError, match=r"does not declare: \['valid_loss'\]"):
         run_study(study)
@@ -180,7 +180,7 @@ def test_a_metric_that_was_not_declared_stops_the_study(run_study: Callable) -> 
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning", "ignore::FutureWarning")
 @pytest.mark.parametrize("runner", ["ray"], indirect=True)
 def test_a_worker_that_dies_is_tried_again(run_study: Callable, runs: Callable) -> None:
-    run_study(toy_study(trials=2, base=toy_study().base | {"trouble": "dies"}), checkpoint_seconds=0.0)
+    run_study(toy_study(trials=2, params=toy_study().params | {"trouble": "dies"}), checkpoint_seconds=0.0)
     rows = runs()
     assert rows.run_id.is_unique
     assert (rows[rows.phase == "confirm"].status == "completed").all()

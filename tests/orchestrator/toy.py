@@ -5,38 +5,46 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Collection, Generator, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
+from orchestrator.study.design import Design
+from orchestrator.study.metrics import Metrics
+from orchestrator.study.model import Model
 from orchestrator.study.objective import PlainEpoch, PlainOutcome
 from orchestrator.study.runs import Pack, Run
-from orchestrator.study.study import Arm, Study
+from orchestrator.study.study import Study
 
 EPOCHS = 6
 
 
+MODEL: dict[str, Any] = {"conditions": {"edge": [("kind", ("square",))]}, "fusable": frozenset({"x", "edge"})}
+METRICS: dict[str, Any] = {
+    "modes": {"valid_loss": "min", "test_loss": "min"},
+    "epoch": ("valid_loss",),
+    "search": "valid_loss",
+    "primary": "test_loss",
+}
+GROUPS = {"model": (Model, MODEL), "metrics": (Metrics, METRICS), "design": (Design, {})}
+
+
 def toy_study(**changes: Any) -> Study:
+    """A small study; changes are arguments of `Study`, or of its model, metrics and design."""
     values: dict[str, Any] = {
         "name": "toy",
         "title": "Which kind is nearer?",
-        "base": {"x": 0.0, "depth": 2, "kind": "round", "edge": 0.5, "trouble": "none"},
-        "arms": (Arm(name="full"), Arm(name="square", pins={"kind": "square"})),
-        "reference": "full",
+        "params": {"x": 0.0, "depth": 2, "kind": "round", "edge": 0.5, "trouble": "none"},
+        "arms": {"full": {}, "square": {"kind": "square"}},
         "space": {
             "x": FloatDistribution(-2, 2),
             "depth": IntDistribution(0, 4),
             "kind": CategoricalDistribution(("round", "square")),
             "edge": FloatDistribution(0, 1),
         },
-        "conditions": {"edge": [("kind", ("square",))]},
-        "fusable": frozenset({"x", "edge"}),
-        "modes": {"valid_loss": "min", "test_loss": "min"},
-        "epoch_metrics": ("valid_loss",),
-        "search_metric": "valid_loss",
-        "primary_metric": "test_loss",
         "smallest_effect": 0.1,
         "trials": 6,
         "seeds": 4,
@@ -44,7 +52,10 @@ def toy_study(**changes: Any) -> Study:
         "completions": 2,
         "pack_size": 4,
     }
-    return Study(**(values | changes))
+    for group, (cls, own) in GROUPS.items():
+        given = {field.name: changes.pop(field.name) for field in fields(cls) if field.name in changes}
+        values[group] = cls(**own | given)
+    return Study(**values | changes)
 
 
 def loss_of(params: Mapping[str, Any], seed: int) -> float:

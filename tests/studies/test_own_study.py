@@ -20,14 +20,13 @@ from optuna.distributions import FloatDistribution
 from helper import noise
 from orchestrator.study.objective import PlainEpoch, PlainOutcome
 from orchestrator.runners.run import Options, run
-from orchestrator.study.study import Arm, Study
+from orchestrator.study.study import Study
 
 STUDY_OF_MINE = Study(
-    name="mine", title="mine", base={"lr": 0.1, "drop": 0.1}, reference="full",
-    arms=(Arm(name="full"), Arm(name="no_drop", pins={"drop": 0.0})),
+    name="mine", title="mine", params={"lr": 0.1, "drop": 0.1},
+    arms={"full": {}, "no_drop": {"drop": 0.0}},
     space={"lr": FloatDistribution(0.01, 1.0, log=True), "drop": FloatDistribution(0.0, 0.5)},
-    modes={"valid_loss": "min", "test_loss": "min"}, epoch_metrics=("valid_loss",), search_metric="valid_loss",
-    primary_metric="test_loss", smallest_effect=0.1, trials=4, seeds=8, epochs=2,
+    minimise=("valid_loss", "test_loss"), smallest_effect=0.1, trials=4, seeds=8, epochs=2,
 )
 
 
