@@ -22,7 +22,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from scipy import stats
 from sklearn.ensemble import RandomForestRegressor
 
-from orchestrator.plan.search import Search
+from orchestrator.plan.optuna_search import Search
 from orchestrator.study.model import Model
 from orchestrator.study.params import ParamValue
 from orchestrator.study.study import Study

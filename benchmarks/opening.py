@@ -19,9 +19,9 @@ from pathlib import Path
 
 from optuna.distributions import FloatDistribution
 
+from orchestrator.history.events import Asked, AskedRun, Began, Chosen, Ended, Reported, Told
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.ledger.recovery import usable
-from orchestrator.plan.events import Asked, AskedRun, Began, Chosen, Ended, Reported, Told
 from orchestrator.plan.plan import Plan
 from orchestrator.process.git_commit import Commit
 from orchestrator.runners.attempt import EpochDone, Place
@@ -142,10 +142,10 @@ def main() -> None:
         opened = time.perf_counter()
         plan = Plan(study, FINGERPRINT, events=usable(ledger.events))
         folded = time.perf_counter()
-        pack = plan.ask()
+        first = plan.next()
         asked = time.perf_counter()
         ledger.close()
-        assert isinstance(pack, Pack), pack
+        assert isinstance(first, Began), first
         parts = {name: len(list(folder.table(name).glob("*.parquet"))) for name in ("runs", "epochs")}
     print(f"{arguments.runs} runs in {writer.num_packs} packs: {size / 1e6:.0f} MB, parts {json.dumps(parts)}")
     print(f"floor (reading and hashing every file): {floor:.2f} s")

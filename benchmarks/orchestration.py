@@ -28,7 +28,7 @@ from processes import largest_memory, processor_seconds
 from rich.console import Console
 
 from orchestrator.cluster import ray_token
-from orchestrator.plan import search
+from orchestrator.plan import optuna_search
 from orchestrator.runners.run import Options, run
 
 ROOT = Path(__file__).parent.parent
@@ -40,7 +40,7 @@ Values = dict[str, float]
 def measured(runner: str, kind: str, num_runs: int) -> Values:
     """The cost of a study in this project, in this process."""
     sampler, start, stop, whole = Stopwatch(), Stopwatch(), Stopwatch(), Stopwatch()
-    search.Search.suggest = sampler.timing(search.Search.suggest)
+    optuna_search.Search.suggest = sampler.timing(optuna_search.Search.suggest)
     options: dict[str, Any] = {"serial": True}
     if runner == "ray":
         from orchestrator.cluster import ray_connection  # noqa: PLC0415 - Ray is imported where it is measured

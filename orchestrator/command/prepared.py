@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from orchestrator.plan.plan import GoOn, no_more_seeds
+from orchestrator.plan.phase import SeedRule, no_more_seeds
 from orchestrator.storage.results_folder import Folder
 from orchestrator.study.objective import Objective
 from orchestrator.study.runs import Fingerprint
@@ -26,5 +26,5 @@ class Prepared:
     seconds_per_run: float  # a rough guess, for a study that has no runs yet
     foresight: Sequence[str]  # what can be said of the result before the run
     hints: Sequence[str]  # what to do next
-    go_on: GoOn = no_more_seeds  # with adaptive seeds, the rule
+    seed_rule: SeedRule = no_more_seeds  # with adaptive seeds, the rule
     leave: Callable[[Folder], None] = leave_nothing  # writes what the report draws beside the tables

@@ -11,10 +11,10 @@ from rich.table import Table
 from orchestrator.command.arguments import Arguments
 from orchestrator.command.prepared import Prepared
 from orchestrator.display.progress import duration
+from orchestrator.history.history import History
+from orchestrator.history.run_counts import Tally, parts_of, tallies, undecided
 from orchestrator.ledger import journal
 from orchestrator.ledger.recovery import Contents, contents_of, usable
-from orchestrator.plan.history import History
-from orchestrator.plan.run_counts import Tally, parts_of, tallies, undecided
 from orchestrator.process.cores import available_cores
 from orchestrator.runners.run import not_searched
 from orchestrator.storage.results_folder import Folder

@@ -67,7 +67,7 @@ def _run(prepared: Prepared, options: Options, console: Console, report: Callabl
         console.print(line, markup=False)
     objective = prepared.objective()
     try:
-        ended = run(prepared.study, objective, options, go_on=prepared.go_on, console=console)
+        ended = run(prepared.study, objective, options, seed_rule=prepared.seed_rule, console=console)
     except OSError as error:
         raise OSError(
             f"{error}. Results go to {options.results}, which must be there and have room; what is finished is safe, "

@@ -11,8 +11,9 @@ from rich.live import Live
 from rich.text import Text
 
 from orchestrator.display.live_table import Board
-from orchestrator.plan.history import History
-from orchestrator.plan.run_counts import Tally, parts_of, planned_for, tallies
+from orchestrator.display.observer import Observer
+from orchestrator.history.history import History
+from orchestrator.history.run_counts import Tally, parts_of, planned_for, tallies
 from orchestrator.process.job_origin import origin
 from orchestrator.study.runs import Pack, Run
 from orchestrator.study.study import Study
@@ -22,7 +23,7 @@ REFRESH_SECONDS = 0.5
 ENOUGH_RUNS = 3
 
 
-class Progress:
+class Progress(Observer):
     """Shows a study; to be used as a context.
 
     Args:

@@ -17,12 +17,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import numpy as np
 import pyarrow.parquet as pq
 
+from orchestrator.history import events
+from orchestrator.history.events import Event
 from orchestrator.ledger.journal import FileJournal, Journal, PutJournal, next_term, read
 from orchestrator.ledger.parts import Bundle, bundle_of, parquet_of, rows_of
 from orchestrator.ledger.recovery import Contents, Part, contents_of, has_hash, is_readable, note_part
 from orchestrator.ledger.schema import TABLES, schemas
-from orchestrator.plan import events
-from orchestrator.plan.events import Event
 from orchestrator.storage import weights
 from orchestrator.storage.results_folder import Folder
 from orchestrator.storage.writer_lock import Lock

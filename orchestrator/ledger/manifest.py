@@ -10,12 +10,12 @@ from typing import Any
 
 from optuna.distributions import distribution_to_json
 
+from orchestrator.history import ablation_path
+from orchestrator.history.history import History
+from orchestrator.history.run_counts import planned_for, unconfirmed
 from orchestrator.ledger.schema import SCHEMA_VERSION
-from orchestrator.plan import ablation_path
-from orchestrator.plan.history import History
-from orchestrator.plan.run_counts import planned_for, unconfirmed
 from orchestrator.storage.results_folder import Folder
-from orchestrator.study.budget import SEED_STRIDE, Budget
+from orchestrator.study.budget import Budget, first_seed
 from orchestrator.study.runs import Fingerprint
 from orchestrator.study.study import Study
 
@@ -71,7 +71,7 @@ def describe(study: Study, fingerprint: Fingerprint, *, program: Mapping[str, An
         "is_path": study.design.path,
         "splits": study.splits,
         "seed": study.seed,
-        "first_seed": study.seed * SEED_STRIDE + 1,  # of the confirm runs, which count on from it
+        "first_seed": first_seed(study.seed),
         "notes": list(study.notes),
         "about": {name: value for name, value in study.about.items() if name != "rule"},
         "data_sha256": fingerprint.data_sha256,

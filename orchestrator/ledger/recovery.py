@@ -12,9 +12,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from orchestrator.history import events
+from orchestrator.history.events import Event
 from orchestrator.ledger.journal import Line
-from orchestrator.plan import events
-from orchestrator.plan.events import Event
 
 
 @dataclass(kw_only=True)

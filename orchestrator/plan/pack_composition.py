@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from orchestrator.plan.events import AskedRun
+from orchestrator.history.events import AskedRun
 from orchestrator.study.study import Study
 
 # On cores, no pack takes longer than this share of what is left for every worker: the last packs are small, and nobody
@@ -24,15 +24,15 @@ class Packer:
     study: Study
     _structures: dict[str, str] = field(default_factory=dict)  # by configuration
 
-    def take(self, waiting: Sequence[list[AskedRun]], *, num_cores: int, left: float = math.inf) -> list[AskedRun]:
+    def take(self, waiting: Sequence[Sequence[AskedRun]], *, num_cores: int, left: float = math.inf) -> list[AskedRun]:
         """The next pack: of the first runs that wait and, on GPUs, of others of the same structure.
 
         On cores one configuration's runs fill a pack, and an arm without a term of the loss is cheaper by itself
         (benchmarks/training.py, --mixed).
 
         Args:
-            waiting: each of one configuration; runs that are taken leave it.
-            num_cores: see `Plan.ask`.
+            waiting: each of one configuration.
+            num_cores: see `Plan.next`.
             left: what all runs cost that are still to be asked; without it a pack is as large as it may be.
         """
         there = [runs for runs in waiting if runs]
@@ -44,9 +44,7 @@ class Packer:
         size = math.ceil(num_waiting / math.ceil(num_waiting / most))  # no pack of the few that would be left over
         pack = list[AskedRun]()
         for runs in fitting:
-            num = size - len(pack)
-            pack += runs[:num]
-            del runs[:num]
+            pack += runs[: size - len(pack)]
         return pack
 
     def _most(self, arm: str, *, num_cores: int, left: float) -> int:

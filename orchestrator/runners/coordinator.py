@@ -8,16 +8,16 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
-from typing import Protocol
 
 import numpy as np
 
+from orchestrator.display.observer import Observer
+from orchestrator.history.events import Began, Chosen, Event, Looked, Stepped, Told
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.ledger.parts import Bundle
 from orchestrator.ledger.recovery import usable
-from orchestrator.plan import events
-from orchestrator.plan.events import Event
-from orchestrator.plan.plan import Done, GoOn, Plan, Wait, no_more_seeds
+from orchestrator.plan.phase import SeedRule, no_more_seeds
+from orchestrator.plan.plan import Done, Plan, Wait
 from orchestrator.process import hang_watchdog
 from orchestrator.process.git_commit import Commit
 from orchestrator.runners.attempt import Broken, EpochDone, Finished, Message, Report
@@ -39,26 +39,6 @@ class StudyError(RuntimeError):
     """The study cannot go on as it is; what is finished is safe."""
 
 
-class Observer(Protocol):
-    """What the coordinator tells the progress display."""
-
-    def began(self, pack: Pack) -> None:
-        """A pack was handed to a worker."""
-        ...
-
-    def reported(self, pack: Pack, epoch: int) -> None:
-        """A pack finished an epoch."""
-        ...
-
-    def told(self, run: Run, status: str, value: float | None, error: str) -> None:
-        """A run is over; `value` is the search metric's best."""
-        ...
-
-    def ended(self, pack: Pack, kind: str) -> None:
-        """An attempt at a pack is over."""
-        ...
-
-
 class Coordinator:
     """Brings a study to its end: asks the plan, listens to the workers, writes every event and row.
 
@@ -74,22 +54,21 @@ class Coordinator:
         ledger: Ledger,
         *,
         commit: Commit,
-        go_on: GoOn = no_more_seeds,
+        seed_rule: SeedRule = no_more_seeds,
         hours: float | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.study = study
-        self.observer: Observer = _Nobody()
+        self.observer = Observer()
         self.on_decided: Callable[[], None] = _nothing  # after a search is over, and after a look
         known = usable(ledger.events)
         if lost := len(ledger.events) - len(known):
             logger.warning("%d facts of packs that the journal has lost are left out; those are planned anew", lost)
-        self.plan = Plan(study, fingerprint, record=self._record, events=known, go_on=go_on)
+        self.plan = Plan(study, fingerprint, events=known, seed_rule=seed_rule)
         self.fatal: StudyError | None = None  # why the study was stopped for good
         self._ledger, self._clock = ledger, clock
         self._maker = Maker(study=study, fingerprint=fingerprint, commit=commit)
         self._courses: dict[str, Course] = {}
-        self._bundles: dict[str, Bundle] = {}
         self._errors: list[str] = []
         self._drain_reason = ""
         self.is_complete = False  # whether nothing that the study declares is missing
@@ -122,10 +101,10 @@ class Coordinator:
         return len(self._courses)
 
     def ask(self, *, num_cores: int = 0) -> Pack | Wait | Done:
-        """The next pack to train; `num_cores`: see `Plan.ask`."""
+        """The next pack to train; `num_cores`: see `Plan.next`."""
         if self.draining:
             return Wait() if self._courses else Done()
-        pack = self.plan.ask(at=now(), num_cores=num_cores)
+        pack = self._next(num_cores)
         self.is_complete = isinstance(pack, Done)
         if self._has_decided:
             self._has_decided = False
@@ -134,6 +113,21 @@ class Coordinator:
             self._courses[pack.pack_id] = Course(pack=pack, survivors={run.run_id for run in pack})
             self.observer.began(pack)
         return pack
+
+    def _next(self, num_cores: int) -> Pack | Wait | Done:
+        """What the plan decides on the way to the next pack is written down."""
+        while not isinstance(event := self.plan.next(at=now(), num_cores=num_cores), Wait | Done):
+            self._write(event)
+            if isinstance(event, Began):
+                return self.plan.pack(event.pack_id)
+        return event
+
+    def retry_failed(self) -> int:
+        """Asks every failed run once more, as a new row; returns how many."""
+        again = self.plan.asked_again()
+        for event in again:
+            self._write(event)
+        return sum(len(event.runs) for event in again)
 
     def receive(self, pack: Pack, message: Message) -> set[str]:
         """Takes note of news of a pack, and says which of its runs go on; none: its worker is free."""
@@ -167,7 +161,10 @@ class Coordinator:
             kind, error = "hang", f"an epoch took too long; it was ended here:\n{where}"
         if kind not in ("done", "drained"):
             logger.warning("%s: attempt %d ended by %s\n%s", pack.pack_id, pack.attempt, kind, error)
-        for run in self.plan.end(pack.pack_id, attempt=pack.attempt, kind=kind, error=error):
+        lost = self.plan.given_up(pack.pack_id, kind=kind)
+        for event in self.plan.ended(pack.pack_id, attempt=pack.attempt, kind=kind, error=error):
+            self._write(event)
+        for run in lost:
             self._tell(course, run, Ending(status="failed", error_kind=kind, error=error))
         if not self.plan.history.open_runs(pack.pack_id):
             checkpoints.remove(self.folder, pack.pack_id)
@@ -202,9 +199,12 @@ class Coordinator:
     def _prune(self, course: Course, done: EpochDone) -> None:
         pack = course.pack
         values = {run.run_id: done.metrics[run.run_id][self.study.metrics.search] for run in course.surviving()}
-        go_on = self.plan.report(pack.pack_id, attempt=pack.attempt, epoch=done.epoch, values=values)
+        event = self.plan.reported(pack.pack_id, attempt=pack.attempt, epoch=done.epoch, values=values)
+        if event is not None:
+            self._write(event)
+        going = self.plan.going(pack.pack_id, attempt=pack.attempt, epoch=done.epoch)
         for run in course.surviving():
-            if run.run_id not in go_on:
+            if run.run_id not in going:
                 self._tell(course, run, Ending(status="pruned"))
 
     def _receive_outcomes(self, course: Course, finished: Finished) -> str:
@@ -240,20 +240,22 @@ class Coordinator:
         if ending.outcome is not None and ending.outcome.weights is not None:
             self._ledger.save_weights(run.run_id, ending.outcome.weights)
         bundle = self._maker.bundle(course, run, ending)
-        self._bundles[run.run_id] = bundle
         decides = bundle.run[f"metric:{self._needed(run)}"] if ending.status == "completed" else None
-        self.plan.tell(run.run_id, ending.status, value=decides)
+        told = self.plan.told(run.run_id, ending.status, value=decides)
+        if told is not None:
+            self._write(told, bundle)
         course.survivors.discard(run.run_id)
         value = bundle.run.get(f"metric:{self.study.metrics.search}")
         self.observer.told(run, ending.status, value, ending.error or "")
 
-    def _record(self, event: Event) -> None:
-        if isinstance(event, events.Told):
-            self._ledger.tell(event, self._bundles.pop(event.run_id))
-            return
-        self._ledger.record(event)
-        if isinstance(event, events.Chosen | events.Looked | events.Stepped):
-            self._has_decided = True
+    def _write(self, event: Event, bundle: Bundle | None = None) -> None:
+        """Writes an event down, a run's end with its row, and then has it applied: the only place that does."""
+        if isinstance(event, Told) and bundle is not None:
+            self._ledger.tell(event, bundle)
+        else:
+            self._ledger.record(event)
+        self.plan.apply(event)
+        self._has_decided = self._has_decided or isinstance(event, Chosen | Looked | Stepped)
 
     def _count_errors(self, kind: str, error: str) -> None:
         """Ten attempts in a row that end in the same exception stop the study: its code is broken."""
@@ -265,18 +267,6 @@ class Coordinator:
         if len(self._errors) >= SAME_ERRORS and self.fatal is None:
             self.fatal = StudyError(f"{SAME_ERRORS} attempts in a row ended in the same error; the last:\n{error}")
             self.drain("the same error came again and again")
-
-
-class _Nobody:
-    """An observer that is not there."""
-
-    def began(self, pack: Pack) -> None: ...
-
-    def reported(self, pack: Pack, epoch: int) -> None: ...
-
-    def told(self, run: Run, status: str, value: float | None, error: str) -> None: ...
-
-    def ended(self, pack: Pack, kind: str) -> None: ...
 
 
 def _nothing() -> None: ...

@@ -17,10 +17,10 @@ from orchestrator.cluster import ray_token as token
 from orchestrator.cluster.capacity_check import absent, require_room
 from orchestrator.cluster.placement import Placement
 from orchestrator.display.progress import Progress
+from orchestrator.history.run_counts import unconfirmed as unconfirmed_of
 from orchestrator.ledger import manifest
 from orchestrator.ledger.ledger import Ledger
-from orchestrator.plan.plan import GoOn, no_more_seeds
-from orchestrator.plan.run_counts import unconfirmed as unconfirmed_of
+from orchestrator.plan.phase import SeedRule, no_more_seeds
 from orchestrator.process.command_line import as_options
 from orchestrator.process.git_commit import commit
 from orchestrator.process.hang_watchdog import LEAST_SECONDS
@@ -82,13 +82,13 @@ def run(
     objective: Objective,
     options: Options,
     *,
-    go_on: GoOn = no_more_seeds,
+    seed_rule: SeedRule = no_more_seeds,
     console: Console | None = None,
 ) -> Ended:
     """Runs a study, or what is left of it.
 
     Args:
-        go_on: with adaptive seeds, the rule.
+        seed_rule: with adaptive seeds, the rule.
 
     Raises:
         ValueError: the results folder is of something else, another driver writes to it, or no node of the cluster
@@ -100,20 +100,20 @@ def run(
     if is_looked_for(study, objective, str(options.results)):
         return Ended(folder=Folder.at(options.results), complete=True, interruption=Interruption(), reason="")
     if options.program:
-        return _run(study, objective, options, go_on, console)
+        return _run(study, objective, options, seed_rule, console)
     try:
         return _run(
             study,
             objective,
             replace(options, program=here | {"results": str(options.results)} if (here := program_here()) else {}),
-            go_on,
+            seed_rule,
             console,
         )
     except (ValueError, StudyError) as error:
         raise type(error)(as_options(str(error))) from error
 
 
-def _run(study: Study, objective: Objective, options: Options, go_on: GoOn, console: Console) -> Ended:
+def _run(study: Study, objective: Objective, options: Options, seed_rule: SeedRule, console: Console) -> Ended:
     folder = Folder.at(options.results)
     if folder.bucket:
         with Lock(folder):
@@ -127,10 +127,10 @@ def _run(study: Study, objective: Objective, options: Options, go_on: GoOn, cons
     )
     with _logging_to(folder), _opened(folder, study, description) as ledger:
         coordinator = Coordinator(
-            study, fingerprint, ledger, commit=commit(options.checkout), go_on=go_on, hours=options.hours
+            study, fingerprint, ledger, commit=commit(options.checkout), seed_rule=seed_rule, hours=options.hours
         )
         if options.retry_failed:
-            console.print(f"{coordinator.plan.retry_failed()} failed runs are tried again")
+            console.print(f"{coordinator.retry_failed()} failed runs are tried again")
         history = coordinator.plan.history
 
         def note_decided() -> None:

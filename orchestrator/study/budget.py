@@ -100,6 +100,11 @@ class Budget:
         return list(range(search, self.num_seeds(look), self.searches))
 
 
+def first_seed(study_seed: int) -> int:
+    """The seed of the first confirm run; the others count on from it, and it is 1 for the study seed 0."""
+    return study_seed * SEED_STRIDE + 1
+
+
 def require_number(name: str, value: Any, low: int) -> None:
     """Raises a ValueError unless `value` is a whole number, an int, of at least `low`."""
     if type(value) is not int:

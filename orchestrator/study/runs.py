@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, fields
+from typing import Any, Literal
 
 from orchestrator.study.params import (
     Params,
@@ -29,21 +29,31 @@ class Fingerprint:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Run:
-    """One configuration trained with one seed on one split: one row of the ledger."""
+class RunIdentity:
+    """What makes a run the one that it is: one row of the ledger."""
 
     run_id: str
     arm: str
     phase: Phase
     search: int  # which of the arm's searches it belongs to
     config_id: str
-    params: Params  # every hyperparameter of base
     seed: int
     split: int
     epochs: int
     retry: int = 0
     fold: int | None = None  # of RERANK_FOLDS, that is valid; None: not a rerank run
     tuning: Tuning = "own"
+
+    def identity(self) -> dict[str, Any]:
+        """Its fields, without those of a class that adds some."""
+        return {field.name: getattr(self, field.name) for field in fields(RunIdentity)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run(RunIdentity):
+    """One configuration trained with one seed on one split."""
+
+    params: Params  # every hyperparameter of the study
 
 
 @dataclass(frozen=True, kw_only=True)

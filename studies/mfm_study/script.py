@@ -63,7 +63,7 @@ def _prepare(question: Question, presets: Mapping[str, Preset], arguments: Argum
         seconds_per_run=_seconds_per_run(question, study),
         foresight=_foresight(study),
         hints=hints,
-        go_on=rule or no_more_seeds,
+        seed_rule=rule or no_more_seeds,
         leave=(lambda folder: leave(question, folder)) if question.generates else leave_nothing,
     )
 

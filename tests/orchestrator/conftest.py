@@ -15,7 +15,7 @@ import pytest
 from rich.console import Console
 from toy import Toy
 
-from orchestrator.plan.plan import GoOn, no_more_seeds
+from orchestrator.plan.phase import SeedRule, no_more_seeds
 from orchestrator.runners.run import Ended, Options, run
 from orchestrator.study.study import Study
 
@@ -73,9 +73,11 @@ def runner(request: pytest.FixtureRequest) -> dict[str, Any]:
 def run_study(tmp_path: Path, runner: dict[str, Any]) -> Callable[..., Ended]:
     """Runs a study with both runners, always in the same results folder."""
 
-    def run_study(study: Study, objective: Toy | None = None, *, go_on: GoOn = no_more_seeds, **options: Any) -> Ended:
+    def run_study(
+        study: Study, objective: Toy | None = None, *, seed_rule: SeedRule = no_more_seeds, **options: Any
+    ) -> Ended:
         values = {"results": tmp_path / "results", **runner, **options}
-        return run(study, objective or Toy(), Options(**values), go_on=go_on, console=Console(quiet=True))
+        return run(study, objective or Toy(), Options(**values), seed_rule=seed_rule, console=Console(quiet=True))
 
     return run_study
 

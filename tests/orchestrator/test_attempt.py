@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from planner import Planner
 from toy import EPOCHS, Toy, toy_study
 
-from orchestrator.plan.plan import Plan
 from orchestrator.runners.attempt import Attempt, Broken, Finished, Report
 from orchestrator.storage import checkpoints
 from orchestrator.storage.checkpoints import Checkpoint, Checkpoints
@@ -20,7 +20,7 @@ from orchestrator.study.study import Study
 
 
 def first_pack(study: Study) -> Pack:
-    pack = Plan(study, Fingerprint(data_sha256="", code_sha256="")).ask()
+    pack = Planner(study, Fingerprint(data_sha256="", code_sha256="")).ask()
     assert isinstance(pack, Pack)
     return pack
 

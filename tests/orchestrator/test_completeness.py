@@ -14,13 +14,14 @@ from zlib import crc32
 import numpy as np
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from planner import Planner
 from toy import Toy, toy_study
 
-from orchestrator.plan import ablation_path, events
-from orchestrator.plan.cross_validation import candidates
-from orchestrator.plan.events import Event
-from orchestrator.plan.plan import Done, Plan
-from orchestrator.plan.run_counts import unconfirmed
+from orchestrator.history import ablation_path, events
+from orchestrator.history.cross_validation import candidates
+from orchestrator.history.events import Event
+from orchestrator.history.run_counts import unconfirmed
+from orchestrator.plan.plan import Done
 from orchestrator.study.factorial_designs import factorial
 from orchestrator.study.runs import RERANK_FOLDS, Fingerprint, Pack, Run
 from orchestrator.study.study import Study
@@ -90,7 +91,7 @@ class Driver:
 
     def __init__(self, study: Study, fates: Fates, known: list[Event], *, most: int) -> None:
         self.events, self._most, self._fates = list(known), most, fates
-        self.plan = Plan(study, FINGERPRINT, record=self._record, events=known, go_on=goes_on(study))
+        self.plan = Planner(study, FINGERPRINT, record=self._record, events=known, seed_rule=goes_on(study))
 
     def _record(self, event: Event) -> None:
         if len(self.events) >= self._most:
@@ -124,7 +125,7 @@ class Driver:
         self.plan.end(pack.pack_id, attempt=pack.attempt, kind="done")
 
 
-def missing(study: Study, plan: Plan) -> Iterator[str]:  # noqa: PLR0912 - one list of what a study declares
+def missing(study: Study, plan: Planner) -> Iterator[str]:  # noqa: PLR0912 - one list of what a study declares
     """What the study declares, and no row says anything of."""
     history = plan.history
     over = {

@@ -9,10 +9,10 @@ from typing import Any
 
 from toy import toy_study
 
+from orchestrator.history.history import History
+from orchestrator.history.run_counts import tallies, undecided
 from orchestrator.ledger.journal import read
 from orchestrator.ledger.recovery import contents_of, usable
-from orchestrator.plan.history import History
-from orchestrator.plan.run_counts import tallies, undecided
 from orchestrator.study.design import Arm
 from orchestrator.study.study import Study
 
@@ -98,7 +98,7 @@ def test_with_looks_an_arm_is_frozen_on_the_seeds_that_it_was_given(
 ) -> None:
     """The first look stops square; shallow goes on to the end."""
     looked = study(seeds=8, looks=(4, 8), about={"rule": {"looks": [4, 8]}})
-    run_study(looked, go_on=lambda _values, look: ["shallow"] if look == 0 else [])
+    run_study(looked, seed_rule=lambda _values, look: ["shallow"] if look == 0 else [])
     told, confirm = declared(tmp_path / "results"), runs().query("phase == 'confirm'")
     assert told["asked_seeds"] == {"full": 8, "square": 4, "shallow": 8}
     for arm, number in (("square", 4), ("shallow", 8)):

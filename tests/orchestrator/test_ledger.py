@@ -19,12 +19,12 @@ import polars as pl
 import pytest
 from toy import toy_study
 
+from orchestrator.history import events
+from orchestrator.history.events import Event, Told
 from orchestrator.ledger import journal
 from orchestrator.ledger.ledger import PART_ROWS, Ledger
 from orchestrator.ledger.parts import Bundle
 from orchestrator.ledger.schema import TABLES, schemas
-from orchestrator.plan import events
-from orchestrator.plan.events import Event, Told
 from orchestrator.storage.results_folder import Folder
 from orchestrator.storage.writer_lock import BusyError, Lock
 

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from toy import Toy, toy_study
 
+from orchestrator.history.history import History
+from orchestrator.history.run_counts import tallies, undecided
 from orchestrator.ledger.journal import read
 from orchestrator.ledger.recovery import contents_of, usable
-from orchestrator.plan.history import History
-from orchestrator.plan.run_counts import tallies, undecided
 from orchestrator.study.factorial_designs import factorial
 from orchestrator.study.runs import RERANK_FOLDS, Pack, Run
 from orchestrator.study.study import Study

@@ -10,12 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
+from planner import Planner
 from toy import loss_of, toy_study
 
-from orchestrator.plan import events
-from orchestrator.plan.events import Asked, Chosen, Event, Looked, Reported, Told
-from orchestrator.plan.plan import Done, GoOn, Plan, Wait
-from orchestrator.plan.run_counts import tallies
+from orchestrator.history import events
+from orchestrator.history.events import Asked, Chosen, Event, Looked, Reported, Told
+from orchestrator.history.run_counts import tallies
+from orchestrator.plan.phase import SeedRule
+from orchestrator.plan.plan import Done, Wait
+from orchestrator.plan.search_phase import SearchPhase
 from orchestrator.study.budget import SEED_STRIDE
 from orchestrator.study.design import Arm
 from orchestrator.study.factorial_designs import factorial
@@ -37,11 +40,12 @@ class World:
         num_workers: int = 3,
         seed: int = 0,
         known: list[Event] | None = None,
-        go_on: GoOn = lambda _values, _look: (),
+        seed_rule: SeedRule = lambda _values, _look: (),
         num_cores: int = 0,
     ) -> None:
         self.events: list[Event] = list(known or [])
-        self.plan = Plan(study, FINGERPRINT, record=self.events.append, events=list(self.events), go_on=go_on)
+        known = list(self.events)
+        self.plan = Planner(study, FINGERPRINT, record=self.events.append, events=known, seed_rule=seed_rule)
         self.rng = np.random.default_rng(seed)
         self.num_workers, self.num_cores = num_workers, num_cores
         self.packs: dict[str, tuple[Pack, set[str], int]] = {}
@@ -72,7 +76,7 @@ class World:
         self.plan.end(pack_id, attempt=pack.attempt, kind="done")
 
 
-def statuses(plan: Plan) -> Counter[tuple[str, str]]:
+def statuses(plan: Planner) -> Counter[tuple[str, str]]:
     return Counter((r.run.arm, r.run.phase) for r in plan.history.runs.values() if r.status != "running")
 
 
@@ -179,7 +183,11 @@ def test_small_packs_ask_for_the_same_runs(kind: str) -> None:
     changes = {"frozen": {"frozen": True}, "looks": {"looks": (4, 12)}}.get(kind, {})
     study = toy_study(trials=10, seeds=12, pack_size=8, **changes)
     runs = [
-        set(World(study, num_workers=1, num_cores=n, go_on=lambda _values, _look: ("square",)).run().plan.history.runs)
+        set(
+            World(study, num_workers=1, num_cores=n, seed_rule=lambda _values, _look: ("square",))
+            .run()
+            .plan.history.runs
+        )
         for n in (0, 1, 50)
     ]
     assert runs[0] == runs[1] == runs[2]
@@ -248,15 +256,17 @@ def test_rungs_after_a_cut_are_as_they_were() -> None:
     study = toy_study(trials=8, completions=1, arms=(Arm(name="full"),))
     for cut in range(1, 40):
         whole = World(study, num_workers=2, seed=1).run(max_steps=cut)
-        folded = Plan(study, FINGERPRINT, events=list(whole.events))
+        folded = Planner(study, FINGERPRINT, events=list(whole.events))
         for key in [("full", 0)]:
             ours, theirs = (p.history.suggestions(key) for p in (whole.plan, folded))
             assert [(s.status, s.reports, s.attrs) for s in ours] == [(s.status, s.reports, s.attrs) for s in theirs]
             assert [rungs(whole.plan, key)] == [rungs(folded, key)]
 
 
-def rungs(plan: Plan, key: tuple[str, int]) -> list[dict]:
-    return [dict(t.system_attrs) for t in plan._search(key)._optuna.get_trials(deepcopy=False)]
+def rungs(plan: Planner, key: tuple[str, int]) -> list[dict]:
+    (phase,) = plan._plan._listeners
+    assert isinstance(phase, SearchPhase)
+    return [dict(t.system_attrs) for t in phase._search(plan.history, key)._optuna.get_trials(deepcopy=False)]
 
 
 def test_a_pruned_run_stays_pruned_though_its_pack_was_cut_before_it_was_told() -> None:
@@ -264,7 +274,7 @@ def test_a_pruned_run_stays_pruned_though_its_pack_was_cut_before_it_was_told() 
     index = next(i for i, e in enumerate(world.events) if isinstance(e, Reported) and e.pruned)
     event = world.events[index]
     assert isinstance(event, Reported)
-    plan = Plan(toy_study(trials=10), FINGERPRINT, events=world.events[: index + 1])
+    plan = Planner(toy_study(trials=10), FINGERPRINT, events=world.events[: index + 1])
     pack = _ask_all(plan)[event.pack_id]
     assert pack.attempt == event.attempt + 1
     values = {run.run_id: -100.0 for run in pack}
@@ -272,7 +282,7 @@ def test_a_pruned_run_stays_pruned_though_its_pack_was_cut_before_it_was_told() 
     assert not go_on & set(event.pruned)
 
 
-def _ask_all(plan: Plan) -> dict[str, Pack]:
+def _ask_all(plan: Planner) -> dict[str, Pack]:
     packs: dict[str, Pack] = {}
     while isinstance(pack := plan.ask(), Pack) and len(packs) < 50:
         packs[pack.pack_id] = pack
@@ -280,7 +290,7 @@ def _ask_all(plan: Plan) -> dict[str, Pack]:
 
 
 def test_reports_of_an_attempt_that_is_not_current_are_dropped() -> None:
-    plan = Plan(toy_study(), FINGERPRINT)
+    plan = Planner(toy_study(), FINGERPRINT)
     pack = plan.ask()
     assert isinstance(pack, Pack)
     plan.end(pack.pack_id, attempt=1, kind="crash")
@@ -294,7 +304,7 @@ def test_reports_of_an_attempt_that_is_not_current_are_dropped() -> None:
 
 @pytest.mark.parametrize(("kind", "retries"), [("crash", 2), ("hang", 1), ("bug", 0), ("data", 1)])
 def test_how_often_a_pack_is_tried_again_depends_on_what_went_wrong(kind: str, retries: int) -> None:
-    plan = Plan(toy_study(), FINGERPRINT)
+    plan = Planner(toy_study(), FINGERPRINT)
     for attempt in range(1, retries + 2):
         pack = plan.ask()
         assert isinstance(pack, Pack)
@@ -305,7 +315,7 @@ def test_how_often_a_pack_is_tried_again_depends_on_what_went_wrong(kind: str, r
 
 @pytest.mark.parametrize("kind", ["preempted", "drained"])
 def test_what_is_nobodys_fault_is_tried_again_for_ever(kind: str) -> None:
-    plan = Plan(toy_study(), FINGERPRINT)
+    plan = Planner(toy_study(), FINGERPRINT)
     for attempt in range(1, 30):
         pack = plan.ask()
         assert isinstance(pack, Pack)
@@ -313,7 +323,7 @@ def test_what_is_nobodys_fault_is_tried_again_for_ever(kind: str) -> None:
 
 
 def test_a_pack_that_is_too_big_is_divided_until_one_run_is_left() -> None:
-    plan = Plan(toy_study(trials=0, arms=(Arm(name="full"),)), FINGERPRINT)
+    plan = Planner(toy_study(trials=0, arms=(Arm(name="full"),)), FINGERPRINT)
     sizes = []
     while isinstance(pack := plan.ask(), Pack):
         sizes.append(len(pack.runs))
@@ -378,7 +388,7 @@ def test_the_folds_of_alike_candidates_train_in_one_pack() -> None:
 
 @pytest.mark.parametrize("kind", ["bug", "crash"])
 def test_a_failure_in_a_pack_of_several_arms_is_found_out_arm_by_arm(kind: str) -> None:
-    plan = Plan(toy_study(trials=0, arms=ALIKE[:2], pack_size=16, structure=without_kind), FINGERPRINT)
+    plan = Planner(toy_study(trials=0, arms=ALIKE[:2], pack_size=16, structure=without_kind), FINGERPRINT)
     while isinstance(pack := plan.ask(), Pack):
         if {run.arm for run in pack} == {"square"}:
             for run in pack:
@@ -421,7 +431,7 @@ def test_another_number_of_epochs_is_another_run() -> None:
 
 
 def test_an_arm_of_which_no_search_run_completed_is_not_confirmed() -> None:
-    plan = Plan(toy_study(trials=2), FINGERPRINT)
+    plan = Planner(toy_study(trials=2), FINGERPRINT)
     while isinstance(pack := plan.ask(), Pack):
         plan.report(pack.pack_id, attempt=1, epoch=1, values={run.run_id: 1.0 for run in pack})
         for run in pack:
@@ -445,19 +455,19 @@ def test_searches_are_independent_and_share_the_trials() -> None:
 THREE_ARMS = (Arm(name="full"), Arm(name="square", pins={"kind": "square"}), Arm(name="deep", pins={"depth": 4}))
 
 
-def num_confirmed(plan: Plan) -> dict[str, int]:
+def num_confirmed(plan: Planner) -> dict[str, int]:
     return {arm: n for (arm, phase), n in statuses(plan).items() if phase == "confirm"}
 
 
 def test_arms_that_a_look_stops_get_no_more_seeds_and_the_reference_goes_on_with_the_rest() -> None:
     asked_of: list[tuple[dict, int]] = []
 
-    def go_on(values: Mapping[str, Mapping[int, float | None]], look: int) -> Sequence[str]:
+    def seed_rule(values: Mapping[str, Mapping[int, float | None]], look: int) -> Sequence[str]:
         asked_of.append((dict(values), look))
         return {0: ("square", "deep"), 1: ("deep",)}.get(look, ())
 
     study = toy_study(arms=THREE_ARMS, seeds=9, looks=(3, 5, 7, 9), trials=2)
-    world = World(study, go_on=go_on).run()
+    world = World(study, seed_rule=seed_rule).run()
     assert isinstance(world.plan.ask(), Done)
     assert num_confirmed(world.plan) == {"full": 7, "square": 5, "deep": 7}
     assert [look for _, look in asked_of] == [0, 1, 2]
@@ -469,10 +479,10 @@ def test_arms_that_a_look_stops_get_no_more_seeds_and_the_reference_goes_on_with
 @pytest.mark.parametrize("cut", range(3, 60, 4))
 def test_a_look_is_a_fact_that_a_cut_plan_does_not_decide_again(cut: int) -> None:
     study = toy_study(arms=THREE_ARMS, seeds=6, looks=(2, 4, 6), trials=2)
-    first = World(study, go_on=lambda _values, look: ("deep",)).run(max_steps=cut)
+    first = World(study, seed_rule=lambda _values, look: ("deep",)).run(max_steps=cut)
     known = [events.from_json(events.kind_of(e), json.loads(json.dumps(events.to_json(e)))) for e in first.events]
     looked = sum(isinstance(e, Looked) for e in known)
-    rest = World(study, known=known, go_on=lambda _values, look: ()).run()
+    rest = World(study, known=known, seed_rule=lambda _values, look: ()).run()
     assert isinstance(rest.plan.ask(), Done)
     assert num_confirmed(rest.plan)["deep"] == study.budget.looks[min(looked, 2)]
     assert num_confirmed(rest.plan)["square"] == 2
@@ -489,15 +499,15 @@ EXTENDED: dict[str, tuple[dict, dict]] = {
 def test_looks_are_taken_again_when_what_they_looked_at_is_extended(what: str) -> None:
     before, after = EXTENDED[what]
     common = {"arms": THREE_ARMS, "seeds": 6, "looks": (2, 4, 6), "trials": 2}
-    first = World(toy_study(**common | before), go_on=lambda _values, _look: ()).run()
+    first = World(toy_study(**common | before), seed_rule=lambda _values, _look: ()).run()
     assert num_confirmed(first.plan)["full"] == 2
     study, looked = toy_study(**common | after), list[int]()
 
-    def go_on(_values: Mapping[str, Mapping[int, float | None]], look: int) -> Sequence[str]:
+    def seed_rule(_values: Mapping[str, Mapping[int, float | None]], look: int) -> Sequence[str]:
         looked.append(look)
         return ("deep",)
 
-    rest = World(study, known=first.events, go_on=go_on).run()
+    rest = World(study, known=first.events, seed_rule=seed_rule).run()
     assert looked == [0, 1]
     assert isinstance(rest.plan.ask(), Done)
     seeds = {arm.name: rest.plan.history.num_seeds(arm.name) for arm in study.arms}
@@ -506,8 +516,8 @@ def test_looks_are_taken_again_when_what_they_looked_at_is_extended(what: str) -
 
 def test_looks_that_were_taken_stand_while_nothing_is_extended() -> None:
     study = toy_study(arms=THREE_ARMS, seeds=6, looks=(2, 4, 6), trials=2)
-    first = World(study, go_on=lambda _values, _look: ("deep",)).run()
-    rest = World(study, known=first.events, go_on=lambda _values, _look: ()).run()
+    first = World(study, seed_rule=lambda _values, _look: ("deep",)).run()
+    rest = World(study, known=first.events, seed_rule=lambda _values, _look: ()).run()
     assert rest.events == first.events
 
 
@@ -538,7 +548,7 @@ def test_an_accepted_change_of_a_default_confirms_every_arm_anew() -> None:
 
 
 def test_wait_is_the_answer_while_what_runs_decides_what_is_next() -> None:
-    plan = Plan(toy_study(trials=2, arms=(Arm(name="full"),)), FINGERPRINT)
+    plan = Planner(toy_study(trials=2, arms=(Arm(name="full"),)), FINGERPRINT)
     assert isinstance(plan.ask(), Pack)
     assert isinstance(plan.ask(), Wait)
 
@@ -551,7 +561,7 @@ def test_nothing_to_search_goes_straight_to_confirm() -> None:
 
 WRONG: dict[str, tuple[dict, str]] = {
     "misspelt pin": ({"arms": (Arm(name="full"), Arm(name="b", pins={"kynd": "square"}))}, "did you mean 'kind'"),
-    "reference pins": ({"arms": (Arm(name="full", pins={"kind": "square"}),)}, "must pin nothing"),
+    "reference pins": ({"reference": "full", "arms": (Arm(name="full", pins={"kind": "square"}),)}, "must pin nothing"),
     "unknown reference": ({"reference": "ful"}, "did you mean 'full'"),
     "two arms of a name": ({"arms": (Arm(name="full"), Arm(name="full"))}, "distinct names"),
     "unknown arm": ({"selected": ("circle",)}, "arm 'circle' is not known"),

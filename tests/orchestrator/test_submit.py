@@ -11,7 +11,7 @@ from toy import Toy, toy_study
 
 from orchestrator.display.live_table import RAY_ENDS_WITH, SEPARATOR, Board, Mirror
 from orchestrator.display.progress import Progress
-from orchestrator.plan.history import History
+from orchestrator.history.history import History
 from orchestrator.process.command_line import command_again, without
 from orchestrator.process.git_commit import checkout_of, commit
 from orchestrator.process.job_origin import Origin

@@ -9,7 +9,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 import optuna
@@ -19,6 +18,7 @@ from optuna.pruners import SuccessiveHalvingPruner
 from optuna.samplers import BaseSampler, PartialFixedSampler, TPESampler
 from optuna.trial import TrialState, create_trial
 
+from orchestrator.history.suggestions import Suggestion
 from orchestrator.study.params import ParamValue, derive
 from orchestrator.study.study import Study
 
@@ -30,23 +30,6 @@ STATES = {
     "pruned": TrialState.PRUNED,
     "failed": TrialState.FAIL,
 }
-
-
-@dataclass(kw_only=True)
-class Suggestion:
-    """What the search asked for and what is known of it: one Optuna trial, as plain values."""
-
-    number: int
-    run_id: str
-    suggested: dict[str, ParamValue]  # the searched hyperparameters that are active
-    status: str = "running"
-    reports: dict[int, float] = field(default_factory=dict)  # epoch -> running best of the search metric
-    attrs: dict[str, Any] = field(default_factory=dict)  # the pruner's rungs
-
-    @property
-    def value(self) -> float:
-        """The best that it reported."""
-        return self.reports[max(self.reports)]
 
 
 class Search:

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from orchestrator.plan import ablation_path
-from orchestrator.plan.history import History, RunRecord
+from orchestrator.history import ablation_path
+from orchestrator.history.history import History, RunRecord
 from orchestrator.study.runs import RERANK_FOLDS
 from orchestrator.study.study import Study
 

@@ -14,9 +14,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from orchestrator.plan import cross_validation
-from orchestrator.plan.events import Chosen
-from orchestrator.plan.history import History, Key
+from orchestrator.history import cross_validation
+from orchestrator.history.events import Chosen
+from orchestrator.history.history import History, Key
 from orchestrator.study.params import digest
 from orchestrator.study.runs import RERANK_FOLDS
 from orchestrator.study.study import Study

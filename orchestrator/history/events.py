@@ -11,25 +11,15 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from orchestrator.study.params import ParamValue
+from orchestrator.study.runs import RunIdentity
 
 
 @dataclass(frozen=True, kw_only=True)
-class AskedRun:
-    """A run as it was asked: everything but what base and the arm's pins say."""
+class AskedRun(RunIdentity):
+    """A run as it was asked: everything but what defaults and the arm's pins say."""
 
-    run_id: str
-    arm: str
-    phase: str
-    search: int
-    config_id: str
     suggested: Mapping[str, ParamValue]  # the searched hyperparameters that are active
-    seed: int
-    split: int
-    epochs: int
-    retry: int
     number: int | None  # of the suggestion, in its search; None: not a search run
-    fold: int | None = None  # see Run
-    tuning: str = "own"  # see Run
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from orchestrator.plan.history import RunRecord
-from orchestrator.plan.search import Suggestion
+from orchestrator.history.history import RunRecord
+from orchestrator.history.suggestions import Suggestion
 from orchestrator.study.runs import RERANK_FOLDS
 from orchestrator.study.study import Study
 

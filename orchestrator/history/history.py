@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import cast
 
-from orchestrator.plan.events import Asked, AskedRun, Began, Chosen, Ended, Event, Looked, Reported, Stepped, Told
-from orchestrator.plan.search import Suggestion
+from orchestrator.history.events import Asked, AskedRun, Began, Chosen, Ended, Event, Looked, Reported, Stepped, Told
+from orchestrator.history.suggestions import Suggestion
+from orchestrator.study.budget import first_seed
 from orchestrator.study.params import ParamValue, digest
-from orchestrator.study.runs import Phase, Run, Tuning
+from orchestrator.study.runs import Run
 from orchestrator.study.study import Study
 
 Key = tuple[str, int]  # an arm and one of its searches
@@ -49,11 +49,13 @@ class History:
         self.stepped: dict[int, Stepped] = {}
         self._looked: dict[int, Looked] = {}
         self._frozen: dict[Key, tuple[str, str]] = {}  # the reference's choice, and the arm's configuration with it
+        self.revision: Counter[Key] = Counter()  # grows with every search or fold run that is asked or over
         self.num_running: Counter[Key] = Counter()  # suggestions that are not told
         self._study = study
         self._suggestions: dict[Key, list[Suggestion]] = {}
         self._told_by: dict[str, list[Suggestion]] = {}
         self._folds: dict[tuple[str, int, str], dict[int, str]] = {}  # arm, search, config_id -> fold -> run
+        self._confirmed: set[tuple[str, str, int, int]] = set()  # arm, config_id, seed and split of confirm runs
         self._open: dict[str, dict[str, None]] = {}  # packs with runs to finish, in order
         for event in events:
             self.apply(event)
@@ -102,6 +104,12 @@ class History:
     def num_fold_runs(self, arm: str) -> int:
         """Fold runs that an arm has been asked for; tries of one count once."""
         return sum(len(folds) for (name, *_), folds in self._folds.items() if name == arm)
+
+    def missing_confirms(self, key: Key, config_id: str) -> list[int]:
+        """Indices of confirm seeds, of one search up to the arm's look, that a configuration was never asked with."""
+        (arm, search), splits, first = key, self._study.splits, first_seed(self._study.seed)
+        wanted = self._study.budget.confirm_seeds(search, self.look_of(arm))
+        return [i for i in wanted if (arm, config_id, first + i, i % splits) not in self._confirmed]
 
     def look_of(self, arm: str) -> int:
         """The look up to which an arm is confirmed: the first at which it did not go on, or the one that is next."""
@@ -187,6 +195,10 @@ class History:
                     self._folds.setdefault(key, {})[asked.fold] = asked.run_id
                 if self._is_wanted(asked):
                     self._open.setdefault(event.pack_id, {})[asked.run_id] = None
+            if asked.phase == "confirm" and asked.epochs == self._study.budget.epochs:
+                self._confirmed.add((asked.arm, asked.config_id, asked.seed, asked.split))
+            elif asked.phase != "confirm":
+                self.revision[asked.arm, asked.search] += 1
             if asked.number is not None and asked.epochs == self._study.budget.epochs:
                 # The journal may have lost an earlier one: a suggestion's number is its place.
                 number = min(asked.number, len(self.suggestions((asked.arm, asked.search))))
@@ -214,20 +226,7 @@ class History:
     def _record_of(self, asked: AskedRun, pack_id: str) -> RunRecord:
         if asked.run_id in self.runs:  # it moves from another pack
             return replace(self.runs[asked.run_id], pack_id=pack_id)
-        run = Run(
-            run_id=asked.run_id,
-            arm=asked.arm,
-            phase=cast(Phase, asked.phase),
-            search=asked.search,
-            config_id=asked.config_id,
-            params=self._study.configuration(asked.arm, asked.suggested),
-            seed=asked.seed,
-            split=asked.split,
-            epochs=asked.epochs,
-            retry=asked.retry,
-            fold=asked.fold,
-            tuning=cast(Tuning, asked.tuning),
-        )
+        run = Run(**asked.identity(), params=self._study.configuration(asked.arm, asked.suggested))
         return RunRecord(run=run, suggested=asked.suggested, number=asked.number, pack_id=pack_id)
 
     def _note_suggestion(self, asked: AskedRun, number: int) -> None:
@@ -256,6 +255,7 @@ class History:
         record = self.runs[event.run_id]
         self._close(event.run_id)
         record.status, record.value = event.status, event.value
+        self.revision[record.run.arm, record.run.search] += record.run.phase != "confirm"
         for suggestion in self.told_by(event.run_id):
             suggestion.status = event.status
             self.num_running[record.run.arm, record.run.search] -= 1

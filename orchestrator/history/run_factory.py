@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from orchestrator.plan.events import AskedRun
-from orchestrator.plan.history import Key, RunRecord
-from orchestrator.study.budget import SEED_STRIDE
+from orchestrator.history.events import AskedRun, Chosen
+from orchestrator.history.history import History, Key, RunRecord
+from orchestrator.study.budget import SEED_STRIDE, first_seed
 from orchestrator.study.params import ParamValue
-from orchestrator.study.runs import Fingerprint, Phase, Run, Tuning, make_run
+from orchestrator.study.runs import RERANK_FOLDS, Fingerprint, Phase, Run, Tuning, make_run
 from orchestrator.study.study import Study
 
 
@@ -24,6 +24,8 @@ class RunMaker:
 
     study: Study
     fingerprint: Fingerprint
+    _confirms: dict[tuple[str, int, str, str, int], AskedRun] = field(default_factory=dict)
+    _config_ids: dict[tuple[str, str, int, str], str] = field(default_factory=dict)
 
     def search_run(self, key: Key, suggested: Mapping[str, ParamValue]) -> Run:
         """A suggestion, trained on the official training items."""
@@ -38,7 +40,42 @@ class RunMaker:
     def confirm_run(self, key: Key, suggested: Mapping[str, ParamValue], *, index: int, tuning: Tuning = "own") -> Run:
         """A configuration with a fresh seed, tested. Seeds count from 1: claims rest on what nothing was chosen by."""
         split = index % self.study.splits
-        return self._make(key, suggested, phase="confirm", seed=self._seed(1 + index), split=split, tuning=tuning)
+        return self._make(
+            key, suggested, phase="confirm", seed=first_seed(self.study.seed) + index, split=split, tuning=tuning
+        )
+
+    def missing_folds(
+        self, history: History, key: Key, suggested: Mapping[str, ParamValue], *, config_id: str
+    ) -> list[AskedRun]:
+        """The folds of a configuration that were never asked."""
+        known = history.folds(key, config_id)
+        missing = [fold for fold in range(RERANK_FOLDS) if fold not in known]
+        return [asked(self.fold_run(key, suggested, fold=fold), suggested=suggested) for fold in missing]
+
+    def missing_confirms(self, history: History, key: Key, choice: Chosen, *, tuning: Tuning = "own") -> list[AskedRun]:
+        """The confirm runs of a choice, up to an arm's look, that were never asked; none where nothing was chosen."""
+        if choice.suggested is None:
+            return []
+        config_id = self._config_id(key, choice)
+        runs = []
+        for index in history.missing_confirms(key, config_id):
+            known = (*key, config_id, tuning, index)
+            if known not in self._confirms:
+                run = self.confirm_run(key, choice.suggested, index=index, tuning=tuning)
+                self._confirms[known] = asked(run, suggested=choice.suggested)
+            runs.append(self._confirms[known])
+        return runs
+
+    def num_missing_confirms(self, history: History, key: Key, choice: Chosen) -> int:
+        """How many these are."""
+        return 0 if choice.suggested is None else len(history.missing_confirms(key, self._config_id(key, choice)))
+
+    def _config_id(self, key: Key, choice: Chosen) -> str:
+        """Of an arm with what another may have chosen."""
+        known = key[0], choice.arm, choice.search, choice.config_id
+        if known not in self._config_ids:
+            self._config_ids[known] = self.study.config_id(key[0], choice.suggested or {})
+        return self._config_ids[known]
 
     def again(self, record: RunRecord) -> Run:
         """The same once more, as a run of its own."""
@@ -55,12 +92,9 @@ class RunMaker:
             tuning=run.tuning,
         )
 
-    def _seed(self, index: int) -> int:
-        return self.study.seed * SEED_STRIDE + index
-
     def _search_seed(self, search: int) -> int:
         """0 for the first search, and from the far end for the others: searches share nothing, seeds included."""
-        return self._seed(SEED_STRIDE - search if search else 0)
+        return first_seed(self.study.seed) - 1 + (SEED_STRIDE - search if search else 0)
 
     def _make(
         self,
@@ -91,18 +125,4 @@ class RunMaker:
 
 def asked(run: Run, *, suggested: Mapping[str, ParamValue], number: int | None = None) -> AskedRun:
     """A run as the journal notes it; `number`: of its suggestion, if it is a search run."""
-    return AskedRun(
-        run_id=run.run_id,
-        arm=run.arm,
-        phase=run.phase,
-        search=run.search,
-        config_id=run.config_id,
-        suggested=suggested,
-        seed=run.seed,
-        split=run.split,
-        epochs=run.epochs,
-        retry=run.retry,
-        number=number,
-        fold=run.fold,
-        tuning=run.tuning,
-    )
+    return AskedRun(**run.identity(), suggested=suggested, number=number)

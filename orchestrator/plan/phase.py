@@ -1,0 +1,76 @@
+"""What every phase of a study is: it says what comes next, from what is known, and keeps nothing that is not known."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from orchestrator.history.choices import Choices
+from orchestrator.history.events import AskedRun, Event, Reported
+from orchestrator.history.history import History
+from orchestrator.history.run_factory import RunMaker
+from orchestrator.study.study import Study
+
+# Primary metric by arm and seed (None: failed) and the look -> the arms, the reference aside, that need more seeds.
+SeedRule = Callable[[Mapping[str, Mapping[int, float | None]], int], Sequence[str]]
+
+
+def no_more_seeds(_values: Mapping[str, Mapping[int, float | None]], _look: int) -> Sequence[str]:
+    """The rule of a study whose number of seeds is fixed."""
+    return ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waiting:
+    """Runs that can be asked now: the next pack is made of them.
+
+    Args:
+        groups: runs of one configuration each; the first ones go first.
+        left: what all runs cost that are still to be asked; unknown, a pack is as large as it may be.
+    """
+
+    groups: Sequence[Sequence[AskedRun]]
+    left: float = math.inf
+
+
+@dataclass(frozen=True, kw_only=True)
+class Around:
+    """What all phases of a study share."""
+
+    study: Study
+    maker: RunMaker
+    choices: Choices
+    seed_rule: SeedRule
+
+
+class Phase(Protocol):
+    """A phase of a study. The plan asks its phases in order; the first that has something to say is followed."""
+
+    def next(self, history: History) -> Waiting | Event | None:
+        """What can be asked, or what is decided, now; None: nothing. A decision is applied before the next call."""
+        ...
+
+
+@runtime_checkable
+class Listener(Protocol):
+    """A phase that decides while runs are trained."""
+
+    def report(
+        self, history: History, pack_id: str, *, attempt: int, epoch: int, values: Mapping[str, float]
+    ) -> Reported | None:
+        """What follows from an epoch; None: nothing, for these runs are of another phase, or have reported it before.
+
+        Args:
+            history: what is known.
+            pack_id: theirs.
+            attempt: of the pack.
+            epoch: from 1.
+            values: the search metric by run.
+        """
+        ...
+
+    def note(self, history: History, event: Event) -> None:
+        """Hears of every event, after it was applied."""
+        ...
