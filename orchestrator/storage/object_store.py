@@ -35,7 +35,7 @@ class Bucket:
     def __init__(self, address: str) -> None:
         self.address = address.rstrip("/")
         parent, _, self._base = self.address.rpartition("/")
-        if not re.fullmatch(r"[a-z]+://[^/]+(/[^/]+)+", self.address):
+        if not re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/]+(/[^/]+)+", self.address):
             raise ValueError(f"results on object storage need a bucket and a name, s3://BUCKET/NAME; got {address}")
         with _as_os_error(self.address):
             self._store: Any = from_url(parent)

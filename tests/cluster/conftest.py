@@ -25,3 +25,12 @@ def room(image: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room
     """Hosts, without Ray."""
     with make_room(image, tmp_path_factory.mktemp("room")) as room:
         yield room
+
+
+@pytest.fixture(scope="package")
+def cluster(room: Room) -> Iterator[Room]:
+    """The cluster, brought up by its own file, and at the end taken down by it."""
+    room["laptop"].run("cd studies && .venv/bin/ray up -y cluster-owned.yaml")
+    room.wait_for_nodes(3)
+    yield room
+    room["laptop"].run("cd studies && .venv/bin/ray down -y cluster-owned.yaml")

@@ -67,15 +67,6 @@ def test_a_worker_without_a_default_route_is_named(room: Room) -> None:
     assert_only_problem(said, f"{worker(room, 'worker1')}, default route", "never joins", "ip route add default via")
 
 
-@pytest.fixture(scope="module")
-def cluster(room: Room) -> Iterator[Room]:
-    """The cluster, brought up by its own file."""
-    room["laptop"].run("cd studies && .venv/bin/ray up -y cluster-owned.yaml")
-    room.wait_for_nodes(3)
-    yield room
-    room["laptop"].run("cd studies && .venv/bin/ray down -y cluster-owned.yaml")
-
-
 def test_after_ray_up_all_is_well_seen_from_the_laptop_and_from_the_head(cluster: Room) -> None:
     code, text = doctor(cluster)
     assert code == 0, text

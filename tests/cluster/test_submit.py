@@ -12,7 +12,6 @@ from ledger_check import check
 from room import Room
 
 pytestmark = pytest.mark.cluster
-UP = "cd studies && .venv/bin/ray up -y cluster-owned.yaml"
 STUDY = "cd studies && .venv/bin/python studies/mosi_ablation.py --cluster cluster-owned.yaml"
 SMALL = f"{STUDY} --arms no_prior,without_language --trials 4 --rerank 0 --no-frozen --seeds 7 --epochs 20"
 TINY = f"{STUDY} --arms no_prior --trials 1 --seeds 2 --epochs 1"
@@ -27,14 +26,6 @@ for fold, n in (("train", 60), ("valid", 30), ("test", 30)):
         with h5py.File(folder / f"{name}_{fold}.h5", "w") as file:
             file["data"] = values
 """
-
-
-@pytest.fixture(scope="module")
-def cluster(room: Room) -> Room:
-    """The cluster, brought up by its own file."""
-    room["laptop"].run(UP)
-    room.wait_for_nodes(3)
-    return room
 
 
 @dataclass(frozen=True, kw_only=True)
