@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from analysis.reporting.report import Report
     from analysis.reporting.report import write as report
+    from analysis.reporting.verdict_table import verdicts
     from analysis.results.declaration import Study
     from analysis.results.load import Results, load
-    from analysis.tables.overview import ablation as verdicts
     from analysis.tables.study_comparison import between as compare
 
 __all__ = ["Report", "Results", "Study", "compare", "load", "report", "verdicts"]
@@ -26,7 +26,7 @@ _HOMES = {
     "compare": ("tables.study_comparison", "between"),
     "load": ("results.load", "load"),
     "report": ("reporting.report", "write"),
-    "verdicts": ("tables.overview", "ablation"),
+    "verdicts": ("reporting.verdict_table", "verdicts"),
 }
 
 

@@ -43,7 +43,7 @@ def measured(runner: str, kind: str, num_runs: int) -> Values:
     optuna_search.Search.suggest = sampler.timing(optuna_search.Search.suggest)
     options: dict[str, Any] = {"serial": True}
     if runner == "ray":
-        from orchestrator.cluster import ray_connection  # noqa: PLC0415 - Ray is imported where it is measured
+        from orchestrator.cluster import ray_connection  # Ray is imported where it is measured
 
         ray_connection._join = start.timing(ray_connection._join, then=whole.begin_tree)
         ray_connection.ray.shutdown = stop.timing(ray_connection.ray.shutdown, first=whole.end_tree)
@@ -58,9 +58,9 @@ def measured(runner: str, kind: str, num_runs: int) -> Values:
 
 def plain_tune(num_trials: int) -> Values:
     """The cost of the same in plain Ray Tune."""
-    from plain_tune import run as run_plain  # noqa: PLC0415
+    from plain_tune import run as run_plain
 
-    from orchestrator.cluster.ray_connection import connect  # noqa: PLC0415
+    from orchestrator.cluster.ray_connection import connect
 
     whole = Stopwatch()
     with tempfile.TemporaryDirectory() as folder, connect("local", workers=CORES), whole.running():
@@ -123,8 +123,8 @@ class Stopwatch:
 
 def first_epoch(began: float) -> Values:
     """Seconds from the start of the quick MOSI study's process, which was at `began`, to its first epoch."""
-    from orchestrator.runners.coordinator import Coordinator  # noqa: PLC0415
-    from studies.mosi_ablation import SCRIPT  # noqa: PLC0415
+    from orchestrator.runners.coordinator import Coordinator
+    from studies.mosi_ablation import SCRIPT
 
     times: list[float] = []
     memory: list[float] = []
@@ -144,9 +144,9 @@ def first_epoch(began: float) -> Values:
 
 def floor(began: float) -> Values:
     """Seconds of what cannot be left out: Ray, started and with a worker that answers, and torch."""
-    import torch  # noqa: F401, PLC0415
+    import torch  # noqa: F401
 
-    from orchestrator.cluster.ray_connection import connect  # noqa: PLC0415
+    from orchestrator.cluster.ray_connection import connect
 
     with connect("local", workers=CORES):
         return {"seconds": time.time() - began}

@@ -133,7 +133,7 @@ def main() -> None:
 
 
 def _profile(folder: Path) -> None:
-    from analysis.reporting.report import write  # noqa: PLC0415 - what is imported is not measured
+    from analysis.reporting.report import write  # what is imported is not measured
 
     profile = cProfile.Profile()
     profile.runcall(write, folder)

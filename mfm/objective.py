@@ -29,32 +29,48 @@ class Run(Protocol):
     """What of a run is read here."""
 
     @property
-    def run_id(self) -> str: ...  # noqa: D102
+    def run_id(self) -> str:
+        """Its name."""
+        ...
 
     @property
-    def params(self) -> Mapping[str, ParamValue]: ...  # noqa: D102
+    def params(self) -> Mapping[str, ParamValue]:
+        """Every hyperparameter."""
+        ...
 
     @property
-    def seed(self) -> int: ...  # noqa: D102
+    def seed(self) -> int:
+        """Of its initial weights and its draws."""
+        ...
 
     @property
-    def split(self) -> int: ...  # noqa: D102
+    def split(self) -> int:
+        """Of the data."""
+        ...
 
     @property
-    def fold(self) -> int | None: ...  # noqa: D102
+    def fold(self) -> int | None:
+        """The fold that is valid; None: the official one."""
+        ...
 
 
 class Pack(Protocol):
     """What of a pack is read here."""
 
     @property
-    def runs(self) -> Sequence[Run]: ...  # noqa: D102
+    def runs(self) -> Sequence[Run]:
+        """Its runs."""
+        ...
 
     @property
-    def epochs(self) -> int: ...  # noqa: D102
+    def epochs(self) -> int:
+        """Of every run."""
+        ...
 
     @property
-    def phase(self) -> str: ...  # noqa: D102
+    def phase(self) -> str:
+        """Of every run."""
+        ...
 
 
 class MFMObjective:
@@ -95,7 +111,7 @@ class MFMObjective:
 
     def describe(self) -> dict[str, str]:
         """The device, and what the numbers depend on beside the code: versions, and settings of determinism."""
-        import torch  # noqa: PLC0415
+        import torch
 
         device = _device(self._device_name)
         name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
@@ -112,10 +128,10 @@ class MFMObjective:
         self, pack: Pack, state: State | None = None
     ) -> Generator[Epoch, Collection[str] | None, dict[str, Outcome]]:
         """Trains a pack; test items are looked at in confirm runs only. See `mfm.train.train`."""
-        import torch  # noqa: PLC0415
+        import torch
 
-        from mfm.pack_training import Member, Task  # noqa: PLC0415
-        from mfm.train import train  # noqa: PLC0415
+        from mfm.pack_training import Member, Task
+        from mfm.train import train
 
         torch.set_num_threads(NUM_THREADS)
         names = self._dataset.modality_names
@@ -145,7 +161,7 @@ class MFMObjective:
 
 
 def _device(name: str) -> torch.device:
-    import torch  # noqa: PLC0415
+    import torch
 
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from orchestrator.runners.coordinator import StudyError
-    from orchestrator.runners.run import Ended, Options, run
+    from orchestrator.runners.function_objective import FunctionObjective
+    from orchestrator.runners.objective_contract import ContractError, check_objective
+    from orchestrator.runners.result import Result
+    from orchestrator.runners.run import Options, run
     from orchestrator.storage.writer_lock import BusyError
     from orchestrator.study.budget import Budget
     from orchestrator.study.design import Arm, Design
@@ -27,10 +30,11 @@ __all__ = [
     "Arm",
     "Budget",
     "BusyError",
+    "ContractError",
     "Cost",
     "Design",
-    "Ended",
     "Epoch",
+    "FunctionObjective",
     "Metrics",
     "Model",
     "Objective",
@@ -39,17 +43,22 @@ __all__ = [
     "Pack",
     "PlainEpoch",
     "PlainOutcome",
+    "Result",
     "Run",
     "State",
     "Study",
     "StudyError",
+    "check_objective",
     "factorial",
     "leave_two_out",
     "run",
 ]
 _HOMES = {
     "runners.coordinator": ("StudyError",),
-    "runners.run": ("Ended", "Options", "run"),
+    "runners.function_objective": ("FunctionObjective",),
+    "runners.objective_contract": ("ContractError", "check_objective"),
+    "runners.result": ("Result",),
+    "runners.run": ("Options", "run"),
     "storage.writer_lock": ("BusyError",),
     "study.budget": ("Budget",),
     "study.design": ("Arm", "Design"),

@@ -107,7 +107,7 @@ def _is_declared(study: dict[str, Any], row: dict[str, Any]) -> bool:
 
 def _owner(folder: Folder) -> str:
     """Whether a driver is at work, and which."""
-    from orchestrator.storage.writer_lock import holder  # noqa: PLC0415
+    from orchestrator.storage.writer_lock import holder
 
     owner = holder(folder)
     if owner is None:
@@ -221,7 +221,7 @@ def _lost_weights(folder: Folder, confirmed: Sequence[str], console: Console) ->
 
 
 def _doctor(arguments: argparse.Namespace, console: Console) -> int:
-    from orchestrator.doctor.checkup import check  # noqa: PLC0415
+    from orchestrator.doctor.checkup import check
 
     return check(arguments.file, arguments.results, console)
 

@@ -71,8 +71,8 @@ def _dataset(arguments: Arguments, *, is_quick: bool) -> Dataset:
 
 
 def _read_mat(path: Path) -> Mapping[str, np.ndarray]:
-    from scipy.io import loadmat  # noqa: PLC0415 - for SVHN alone
-    from scipy.io.matlab import MatReadError  # noqa: PLC0415
+    from scipy.io import loadmat  # for SVHN alone
+    from scipy.io.matlab import MatReadError
 
     try:
         return loadmat(path, variable_names=["X", "y"])

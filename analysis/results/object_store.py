@@ -55,7 +55,7 @@ def _get(store: Any, folder: Path, name: str) -> None:
 
 
 def _store(address: str) -> Any:
-    from obstore.store import from_url  # noqa: PLC0415 - needed for such addresses only
+    from obstore.store import from_url  # needed for such addresses only
 
     try:
         return from_url(address)

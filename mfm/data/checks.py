@@ -38,22 +38,34 @@ class Read(Protocol):
     """What is checked here; see recordings.Recordings."""
 
     @property
-    def source(self) -> str: ...  # noqa: D102
+    def source(self) -> str:
+        """Where it comes from."""
+        ...
 
     @property
-    def values(self) -> Mapping[str, np.ndarray]: ...  # noqa: D102
+    def values(self) -> Mapping[str, np.ndarray]:
+        """By modality: [N, T, D] or [N, D]."""
+        ...
 
     @property
-    def label(self) -> np.ndarray: ...  # noqa: D102
+    def label(self) -> np.ndarray:
+        """[N, C]."""
+        ...
 
     @property
-    def item(self) -> np.ndarray: ...  # noqa: D102
+    def item(self) -> np.ndarray:
+        """[N] names."""
+        ...
 
     @property
-    def group(self) -> np.ndarray: ...  # noqa: D102
+    def group(self) -> np.ndarray:
+        """[N] names of videos."""
+        ...
 
     @property
-    def fold(self) -> np.ndarray: ...  # noqa: D102
+    def fold(self) -> np.ndarray:
+        """[N] names of folds."""
+        ...
 
 
 def check_arrays(read: Read) -> None:

@@ -20,7 +20,7 @@ class EfLstm(nn.Module):
         self.lstm = Lstm(num_members, sum(shape.num_features.values()), config.ef_hidden)
         self.width = config.ef_hidden
 
-    def forward(self, batch: Batch, noise: Noise) -> Tensor:  # noqa: ARG002 - every encoder takes the noise
+    def forward(self, batch: Batch, noise: Noise) -> Tensor:  # every encoder takes the noise
         """The encoding (K, B, width)."""
         return fused_state(self.lstm, batch)
 

@@ -31,7 +31,7 @@ class ImageEncoder(nn.Module):
         self.convolutions = ImageFeatures(num_members, image)
         self.layers = Mlp(num_members, self.convolutions.width, width, width)
 
-    def features(self, x_KBD: Tensor, mask_KB: Tensor | None) -> Tensor:  # noqa: ARG002
+    def features(self, x_KBD: Tensor, mask_KB: Tensor | None) -> Tensor:
         """What the code is a map of (K, B, width)."""
         return torch.relu(self.layers.first(self.convolutions(x_KBD)))
 
@@ -67,7 +67,7 @@ class ImageEmbedding(nn.Module):
         self.first = Linear(num_members, self.convolutions.width, hidden)
         self.second = Linear(num_members, hidden, width)
 
-    def forward(self, x_KBD: Tensor, mask_KB: Tensor | None, noise: Noise, *, site: str) -> Tensor:  # noqa: ARG002
+    def forward(self, x_KBD: Tensor, mask_KB: Tensor | None, noise: Noise, *, site: str) -> Tensor:
         """E (K, B, width)."""
         features = dropped(self.convolutions(x_KBD), "embedding_dropout", noise, site=site)
         return torch.relu(self.second(torch.relu(self.first(features))))

@@ -37,7 +37,7 @@ class VectorEncoder(nn.Module):
         super().__init__()
         self.layers = Mlp(num_members, num_features, width, width)
 
-    def features(self, x_KBD: Tensor, mask_KB: Tensor | None) -> Tensor:  # noqa: ARG002
+    def features(self, x_KBD: Tensor, mask_KB: Tensor | None) -> Tensor:
         """What the code is a map of (K, B, width)."""
         return torch.relu(self.layers.first(x_KBD))
 

@@ -78,7 +78,7 @@ class _Predictor(nn.Module):
         width = self.path.map.width
         self.label = Mlp(num_members, width, width, shape.num_outputs, param="dropout_label")
 
-    def forward(self, seen: Batch, num_steps: int, noise: Noise) -> Output:  # noqa: ARG002 - a label has no steps
+    def forward(self, seen: Batch, num_steps: int, noise: Noise) -> Output:  # a label has no steps
         f_KBF = self.path(seen, noise)
         return _output(f_KBF, self.label(f_KBF, noise), {})
 

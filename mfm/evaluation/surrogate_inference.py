@@ -67,7 +67,7 @@ class Surrogate(nn.Module):
             }
         )
 
-    def loss(self, batch: Batch, noise: Noise) -> Tensor:  # noqa: ARG002 - nothing is dropped
+    def loss(self, batch: Batch, noise: Noise) -> Tensor:  # nothing is dropped
         """L, summed over the subsets (K,)."""
         with torch.no_grad():
             target = self._model[0].codes(batch, Quiet())
@@ -105,7 +105,7 @@ class _FromFeatures(nn.Module):
         widths = code_widths(config, missing)
         self.encoders = nn.ModuleDict({c: SharedEncoder(num_members, features, width) for c, width in widths.items()})
 
-    def forward(self, batch: Batch, own: Mapping[str, Tensor]) -> dict[str, Tensor]:  # noqa: ARG002
+    def forward(self, batch: Batch, own: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The inferred codes (K, B, Z) by name."""
         return {name: encoder(batch) for name, encoder in self.encoders.items()}
 
@@ -119,7 +119,7 @@ class _FromCodes(nn.Module):
         width = sum(self._widths.values())
         self.layers = Mlp(num_members, sum(config.modalities[m].z for m in shape.num_features), width, width)
 
-    def forward(self, batch: Batch, own: Mapping[str, Tensor]) -> dict[str, Tensor]:  # noqa: ARG002
+    def forward(self, batch: Batch, own: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The inferred codes (K, B, Z) by name."""
         both = self.layers(torch.cat(list(own.values()), dim=-1), Quiet())
         return dict(zip(self._widths, both.split(list(self._widths.values()), dim=-1), strict=True))

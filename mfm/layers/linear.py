@@ -23,7 +23,7 @@ class Layer(nn.Module):
         super().__init__()
         self.fan = fan
 
-    def bounds(self, name: str) -> tuple[float, float]:  # noqa: ARG002 - a layer may tell its parameters apart
+    def bounds(self, name: str) -> tuple[float, float]:  # a layer may tell its parameters apart
         """Between which values a parameter starts."""
         return -(self.fan**-0.5), self.fan**-0.5
 

@@ -53,7 +53,7 @@ class VectorDecoder(nn.Module):
         super().__init__()
         self.layers = Mlp(num_members, condition, condition, num_features)
 
-    def forward(self, g_KBP: Tensor, num_steps: int) -> Tensor:  # noqa: ARG002 - a vector has no steps
+    def forward(self, g_KBP: Tensor, num_steps: int) -> Tensor:  # a vector has no steps
         """x_KBD."""
         return self.layers(g_KBP, Quiet())
 
@@ -66,6 +66,6 @@ class ImageDecoder(nn.Module):
         self.pixels = ImagePixels(num_members, image)
         self.layer = Linear(num_members, condition, self.pixels.num_features)
 
-    def forward(self, g_KBP: Tensor, num_steps: int) -> Tensor:  # noqa: ARG002 - an image has no steps
+    def forward(self, g_KBP: Tensor, num_steps: int) -> Tensor:  # an image has no steps
         """x_KBD."""
         return self.pixels(torch.relu(self.layer(g_KBP)))

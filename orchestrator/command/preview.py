@@ -70,7 +70,7 @@ def _outlook(prepared: Prepared, folder: Folder, counts: Mapping[str, Tally], ar
 
 def _seconds_per_run(prepared: Prepared, folder: Folder) -> tuple[float, str]:
     """Mean training time of the runs there are, else the guess; and which of the two."""
-    import pyarrow.parquet as pq  # noqa: PLC0415 - only where there are results
+    import pyarrow.parquet as pq  # only where there are results
 
     parts = folder.table("runs")
     if parts.is_dir():

@@ -110,8 +110,8 @@ def _program(words: Sequence[str]) -> dict[str, Any]:
 
 
 def _submit(prepared: Prepared, arguments: Arguments, cluster: Path, *, words: Sequence[str], console: Console) -> int:
-    from orchestrator.remote.job_request import Errand  # noqa: PLC0415 - with --cluster alone
-    from orchestrator.remote.submit import submit  # noqa: PLC0415
+    from orchestrator.remote.job_request import Errand  # with --cluster alone
+    from orchestrator.remote.submit import submit
 
     errand = Errand(
         study=prepared.study.name,

@@ -77,21 +77,21 @@ def _of_file(file: ClusterFile, results: str | None) -> Iterator[Finding]:
 def _complaint(file: ClusterFile) -> str:
     os.environ.setdefault("BOTO_MAX_RETRIES", "2")  # Ray reads it when it is imported, and tries for minutes without
     try:
-        from orchestrator.doctor.nodes import complaint  # noqa: PLC0415 - Ray is imported where it is used
+        from orchestrator.doctor.nodes import complaint  # Ray is imported where it is used
     except ImportError as error:
         return str(error)
     return complaint(file.config)
 
 
 def _of_cloud(file: ClusterFile) -> list[Node]:
-    from orchestrator.doctor.nodes import of_cloud  # noqa: PLC0415
+    from orchestrator.doctor.nodes import of_cloud
 
     return of_cloud(file.path)
 
 
 def _of_running(results: str | None) -> Iterator[Finding]:
     ray_token.use_if_there()
-    from orchestrator.doctor.nodes import running  # noqa: PLC0415
+    from orchestrator.doctor.nodes import running
 
     with running() as found:
         if found is None:

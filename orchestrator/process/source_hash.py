@@ -2,8 +2,8 @@
 
 It covers the source of the module that defines the objective, and of every module that this one imports, directly or
 not, from the same project: an edited loss makes other runs. Of the objective's own module, what it does not use is left
-out, so that a script may declare its study beside the model: more seeds are no other code. Installed packages are not
-covered; rows have their versions.
+out, so that a script may declare its study beside the model: more seeds are no other code. Installed packages and this
+one are not covered; rows have their versions.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 REFLECTING = {"globals", "eval", "exec", "__import__"}  # who uses these may use any name
+ENGINE = {"orchestrator", "analysis"}  # they run a study, and make none of its numbers
 INSTALLED = ("site-packages", "dist-packages")
 
 
@@ -65,10 +66,14 @@ def _sources(module: ModuleType, used: str) -> dict[str, bytes]:
     first = _file_of(module)
     assert first is not None
     root, found, waiting = _project_of(first), {first}, [(first, module.__package__ or "")]
-    places = [first.parent, root, root / "src", *map(Path, sys.path)]
+    places = {p.resolve(): None for p in (first.parent, root, root / "src", *map(Path, sys.path))}
+    places, seen = [place for place in places if place.is_relative_to(root)], set[str]()
     while waiting:
         path, package = waiting.pop()
-        for name in _imported(path, package):
+        for name in set(_imported(path, package)) - seen:
+            seen.add(name)
+            if name.partition(".")[0] in ENGINE and _file_of(sys.modules.get(name)) is not None:
+                continue
             source = _file_of(sys.modules.get(name)) or _beside(name, places)
             if source is not None and source not in found and source.is_relative_to(root):
                 found.add(source)

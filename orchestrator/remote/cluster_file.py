@@ -22,14 +22,14 @@ def head_of(file: Path) -> Head:
             raise ValueError(f"--cluster needs {program} on this machine; install it and try again")
     address, auth = _address(file, config), config["auth"]
     if config["provider"]["type"] != "local" and "ssh_private_key" not in auth:
-        from orchestrator.remote.ray_jobs import auth_of  # noqa: PLC0415 - Ray is imported where it is used
+        from orchestrator.remote.ray_jobs import auth_of  # Ray is imported where it is used
 
         auth = auth_of(config)
     return Head(address=address, user=auth["ssh_user"], options=_options(auth))
 
 
 def _read(file: Path) -> dict[str, Any]:
-    import yaml  # noqa: PLC0415 - needed with --cluster alone
+    import yaml  # needed with --cluster alone
 
     try:
         config = yaml.safe_load(file.read_text())
@@ -53,7 +53,7 @@ def _address(file: Path, config: Mapping[str, Any]) -> str:
     """
     if config["provider"]["type"] == "local" and config["provider"].get("head_ip"):
         return str(config["provider"]["head_ip"])
-    from orchestrator.remote.ray_jobs import address_of  # noqa: PLC0415
+    from orchestrator.remote.ray_jobs import address_of
 
     return address_of(file)
 

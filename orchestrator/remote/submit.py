@@ -73,7 +73,7 @@ def submit(errand: Errand, console: Console) -> int:
 
 def _attach_or_start(errand: Errand, head: Head, tunnel: Tunnel, console: Console) -> str:
     """The id of the job that is at work, else of a new one."""
-    from orchestrator.remote.ray_jobs import Jobs  # noqa: PLC0415 - Ray is imported where it is used
+    from orchestrator.remote.ray_jobs import Jobs  # Ray is imported where it is used
 
     jobs = Jobs(tunnel)
     if not tunnel.is_set_up:
@@ -170,7 +170,7 @@ def _follow(head: Head, submission_id: str, console: Console) -> int:
 
 
 def _watch(head: Head, submission_id: str, mirror: Mirror) -> int:
-    from orchestrator.remote.ray_jobs import Jobs  # noqa: PLC0415
+    from orchestrator.remote.ray_jobs import Jobs
 
     with head.tunnel() as tunnel:
         jobs = Jobs(tunnel)

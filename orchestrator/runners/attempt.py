@@ -163,6 +163,8 @@ class Attempt:
     def save(self) -> None:
         """Writes a checkpoint of the last finished epoch. Where it cannot be written, training goes on without.
 
+        An epoch without a state leaves none: a pack that is cut begins again, and counts its epochs anew.
+
         Raises:
             SeamError: the objective's state is not what a checkpoint can hold.
         """
@@ -170,6 +172,8 @@ class Attempt:
             return
         self._saved_at = self._clock()
         plain, arrays = seam.state_of(self._epoch)
+        if not plain and not arrays:
+            return
         history = [[e.epoch, e.seconds, e.metrics] for e in self._history]
         checkpoint = Checkpoint(
             epoch=self._history[-1].epoch,

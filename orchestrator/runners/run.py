@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from rich.console import Console
 
@@ -28,10 +28,13 @@ from orchestrator.process.signals import Interruption, draining, handlers_kept
 from orchestrator.runners import serial
 from orchestrator.runners.attempt import CHECKPOINT_SECONDS
 from orchestrator.runners.coordinator import Coordinator, StudyError
+from orchestrator.runners.function_objective import FunctionObjective
+from orchestrator.runners.result import Result
 from orchestrator.runners.study_script import fingerprint_of, is_looked_for, program_here
 from orchestrator.storage.results_folder import Folder
 from orchestrator.storage.writer_lock import Lock
 from orchestrator.study.objective import Objective
+from orchestrator.study.params import require_known
 from orchestrator.study.study import Study
 
 logger = logging.getLogger("orchestrator")
@@ -44,7 +47,7 @@ ONE_PACK = {"CPU": 1.0}  # what any pack takes; on a GPU, a share of that beside
 class Options:
     """How a study is run, as opposed to what it asks."""
 
-    results: str | Path
+    results: str | Path = ""  # a folder or s3://BUCKET/NAME; empty: results/NAME_OF_THE_STUDY
     serial: bool = False  # train in this process, without Ray
     address: str | None = None  # of a Ray cluster; see cluster.connect
     workers: int | None = None  # most packs at a time
@@ -66,29 +69,30 @@ class Options:
             )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Ended:
-    """How a call ended."""
-
-    folder: Folder
-    complete: bool  # nothing that the study declares is missing, but for what `unconfirmed` names
-    interruption: Interruption
-    reason: str  # why it ended before it was complete
-    unconfirmed: Mapping[str, str] = field(default_factory=dict)  # arm -> why it has no confirm runs
-
-
 def run(
     study: Study,
-    objective: Objective,
-    options: Options,
+    objective: Objective | Callable[..., Any],
+    options: Options | None = None,
     *,
+    data: Any = None,
     seed_rule: SeedRule = no_more_seeds,
     console: Console | None = None,
-) -> Ended:
+    **settings: Any,
+) -> Result:
     """Runs a study, or what is left of it.
 
+        result = run(study, train)                                  # on Ray: the one there is, else one of its own
+        result = run(study, train, serial=True, results="results/first")
+        print(result.verdicts)
+
     Args:
+        study: what is asked.
+        objective: what trains: a function of one run (`FunctionObjective`), or an `Objective`, which trains packs.
+        options: how it is run; None: as `settings` say.
+        data: for a function that has an argument `data`.
         seed_rule: with adaptive seeds, the rule.
+        console: where progress is shown; None: the terminal.
+        settings: fields of `Options` by their names.
 
     Raises:
         ValueError: the results folder is of something else, another driver writes to it, or no node of the cluster
@@ -97,23 +101,34 @@ def run(
         StudyError: the study cannot go on; what is finished is safe.
     """
     console = console or Console()
-    if is_looked_for(study, objective, str(options.results)):
-        return Ended(folder=Folder.at(options.results), complete=True, interruption=Interruption(), reason="")
+    options = _options(study, options, settings)
+    trains = _objective(objective, data)
+    if is_looked_for(study, trains, str(options.results)):
+        return Result(folder=Folder.at(options.results), complete=True, interruption=Interruption(), reason="")
     if options.program:
-        return _run(study, objective, options, seed_rule, console)
+        return _run(study, trains, options, seed_rule, console)
     try:
-        return _run(
-            study,
-            objective,
-            replace(options, program=here | {"results": str(options.results)} if (here := program_here()) else {}),
-            seed_rule,
-            console,
-        )
+        here = program_here()
+        program = here | {"results": str(options.results)} if here else {}
+        return _run(study, trains, replace(options, program=program), seed_rule, console)
     except (ValueError, StudyError) as error:
         raise type(error)(as_options(str(error))) from error
 
 
-def _run(study: Study, objective: Objective, options: Options, seed_rule: SeedRule, console: Console) -> Ended:
+def _objective(given: Objective | Callable[..., Any], data: Any) -> Objective:
+    if callable(given) and not hasattr(given, "train"):
+        return FunctionObjective(given, data=data)
+    return cast(Objective, given)
+
+
+def _options(study: Study, options: Options | None, settings: Mapping[str, Any]) -> Options:
+    for name in settings:
+        require_known("setting of run", name, [field.name for field in fields(Options)])
+    known = replace(options or Options(), **settings)
+    return replace(known, results=known.results or f"results/{study.name}")
+
+
+def _run(study: Study, objective: Objective, options: Options, seed_rule: SeedRule, console: Console) -> Result:
     folder = Folder.at(options.results)
     if folder.bucket:
         with Lock(folder):
@@ -146,7 +161,7 @@ def _run(study: Study, objective: Objective, options: Options, seed_rule: SeedRu
         unconfirmed = unconfirmed_of(study, history)
         for arm, why in unconfirmed.items():
             console.print(f"{arm} is {why}. {UNCONFIRMED}", markup=False, soft_wrap=True, highlight=False)
-    return Ended(
+    return Result(
         folder=folder,
         complete=coordinator.is_complete,
         interruption=interruption,
@@ -231,8 +246,8 @@ def _run_packs(coordinator: Coordinator, objective: Objective, options: Options,
             return interruption
         stack.enter_context(handlers_kept())  # Ray does not give back what it takes
         token.use_if_there()
-        from orchestrator.cluster.ray_connection import connect, health  # noqa: PLC0415
-        from orchestrator.runners import ray_tune  # noqa: PLC0415 - Ray is imported where it is used
+        from orchestrator.cluster.ray_connection import connect, health
+        from orchestrator.runners import ray_tune  # Ray is imported where it is used
 
         connection = stack.enter_context(connect(options.address, workers=options.workers))
         if connection.address != "local":

@@ -34,7 +34,7 @@ SEED = 0
 
 def leave(question: Question, folder: Folder) -> None:
     """Writes what the first confirm run of the reference generates; nothing where there is no such run yet."""
-    from analysis.results.load import load  # noqa: PLC0415 - pandas and torch are needed at the end only
+    from analysis.results.load import load  # pandas and torch are needed at the end only
 
     results = load(folder.root)
     runs = results.of(question.reference, results.confirm)
@@ -51,10 +51,10 @@ def leave(question: Question, folder: Folder) -> None:
 
 
 def _trained(question: Question, run: pd.Series, folder: Folder) -> Trained:
-    import safetensors.numpy  # noqa: PLC0415
+    import safetensors.numpy
 
-    from mfm.evaluation.generation import trained  # noqa: PLC0415
-    from mfm.params.config import Config, base  # noqa: PLC0415
+    from mfm.evaluation.generation import trained
+    from mfm.params.config import Config, base
 
     names = question.dataset.modality_names
     known = base(names, **question.params)
@@ -71,7 +71,7 @@ def _trained(question: Question, run: pd.Series, folder: Folder) -> Trained:
 
 
 def _arrays(question: Question, of: Trained, *, split: int) -> dict[str, np.ndarray]:
-    from mfm.evaluation import generation  # noqa: PLC0415
+    from mfm.evaluation import generation
 
     test = np.flatnonzero(question.folds.of(question.dataset, split) == "test")
     items, style = _items(question, test), test[-STYLES:]
@@ -100,8 +100,8 @@ def _items(question: Question, test: np.ndarray) -> np.ndarray:
 
 
 def _packed(arrays: Mapping[str, np.ndarray]) -> bytes:
-    import pyarrow as pa  # noqa: PLC0415
-    import pyarrow.parquet as pq  # noqa: PLC0415
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
     table = pa.table(
         {

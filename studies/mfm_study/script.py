@@ -184,7 +184,7 @@ def _effects_in_reach(study: Study) -> str:
 
 
 def _report(results: Path) -> list[str]:
-    from analysis.reporting.report import write  # noqa: PLC0415 - pandas and matplotlib are needed at the end only
+    from analysis.reporting.report import write  # pandas and matplotlib are needed at the end only
 
     report = write(results)
     return ["", *report.text.splitlines(), "", f"Figures and tables: {report.page.parent}", f"Page: {report.page}", ""]

@@ -16,7 +16,8 @@ from rich.console import Console
 from toy import Toy
 
 from orchestrator.plan.phase import SeedRule, no_more_seeds
-from orchestrator.runners.run import Ended, Options, run
+from orchestrator.runners.result import Result
+from orchestrator.runners.run import Options, run
 from orchestrator.study.study import Study
 
 RAY = Path(sys.executable).with_name("ray")
@@ -70,12 +71,12 @@ def runner(request: pytest.FixtureRequest) -> dict[str, Any]:
 
 
 @pytest.fixture
-def run_study(tmp_path: Path, runner: dict[str, Any]) -> Callable[..., Ended]:
+def run_study(tmp_path: Path, runner: dict[str, Any]) -> Callable[..., Result]:
     """Runs a study with both runners, always in the same results folder."""
 
     def run_study(
         study: Study, objective: Toy | None = None, *, seed_rule: SeedRule = no_more_seeds, **options: Any
-    ) -> Ended:
+    ) -> Result:
         values = {"results": tmp_path / "results", **runner, **options}
         return run(study, objective or Toy(), Options(**values), seed_rule=seed_rule, console=Console(quiet=True))
 

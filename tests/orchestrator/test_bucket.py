@@ -25,7 +25,8 @@ from toy import Toy, toy_study
 
 from orchestrator.doctor.node_access import Node, here
 from orchestrator.ledger.ledger import Ledger
-from orchestrator.runners.run import Ended, Options, run
+from orchestrator.runners.result import Result
+from orchestrator.runners.run import Options, run
 from orchestrator.storage.checkpoints import Checkpoint, Checkpoints
 from orchestrator.storage.object_store import LEASE, Bucket
 from orchestrator.storage.results_folder import Folder
@@ -81,7 +82,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], N
     return move
 
 
-def run_study(toy: Toy | None = None, **options: object) -> Ended:
+def run_study(toy: Toy | None = None, **options: object) -> Result:
     values = {"results": ADDRESS, "serial": True, **options}
     return run(STUDY, toy or Toy(), Options(**values), console=Console(quiet=True))
 

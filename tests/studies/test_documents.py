@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 
 ROOT = Path(__file__).parent.parent.parent
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -18,17 +19,20 @@ def call(*arguments: str, cwd: Path) -> str:
     return subprocess.run([sys.executable, *arguments], cwd=cwd, capture_output=True, text=True, check=True).stdout
 
 
-def test_the_study_of_ones_own_model_runs_and_goes_on(tmp_path: Path) -> None:
-    text = (ROOT / "docs" / "own_model.md").read_text()
-    found = re.search(r"```python\n(.*?)```", text, re.DOTALL)
-    assert found
-    assert len(found[1].splitlines()) < 60
-    (tmp_path / "momentum.py").write_text(found[1])
-    call("momentum.py", cwd=tmp_path)
-    assert "54 runs are over and stay as they are" in call("momentum.py", cwd=tmp_path)
+@pytest.mark.ray
+def test_the_studies_of_ones_own_model_run_and_go_on(tmp_path: Path) -> None:
+    function, packs = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "own_model.md").read_text(), re.DOTALL)
+    (tmp_path / "first_study.py").write_text(function)
+    (tmp_path / "packs.py").write_text(packs)
+    told = call("first_study.py", cwd=tmp_path)
+    assert "54 of 54 runs" in told
+    assert re.search(r"^no_momentum +10 .* helps$", told, re.MULTILINE)
+    assert "54 runs are over and stay as they are" in call("first_study.py", cwd=tmp_path)
+    call("-m", "orchestrator", "verify", "results/momentum", "--runs", "2", cwd=tmp_path)
     call("-m", "analysis", "results/momentum", cwd=tmp_path)
     table = pd.read_csv(tmp_path / "results/momentum/report/tables/ablation.csv").set_index("arm")
     assert table.loc["no_momentum", "verdict"] == "helps"
+    assert re.search(r"^no_momentum +10 .* helps$", call("packs.py", cwd=tmp_path), re.MULTILINE)
 
 
 def test_the_study_of_ones_own_data_runs(tmp_path: Path) -> None:

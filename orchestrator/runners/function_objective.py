@@ -1,0 +1,179 @@
+"""A function of one run as an objective: the shortest way from a model to a study."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import pickle
+import platform
+from collections.abc import Callable, Collection, Generator, Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from orchestrator.process.source_hash import code_sha256
+from orchestrator.study.objective import PlainEpoch, PlainOutcome, State
+from orchestrator.study.params import require_known
+from orchestrator.study.runs import Pack, Run
+
+ARGUMENTS = ("params", "seed", "epochs", "split", "fold", "phase", "state", "data", "report_items")
+HOW = "a function of one run yields its metrics after every epoch, and returns those of the test items"
+
+
+class FunctionObjective:
+    """Trains the runs of a pack by calls of one function, in turn an epoch each.
+
+        def train(params, seed, epochs):
+            model = Model(**params, seed=seed)
+            for _ in range(epochs):
+                model.fit_an_epoch()
+                yield {"valid_loss": model.loss("valid")}
+            return {"test_loss": model.loss("test")}
+
+    A function that returns instead of yielding is a run of one epoch; it returns the metrics of both.
+
+    Args:
+        function: what trains one run. It is given what it has arguments for: `params` (every hyperparameter by name),
+            `seed`, `epochs`, `split` and `fold` (of the data; None: no fold), `phase` ("search", "rerank", "confirm"),
+            `data`, `report_items(item=..., group=..., target=..., y=..., prediction=...)` for the predictions of the
+            test items, and `state`: what it has yielded as the second of two values, `yield metrics, state`, when it
+            was cut off; None at the beginning. A state is a mapping of names to arrays and plain values.
+        data: handed to the function as it is; it travels to every node once.
+        data_sha256: a name or hash of the data; None: the hash of its pickle.
+
+    Raises:
+        ValueError: the function has an argument that is not known, or lacks `params`.
+    """
+
+    def __init__(self, function: Callable[..., Any], *, data: Any = None, data_sha256: str | None = None) -> None:
+        self.function, self.data = function, data
+        self._names = _arguments_of(function)
+        self.code_sha256 = code_sha256(function)
+        self.data_sha256 = data_sha256 or ("none" if data is None else hashlib.sha256(pickle.dumps(data)).hexdigest())
+
+    def describe(self) -> Mapping[str, str]:
+        """Facts about this process; a function does not say what it computes on."""
+        return {"device": "cpu", "python": platform.python_version(), "numpy": np.__version__}
+
+    def train(self, pack: Pack, state: State | None = None) -> Generator[PlainEpoch, Collection[str] | None, Any]:
+        """See `Objective.train`.
+
+        Raises:
+            ValueError: the function yields what is no metrics, or its runs are of unequal length.
+        """
+        trainings = {run.run_id: _Training(self, run, pack, _of_run(state, run.run_id)) for run in pack}
+        going = list(trainings)
+        while True:
+            over = [run_id for run_id in going if not trainings[run_id].advance()]
+            if over and len(over) < len(going):
+                raise ValueError(
+                    f"runs of one pack must have the same number of epochs; {over} ended before the others"
+                )
+            if over:
+                return {run_id: trainings[run_id].outcome() for run_id in going}
+            kept = yield PlainEpoch(
+                metrics={run_id: trainings[run_id].metrics for run_id in going},
+                state=partial(_joined, {run_id: trainings[run_id].state for run_id in going}),
+            )
+            for run_id in [] if kept is None else [i for i in going if i not in kept]:
+                trainings[run_id].close()
+                going.remove(run_id)
+
+    def call(self, run: Run, pack: Pack, state: State | None, report_items: Callable[..., None]) -> Any:
+        """The function's answer for a run: a generator, or what it returns."""
+        known = {
+            "params": dict(run.params), "seed": run.seed, "epochs": pack.epochs, "split": run.split, "fold": run.fold,
+            "phase": pack.phase, "state": state, "data": self.data, "report_items": report_items,
+        }  # fmt: skip
+        return self.function(**{name: known[name] for name in self._names})
+
+
+class _Training:
+    """One run: its generator, what it said last, and what it returned."""
+
+    def __init__(self, objective: FunctionObjective, run: Run, pack: Pack, state: State | None) -> None:
+        known: State = {_EPOCHS: 0, _LAST: {}} if state is None else state
+        self._num_epochs, self.metrics = int(known[_EPOCHS]), known[_LAST]
+        self.state: State = {}
+        self._pack, self._items = pack, None
+        own = None if state is None else {name: v for name, v in state.items() if name not in (_EPOCHS, _LAST)}
+        self._answer = objective.call(run, pack, own, self._report_items)
+        self._returned: Any = None
+
+    def advance(self) -> bool:
+        """Trains for an epoch; returns whether there was one."""
+        if not inspect.isgenerator(self._answer):
+            return self._return_at_once()
+        try:
+            said = next(self._answer)
+        except StopIteration as stop:
+            self._returned = stop.value
+            return False
+        metrics, state = said if isinstance(said, tuple) and len(said) == 2 else (said, {})
+        if not isinstance(metrics, Mapping):
+            raise ValueError(f"{HOW}: yield a mapping of names to numbers; got {type(metrics).__name__} {metrics!r}")
+        self._num_epochs += 1
+        self.metrics, self.state = metrics, {}
+        if state:
+            last = {name: float(value) for name, value in metrics.items()}
+            self.state = {**state, _EPOCHS: self._num_epochs, _LAST: last}
+        return True
+
+    def _return_at_once(self) -> bool:
+        if self._num_epochs:
+            return False
+        if not isinstance(self._answer, Mapping):
+            raise ValueError(f"{HOW}; this one gave {type(self._answer).__name__} {self._answer!r}")
+        self._returned, self._num_epochs = self._answer, 1
+        self.metrics = {name: value for name, value in self._answer.items() if not name.startswith("test_")}
+        return True
+
+    def outcome(self) -> PlainOutcome:
+        """What counts is the state at the end; the test items are looked at in confirm runs only."""
+        returned = {} if self._returned is None else self._returned
+        if not isinstance(returned, Mapping):
+            raise ValueError(f"{HOW}: return a mapping of names to numbers; got {type(returned).__name__}")
+        is_tested = self._pack.phase == "confirm"
+        metrics = {n: v for n, v in {**self.metrics, **returned}.items() if is_tested or not n.startswith("test_")}
+        return PlainOutcome(best_epoch=self._num_epochs, metrics=metrics, items=self._items if is_tested else None)
+
+    def close(self) -> None:
+        """Ends a run that is given up."""
+        if inspect.isgenerator(self._answer):
+            self._answer.close()
+
+    def _report_items(self, **columns: Any) -> None:
+        self._items = columns
+
+
+# What is kept beside a run's own state: the function may be cut off after its last epoch.
+_EPOCHS, _LAST = "epochs trained", "metrics of the last"
+
+
+def _of_run(state: State | None, run_id: str) -> State | None:
+    """A run's part of a pack's state."""
+    own = {name.partition("/")[2]: v for name, v in (state or {}).items() if name.partition("/")[0] == run_id}
+    return own or None
+
+
+def _joined(states: Mapping[str, State]) -> State:
+    """The state of a pack; empty where a run has none, for then the pack begins again."""
+    if not all(states.values()):
+        return {}
+    return {f"{run_id}/{name}": value for run_id, own in states.items() for name, value in own.items()}
+
+
+def _arguments_of(function: Callable[..., Any]) -> list[str]:
+    """The arguments that the function is given."""
+    names = []
+    for name, argument in inspect.signature(function).parameters.items():
+        if argument.kind is argument.VAR_KEYWORD:
+            return list(ARGUMENTS)
+        if name in ARGUMENTS:
+            names.append(name)
+        elif argument.default is argument.empty:
+            require_known("argument", name, ARGUMENTS, where=f" of {getattr(function, '__qualname__', function)}")
+    if "params" not in names:
+        raise ValueError(f"a function of one run needs the argument params, its hyperparameters; got {names}")
+    return names

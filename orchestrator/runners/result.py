@@ -1,0 +1,69 @@
+"""What `run` returns: how the call ended, and what the results say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestrator.process.signals import Interruption
+from orchestrator.storage.results_folder import Folder
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from analysis import Report
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """How a call ended, and what the results say. The report is written when it is asked for.
+
+        result = run(study, train)
+        print(result.verdicts)
+        result.page                      # Path of the page; tables and figures lie beside it
+
+    Args:
+        folder: of the results.
+        complete: nothing that the study declares is missing, but for what `unconfirmed` names.
+        interruption: the signal that ended it, if one did.
+        reason: why it ended before it was complete.
+        unconfirmed: arm -> why it has no confirm runs.
+    """
+
+    folder: Folder
+    complete: bool
+    interruption: Interruption
+    reason: str
+    unconfirmed: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def verdicts(self) -> pd.DataFrame:
+        """A row an arm, by the primary metric: see `analysis.verdicts`."""
+        from analysis import load, verdicts
+
+        return verdicts(load(self.folder.root))
+
+    @cached_property
+    def report(self) -> Report:
+        """The written report: page, tables, figures, and the verdicts as text."""
+        from analysis import report
+
+        return report(self.folder.root)
+
+    @property
+    def page(self) -> Path:
+        """The page of the report, self-contained HTML."""
+        return self.report.page
+
+    @property
+    def tables(self) -> dict[str, Path]:
+        """Table -> its CSV file."""
+        return {path.stem: path for path in sorted((self.page.parent / "tables").glob("*.csv"))}
+
+    @property
+    def figures(self) -> dict[str, Path]:
+        """Figure -> its SVG file."""
+        return {path.stem: path for path in sorted((self.page.parent / "figures").glob("*.svg"))}
