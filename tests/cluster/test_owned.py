@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import time
 from collections.abc import Iterator
@@ -51,19 +50,18 @@ class Going:
         command = f"cd studies && python studies/mosi_ablation.py {BUDGET} --results /mnt/shared/{self.name}"
         self.process = self.room["head"].begin(f"source ~/.bashrc; {command}", self.log)
 
-    def wait_for(self, kind: str, number: int, *, seconds: float = 180) -> None:
-        """Until the journal has so many lines of a kind."""
+    def wait_for(self, number: int, *, holding: str = "", seconds: float = 180) -> None:
+        """Until so many runs are over, of those whose row holds a text."""
         ends = time.monotonic() + seconds
-        while self.count(kind) < number:
-            assert time.monotonic() < ends, f"no {number} {kind} lines; {self.log.read_text()}"
+        while self.num_over(holding) < number:
+            assert time.monotonic() < ends, f"not {number} runs are over; {self.log.read_text()}"
             assert self.process is not None
             assert self.process.poll() is None, self.log.read_text()
             time.sleep(0.1)
 
-    def count(self, kind: str) -> int:
-        """Lines of a kind in the journal so far."""
-        pattern = re.compile(rb"^[0-9a-f]{8} %s " % kind.encode(), re.MULTILINE)
-        return sum(len(pattern.findall(path.read_bytes())) for path in (self.results / "journal").glob("*.jsonl"))
+    def num_over(self, holding: str = "") -> int:
+        """Runs that are over so far, of those whose row holds a text."""
+        return sum(line.kind == "told" and holding in line.stored for line in journal(self.results))
 
     def finish(self) -> pd.DataFrame:
         """Waits for its end; the rows of its ledger, which is complete and correct, without a failed run."""
@@ -94,18 +92,18 @@ def story(cluster: Room) -> Iterator[Story]:
     """A study on three hosts, which another joins; one is killed, one loses its network, and at last the head dies."""
     going = Going(room=cluster, name="story")
     going.start()
-    going.wait_for("told", 4)
+    going.wait_for(4)
     new, head = cluster["worker3"], cluster["head"]
     new.start()
     cluster["laptop"].run(ADD.format(new=new.address, head=head.address))
     joined = pd.Timestamp.now(tz="UTC")
-    going.wait_for("told", 12)
+    going.wait_for(12)
     cluster["worker1"].kill()
     cluster["worker2"].cut()
     cluster.wait_for_nodes(2)
     cluster["worker1"].start()
     cluster["worker2"].join()
-    going.wait_for("told", 1 + going.count("told"))
+    going.wait_for(1, holding="worker3")
     head.kill()
     head.start()
     cluster["laptop"].run(UP)
