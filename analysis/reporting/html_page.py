@@ -61,7 +61,10 @@ def _verdict_parts(found: Findings) -> dict[str, Any]:
         "verdicts": _verdicts(found.compared, study),
         "reference": _reference(found.ablation, study),
         "meanings": sentences.MEANINGS,
-        "caveats": sentences.caveats(found.results, found.compared),
+        "caveats": [
+            *frozen_params.doubts(found.frozen, found.compared),
+            *sentences.caveats(found.results, found.compared),
+        ],
         "coverage": sentences.coverage(found.ablation, study),
         "hidden": hidden(found.compared, found.effects, study),
         "effects": _effects(found.effects, study),

@@ -11,13 +11,14 @@ import pandas as pd
 import pytest
 from results_folders import SMALL, write_results
 
+from analysis import report
 from analysis.reporting.figure_gallery import Gallery
 from analysis.results.load import Results, load
 from analysis.tables import frozen_params
 from analysis.tables.all_tables import find
 
 # Arm -> what its own search reaches beyond the reference, and what it reaches with the reference's hyperparameters.
-ARMS = {"won": (0.01, 0.20), "even": (0.10, 0.10), "short": (0.30, 0.10), "same": (0.05, 0.05)}
+ARMS = {"won": (0.01, 0.20), "even": (0.10, 0.10), "short": (0.30, 0.10), "same": (0.05, 0.05), "lucky": (0.05, 0.0)}
 SEEDS = 8
 
 
@@ -70,7 +71,10 @@ def test_the_gap_is_what_the_arms_own_search_won(tmp_path: Path, mode: str) -> N
         frozen_params.NO_GAP,
         frozen_params.SHORT,
         frozen_params.SAME,
+        frozen_params.SHORT,
     ]
+    assert not table.loc["lucky", "agrees"]
+    assert table.loc[["even", "short", "same"], "agrees"].all()
 
 
 def test_frozen_runs_enter_no_claim(tmp_path: Path) -> None:
@@ -81,9 +85,23 @@ def test_frozen_runs_enter_no_claim(tmp_path: Path) -> None:
 
 def test_sentences_name_whom_they_are_about(tmp_path: Path) -> None:
     text = " ".join(frozen_params.in_words(frozen_params.frozen(write(tmp_path))))
-    assert "Better with hyperparameters of their own: won. With frozen hyperparameters" in text
-    assert "Worse with hyperparameters of their own: short. The search" in text
+    assert "Better with their own: won. With the reference's" in text
+    assert "Worse with their own: short and lucky. The search" in text
     assert "As the reference chose: same." in text
+
+
+def test_an_arm_that_its_own_search_alone_calls_worse_is_named_where_the_verdict_stands(tmp_path: Path) -> None:
+    results = write(tmp_path)
+    found = find(results)
+    said = dict(zip(found.compared["arm"], found.compared["verdict"], strict=True))
+    assert said["lucky"] == said["short"] == said["same"] == "helps"
+    caution = "Caution, the tunings disagree: lucky. With the hyperparameters of the reference's search no such"
+    written = report(results.folder)
+    assert caution in " ".join(written.text.split())
+    assert caution.replace("'", "&#39;") in written.page.read_text()
+    calm = found.compared.assign(verdict="equivalent")
+    assert frozen_params.doubts(found.frozen, calm) == []
+    assert frozen_params.doubts(found.frozen.iloc[:0], found.compared) == []
 
 
 def test_it_is_drawn_and_a_study_without_says_so(tmp_path: Path) -> None:
