@@ -127,7 +127,7 @@ def in_words(table: pd.DataFrame, trials: Trials) -> str:
     own = table[table["search"] == table["search"].min()]
     first = own.iloc[0]
     tight = own[~own["is_whole"]]
-    free = f"{count(len(own) - len(tight), 'param')} of {len(own)} may be anything that was searched"
+    free = f"{count(len(own) - len(tight), 'hyperparameter')} of {len(own)} may be anything that was searched"
     bound = join([_bounds(row) for _, row in tight.iterrows()])
     noise = f"seed noise ({short(first['seed_noise'])}, sd over {first['num_seeds']} seeds)"
     return (
