@@ -421,10 +421,8 @@ LONG = ("--trials", "4", "--seeds", "4", "--epochs", "20", "--rerank", "0", "--n
 @pytest.mark.parametrize(
     ("how", "number"),
     [
-        ("serial", signal.SIGINT),
         ("serial", signal.SIGTERM),
         ("serial", signal.SIGHUP),
-        ("serial", signal.SIGUSR1),
         pytest.param("ray", signal.SIGINT, marks=pytest.mark.ray),
         pytest.param("ray", signal.SIGUSR1, marks=pytest.mark.ray),  # which Ray Tune takes for itself
     ],
