@@ -20,7 +20,7 @@ class Choices:
     def __init__(self, study: Study) -> None:
         self._study = study
         self._ranked: dict[Key, tuple[int, list[Suggestion]]] = {}
-        self._bases: dict[Key, tuple[int, str | None]] = {}
+        self._dues: dict[Key, tuple[tuple[int, Chosen | None], Chosen | None]] = {}
         self._config_ids: dict[tuple[str, str], str] = {}
 
     def searches(self) -> list[Key]:
@@ -53,10 +53,15 @@ class Choices:
         """The choice that follows from the runs that are over; None while some that it rests on are missing."""
         if self._study.design.path and key[0] != self._study.reference:
             return self._on_path(history, key)
-        basis = self._basis(history, key)
+        rests_on = history.revision[key], history.chosen.get(key)
+        if key not in self._dues or self._dues[key][0] != rests_on:
+            self._dues[key] = rests_on, self._found(history, key)
+        return self._dues[key][1]
+
+    def _found(self, history: History, key: Key) -> Chosen | None:
+        basis, known = self._hash(history, key), history.chosen.get(key)
         if basis is None:
             return None
-        known = history.chosen.get(key)
         if known is not None and known.basis == basis and known.config_id == self.config_id(key, known.suggested):
             return known
         suggested = self._best(history, key)
@@ -67,7 +72,7 @@ class Choices:
     def of(self, history: History, key: Key) -> Chosen | None:
         """The choice that is recorded, where it rests on what is known now."""
         due = self.due(history, key)
-        return due if due is not None and due is history.chosen.get(key) else None
+        return due if due is not None and due == history.chosen.get(key) else None
 
     def config_id(self, key: Key, suggested: Mapping[str, ParamValue] | None) -> str:
         """Of a suggestion, with the defaults as they are now: a change of these that was accepted makes it another."""
@@ -80,14 +85,8 @@ class Choices:
             self._config_ids[known] = self.config_id(key, suggestion.suggested)
         return self._config_ids[known]
 
-    def _basis(self, history: History, key: Key) -> str | None:
-        """A hash of the finished suggestions and folds; None while some are missing."""
-        revision = history.revision[key]
-        if key not in self._bases or self._bases[key][0] != revision:
-            self._bases[key] = revision, self._hash(history, key)
-        return self._bases[key][1]
-
     def _hash(self, history: History, key: Key) -> str | None:
+        """Of the finished suggestions and folds; None while some are missing."""
         if not self.is_searched(history, key):
             return None
         folds = self._folds(history, key)

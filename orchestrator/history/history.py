@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from orchestrator.history.events import Asked, AskedRun, Began, Chosen, Ended, Event, Looked, Reported, Stepped, Told
@@ -55,7 +55,9 @@ class History:
         self._suggestions: dict[Key, list[Suggestion]] = {}
         self._told_by: dict[str, list[Suggestion]] = {}
         self._folds: dict[tuple[str, int, str], dict[int, str]] = {}  # arm, search, config_id -> fold -> run
-        self._confirmed: set[tuple[str, str, int, int]] = set()  # arm, config_id, seed and split of confirm runs
+        # By arm, configuration and search: the indices of confirm seeds that were asked, and how many without a gap.
+        self._confirmed: dict[tuple[str, str, int], set[int]] = {}
+        self._num_confirmed: dict[tuple[str, str, int], int] = {}
         self._open: dict[str, dict[str, None]] = {}  # packs with runs to finish, in order
         for event in events:
             self.apply(event)
@@ -105,11 +107,20 @@ class History:
         """Fold runs that an arm has been asked for; tries of one count once."""
         return sum(len(folds) for (name, *_), folds in self._folds.items() if name == arm)
 
-    def missing_confirms(self, key: Key, config_id: str) -> list[int]:
-        """Indices of confirm seeds, of one search up to the arm's look, that a configuration was never asked with."""
-        (arm, search), splits, first = key, self._study.splits, first_seed(self._study.seed)
+    def missing_confirms(self, key: Key, config_id: str) -> Sequence[int]:
+        """Indices of confirm seeds, of one search up to the arm's look, that a configuration was never asked with.
+
+        They are mostly asked in order: what is known without a gap is not looked through again.
+        """
+        arm, search = key
         wanted = self._study.budget.confirm_seeds(search, self.look_of(arm))
-        return [i for i in wanted if (arm, config_id, first + i, i % splits) not in self._confirmed]
+        known = self._confirmed.get((arm, config_id, search), set())
+        first = self._num_confirmed.get((arm, config_id, search), 0)
+        while first < len(wanted) and wanted[first] in known:
+            first += 1
+        self._num_confirmed[arm, config_id, search] = first
+        rest = wanted[first:]
+        return rest if len(known) == first else [index for index in rest if index not in known]
 
     def look_of(self, arm: str) -> int:
         """The look up to which an arm is confirmed: the first at which it did not go on, or the one that is next."""
@@ -196,7 +207,7 @@ class History:
                 if self._is_wanted(asked):
                     self._open.setdefault(event.pack_id, {})[asked.run_id] = None
             if asked.phase == "confirm" and asked.epochs == self._study.budget.epochs:
-                self._confirmed.add((asked.arm, asked.config_id, asked.seed, asked.split))
+                self._note_confirm(asked)
             elif asked.phase != "confirm":
                 self.revision[asked.arm, asked.search] += 1
             if asked.number is not None and asked.epochs == self._study.budget.epochs:
@@ -228,6 +239,12 @@ class History:
             return replace(self.runs[asked.run_id], pack_id=pack_id)
         run = Run(**asked.identity(), params=self._study.configuration(asked.arm, asked.suggested))
         return RunRecord(run=run, suggested=asked.suggested, number=asked.number, pack_id=pack_id)
+
+    def _note_confirm(self, asked: AskedRun) -> None:
+        index = asked.seed - first_seed(self._study.seed)
+        if asked.split == index % self._study.splits:
+            search = index % self._study.budget.searches
+            self._confirmed.setdefault((asked.arm, asked.config_id, search), set()).add(index)
 
     def _note_suggestion(self, asked: AskedRun, number: int) -> None:
         known = self.suggestions((asked.arm, asked.search))

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from orchestrator.history.events import AskedRun, Chosen
 from orchestrator.history.history import History, Key, RunRecord
 from orchestrator.study.budget import SEED_STRIDE, first_seed
 from orchestrator.study.params import ParamValue
-from orchestrator.study.runs import RERANK_FOLDS, Fingerprint, Phase, Run, Tuning, make_run
+from orchestrator.study.runs import RERANK_FOLDS, Fingerprint, Run, Tuning, make_run
 from orchestrator.study.study import Study
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """Runs of one configuration that wait.
+
+    Args:
+        runs: the first of them, as many as a pack may hold.
+        number: of all.
+    """
+
+    runs: Sequence[AskedRun]
+    number: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,25 +60,33 @@ class RunMaker:
 
     def missing_folds(
         self, history: History, key: Key, suggested: Mapping[str, ParamValue], *, config_id: str
-    ) -> list[AskedRun]:
+    ) -> Group:
         """The folds of a configuration that were never asked."""
         known = history.folds(key, config_id)
         missing = [fold for fold in range(RERANK_FOLDS) if fold not in known]
-        return [asked(self.fold_run(key, suggested, fold=fold), suggested=suggested) for fold in missing]
+        runs = [asked(self.fold_run(key, suggested, fold=fold), suggested=suggested) for fold in missing]
+        return Group(runs=runs, number=len(runs))
 
-    def missing_confirms(self, history: History, key: Key, choice: Chosen, *, tuning: Tuning = "own") -> list[AskedRun]:
+    def missing_confirms(self, history: History, key: Key, choice: Chosen, *, tuning: Tuning = "own") -> Group:
         """The confirm runs of a choice, up to an arm's look, that were never asked; none where nothing was chosen."""
         if choice.suggested is None:
-            return []
+            return Group(runs=(), number=0)
         config_id = self._config_id(key, choice)
-        runs = []
-        for index in history.missing_confirms(key, config_id):
-            known = (*key, config_id, tuning, index)
-            if known not in self._confirms:
-                run = self.confirm_run(key, choice.suggested, index=index, tuning=tuning)
-                self._confirms[known] = asked(run, suggested=choice.suggested)
-            runs.append(self._confirms[known])
-        return runs
+        indices = history.missing_confirms(key, config_id)
+        runs = [
+            self._asked_confirm(key, choice.suggested, config_id, index=index, tuning=tuning)
+            for index in indices[: self.study.budget.pack_size]
+        ]
+        return Group(runs=runs, number=len(indices))
+
+    def _asked_confirm(
+        self, key: Key, suggested: Mapping[str, ParamValue], config_id: str, *, index: int, tuning: Tuning
+    ) -> AskedRun:
+        known = (*key, config_id, tuning, index)
+        if known not in self._confirms:
+            run = self.confirm_run(key, suggested, index=index, tuning=tuning)
+            self._confirms[known] = asked(run, suggested=suggested)
+        return self._confirms[known]
 
     def num_missing_confirms(self, history: History, key: Key, choice: Chosen) -> int:
         """How many these are."""
@@ -96,31 +118,10 @@ class RunMaker:
         """0 for the first search, and from the far end for the others: searches share nothing, seeds included."""
         return first_seed(self.study.seed) - 1 + (SEED_STRIDE - search if search else 0)
 
-    def _make(
-        self,
-        key: Key,
-        suggested: Mapping[str, ParamValue],
-        *,
-        phase: Phase,
-        seed: int,
-        split: int,
-        retry: int = 0,
-        fold: int | None = None,
-        tuning: Tuning = "own",
-    ) -> Run:
-        return make_run(
-            self.study,
-            self.fingerprint,
-            self.study.configuration(key[0], suggested),
-            arm=key[0],
-            phase=phase,
-            search=key[1],
-            seed=seed,
-            split=split,
-            retry=retry,
-            fold=fold,
-            tuning=tuning,
-        )
+    def _make(self, key: Key, suggested: Mapping[str, ParamValue], **rest: Any) -> Run:
+        """See `make_run`."""
+        params = self.study.configuration(key[0], suggested)
+        return make_run(self.study, self.fingerprint, params, arm=key[0], search=key[1], **rest)
 
 
 def asked(run: Run, *, suggested: Mapping[str, ParamValue], number: int | None = None) -> AskedRun:

@@ -17,6 +17,6 @@ class ChoicePhase(Phase):
         """A choice that is due and not recorded."""
         for key in self._around.choices.searches():
             due = self._around.choices.due(history, key)
-            if due is not None and due is not history.chosen.get(key):
+            if due is not None and due != history.chosen.get(key):
                 return due
         return None

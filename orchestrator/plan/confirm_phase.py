@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from orchestrator.history.events import AskedRun
 from orchestrator.history.history import History, Key
+from orchestrator.history.run_factory import Group
 from orchestrator.plan.phase import Around, Phase, Waiting
 
 
@@ -17,13 +15,15 @@ class ConfirmPhase(Phase):
 
     def next(self, history: History) -> Waiting | None:
         """The seeds that an arm lacks, and then those of others, as far as they have chosen."""
-        groups = [runs for key in self._around.choices.searches() if (runs := self._missing(history, key))]
-        return Waiting(groups=groups, left=cost_left(self._around, history)) if groups else None
+        groups = [self._missing(history, key) for key in self._around.choices.searches()]
+        if not any(group.runs for group in groups):
+            return None
+        return Waiting(groups=groups, left=cost_left(self._around, history))
 
-    def _missing(self, history: History, key: Key) -> Sequence[AskedRun]:
+    def _missing(self, history: History, key: Key) -> Group:
         choice, study = self._around.choices.of(history, key), self._around.study
         if choice is None:
-            return []
+            return Group(runs=(), number=0)
         is_other = study.design.path and key[0] != study.reference
         return self._around.maker.missing_confirms(history, key, choice, tuning="reference" if is_other else "own")
 

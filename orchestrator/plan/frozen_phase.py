@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from orchestrator.history.events import AskedRun
 from orchestrator.history.history import History, Key
+from orchestrator.history.run_factory import Group
 from orchestrator.plan.confirm_phase import cost_left
 from orchestrator.plan.phase import Around, Phase, Waiting
 
@@ -20,12 +18,14 @@ class FrozenPhase(Phase):
         """All runs that are missing; equal configurations share them."""
         if not self._around.study.budget.frozen:
             return None
-        groups = [runs for key in self._around.choices.searches() if (runs := self._missing(history, key))]
-        return Waiting(groups=groups, left=cost_left(self._around, history)) if groups else None
+        groups = [self._missing(history, key) for key in self._around.choices.searches()]
+        if not any(group.runs for group in groups):
+            return None
+        return Waiting(groups=groups, left=cost_left(self._around, history))
 
-    def _missing(self, history: History, key: Key) -> Sequence[AskedRun]:
+    def _missing(self, history: History, key: Key) -> Group:
         reference, choices = self._around.study.reference, self._around.choices
         choice = choices.of(history, (reference, key[1]))
         if key[0] == reference or not history.is_decided(key[0]) or choice is None or choices.of(history, key) is None:
-            return []
+            return Group(runs=(), number=0)
         return self._around.maker.missing_confirms(history, key, choice, tuning="reference")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from orchestrator.history.events import AskedRun
+from orchestrator.history.run_factory import Group
 from orchestrator.study.study import Study
 
 # On cores, no pack takes longer than this share of what is left for every worker: the last packs are small, and nobody
@@ -24,27 +25,28 @@ class Packer:
     study: Study
     _structures: dict[str, str] = field(default_factory=dict)  # by configuration
 
-    def take(self, waiting: Sequence[Sequence[AskedRun]], *, num_cores: int, left: float = math.inf) -> list[AskedRun]:
+    def take(self, waiting: Sequence[Group], *, num_cores: int, left: float = math.inf) -> list[AskedRun]:
         """The next pack: of the first runs that wait and, on GPUs, of others of the same structure.
 
         On cores one configuration's runs fill a pack, and an arm without a term of the loss is cheaper by itself
         (benchmarks/training.py, --mixed).
 
         Args:
-            waiting: each of one configuration.
+            waiting: the runs that can be asked, by configuration.
             num_cores: see `Plan.next`.
             left: what all runs cost that are still to be asked; without it a pack is as large as it may be.
         """
-        there = [runs for runs in waiting if runs]
+        there = [group for group in waiting if group.runs]
         if not there:
             return []
-        own = self._structure(there[0][0])
-        fitting = there[:1] if num_cores else [runs for runs in there if self._structure(runs[0]) == own]
-        num_waiting, most = sum(map(len, fitting)), self._most(there[0][0].arm, num_cores=num_cores, left=left)
+        first = there[0].runs[0]
+        own = self._structure(first)
+        fitting = there[:1] if num_cores else [group for group in there if self._structure(group.runs[0]) == own]
+        num_waiting, most = sum(g.number for g in fitting), self._most(first.arm, num_cores=num_cores, left=left)
         size = math.ceil(num_waiting / math.ceil(num_waiting / most))  # no pack of the few that would be left over
         pack = list[AskedRun]()
-        for runs in fitting:
-            pack += runs[: size - len(pack)]
+        for group in fitting:
+            pack += group.runs[: size - len(pack)]
         return pack
 
     def _most(self, arm: str, *, num_cores: int, left: float) -> int:

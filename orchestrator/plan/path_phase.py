@@ -28,7 +28,7 @@ class PathPhase(Phase):
             )
             for arm in (study.reference, *arms.values())
         ]
-        if any(groups):
+        if any(group.runs for group in groups):
             return Waiting(groups=groups)
         if not arms or not ablation_path.is_over(study, history, choice, off):
             return None

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from orchestrator.history.choices import Choices
-from orchestrator.history.events import AskedRun, Event, Reported
+from orchestrator.history.events import Event, Reported
 from orchestrator.history.history import History
-from orchestrator.history.run_factory import RunMaker
+from orchestrator.history.run_factory import Group, RunMaker
 from orchestrator.study.study import Study
 
 # Primary metric by arm and seed (None: failed) and the look -> the arms, the reference aside, that need more seeds.
@@ -27,11 +27,11 @@ class Waiting:
     """Runs that can be asked now: the next pack is made of them.
 
     Args:
-        groups: runs of one configuration each; the first ones go first.
+        groups: the first ones go first; those without runs count for nothing.
         left: what all runs cost that are still to be asked; unknown, a pack is as large as it may be.
     """
 
-    groups: Sequence[Sequence[AskedRun]]
+    groups: Sequence[Group]
     left: float = math.inf
 
 

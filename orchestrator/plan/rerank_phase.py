@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from orchestrator.history.events import AskedRun
 from orchestrator.history.history import History, Key
+from orchestrator.history.run_factory import Group
 from orchestrator.plan.phase import Around, Phase, Waiting
 
 
@@ -18,11 +18,11 @@ class RerankPhase(Phase):
         for key in self._around.choices.searches():
             if self._around.choices.is_searched(history, key):
                 groups = self._missing(history, key)
-                if any(groups):
+                if any(group.runs for group in groups):
                     return Waiting(groups=groups)
         return None
 
-    def _missing(self, history: History, key: Key) -> list[list[AskedRun]]:
+    def _missing(self, history: History, key: Key) -> list[Group]:
         choices, maker = self._around.choices, self._around.maker
         ranked = choices.ranked_again(history, key)
         return [

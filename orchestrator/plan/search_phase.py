@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from orchestrator.history.events import Asked, AskedRun, Event, Reported, Told
 from orchestrator.history.history import History, Key
-from orchestrator.history.run_factory import asked
+from orchestrator.history.run_factory import Group, asked
 from orchestrator.history.suggestions import Suggestion
 from orchestrator.plan.optuna_search import Search
 from orchestrator.plan.phase import Around, Listener, Phase, Waiting
@@ -27,7 +27,8 @@ class SearchPhase(Phase, Listener):
         if not searching:
             return None
         key = min(searching, key=lambda k: len(history.suggestions(k)))
-        return Waiting(groups=[self._suggested(history, key)])
+        runs = self._suggested(history, key)
+        return Waiting(groups=[Group(runs=runs, number=len(runs))])
 
     def _suggested(self, history: History, key: Key) -> list[AskedRun]:
         runs, first = list[AskedRun](), None

@@ -95,9 +95,9 @@ class Budget:
         """Confirm seeds per arm up to a look."""
         return (self.looks or (self.seeds,))[look]
 
-    def confirm_seeds(self, search: int, look: int) -> list[int]:
+    def confirm_seeds(self, search: int, look: int) -> range:
         """Indices of the confirm seeds up to a look that belong to one of an arm's searches."""
-        return list(range(search, self.num_seeds(look), self.searches))
+        return range(search, self.num_seeds(look), self.searches)
 
 
 def first_seed(study_seed: int) -> int:
