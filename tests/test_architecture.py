@@ -49,8 +49,6 @@ def test_no_arrow_runs_between_packages_but_from_studies(path: Path) -> None:
     others = set(PACKAGES) - {package}
     if package == "studies":
         others = set()
-    if path.relative_to(ROOT).as_posix() == "orchestrator/runners/result.py":
-        others -= {"analysis"}  # by its door, when somebody asks a result what it says
     used = {name.split(".")[0] for name in imports_of(path)}
     assert not used & others
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pandas as pd
 
-from analysis.results.load import Results
+from analysis.results.load import Results, load
 from analysis.tables.overview import ablation
 
 COLUMNS = ["n_seeds", "mean", "sd", "delta", "ci_low", "ci_high", "p_holm", "verdict"]
@@ -24,19 +26,19 @@ class Verdicts(pd.DataFrame):
         return self.to_html(float_format="{:.4g}".format, na_rep="")
 
 
-def verdicts(results: Results) -> Verdicts:
+def verdicts(results: Results | str | Path) -> Verdicts:
     """Every arm by the primary metric, the reference first: a row an arm.
 
-        from analysis import load, verdicts
-        verdicts(load("results/momentum"))
+        from analysis import verdicts
+        verdicts("results/momentum")
 
     Args:
-        results: of a folder, see `load`.
+        results: a folder, or what `load` gave.
 
     Returns:
         A frame by arm: n_seeds, mean and sd over them, delta to the reference over the same seeds with the ends of its
         interval, all in units of the metric; p_holm, after Holm's correction over the arms; verdict.
         `tables/ablation.csv` of a report has all metrics and columns.
     """
-    table = ablation(results)
+    table = ablation(results if isinstance(results, Results) else load(results))
     return Verdicts(table[table["role"] == "primary"].set_index("arm")[COLUMNS])

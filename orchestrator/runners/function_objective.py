@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-import pickle
 import platform
 from collections.abc import Callable, Collection, Generator, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -40,17 +40,18 @@ class FunctionObjective:
             test items, and `state`: what it has yielded as the second of two values, `yield metrics, state`, when it
             was cut off; None at the beginning. A state is a mapping of names to arrays and plain values.
         data: handed to the function as it is; it travels to every node once.
-        data_sha256: a name or hash of the data; None: the hash of its pickle.
+        data_sha256: a name or hash of the data; None: its hash, where it is made of plain values and arrays.
 
     Raises:
-        ValueError: the function has an argument that is not known, or lacks `params`.
+        ValueError: the function has an argument that is not known, or lacks `params`; or data of another kind has no
+            name.
     """
 
     def __init__(self, function: Callable[..., Any], *, data: Any = None, data_sha256: str | None = None) -> None:
         self.function, self.data = function, data
         self._names = _arguments_of(function)
         self.code_sha256 = code_sha256(function)
-        self.data_sha256 = data_sha256 or ("none" if data is None else hashlib.sha256(pickle.dumps(data)).hexdigest())
+        self.data_sha256 = data_sha256 or ("none" if data is None else _hash(data))
 
     def describe(self) -> Mapping[str, str]:
         """Facts about this process; a function does not say what it computes on."""
@@ -145,6 +146,34 @@ class _Training:
 
     def _report_items(self, **columns: Any) -> None:
         self._items = columns
+
+
+def _hash(data: Any) -> str:
+    """Of plain values and of arrays (whatever NumPy makes one of numbers of), in mappings and sequences."""
+    digest = hashlib.sha256()
+    _feed(digest, data)
+    return digest.hexdigest()
+
+
+def _feed(digest: hashlib._Hash, data: Any) -> None:
+    if isinstance(data, Mapping):
+        for name in sorted(data, key=str):
+            digest.update(f"{name}:".encode())
+            _feed(digest, data[name])
+    elif isinstance(data, list | tuple):
+        digest.update(f"{len(data)}[".encode())
+        for value in data:
+            _feed(digest, value)
+    elif data is None or isinstance(data, bool | int | float | str | bytes | Path):
+        digest.update(f"{type(data).__name__} {data!r};".encode())
+    elif (array := np.asarray(data)).dtype.kind in "biufcSUM":
+        digest.update(f"{array.dtype} {array.shape};".encode() + np.ascontiguousarray(array).tobytes())
+    else:
+        raise ValueError(
+            "data must be plain values and arrays, in mappings and sequences, to be hashed; got "
+            f"{type(data).__name__}. "
+            "Give it a name that you change with it: run(study, FunctionObjective(train, data=..., data_sha256='v1'))"
+        )
 
 
 # What is kept beside a run's own state: the function may be cut off after its last epoch.

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from orchestrator.process.signals import Interruption
 from orchestrator.storage.results_folder import Folder
@@ -14,7 +15,18 @@ from orchestrator.storage.results_folder import Folder
 if TYPE_CHECKING:
     import pandas as pd
 
-    from analysis import Report
+# What reads a results folder: entry points of this group, "verdicts" and "report", each called with the folder. This
+# package knows neither; pyproject.toml names those of the project.
+READERS = "orchestrator.results"
+
+
+class Report(Protocol):
+    """A written report."""
+
+    @property
+    def page(self) -> Path:
+        """The page, self-contained HTML; tables/ and figures/ lie beside it."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,16 +54,12 @@ class Result:
     @cached_property
     def verdicts(self) -> pd.DataFrame:
         """A row an arm, by the primary metric: see `analysis.verdicts`."""
-        from analysis import load, verdicts
-
-        return verdicts(load(self.folder.root))
+        return _reader("verdicts")(self.folder.root)
 
     @cached_property
     def report(self) -> Report:
-        """The written report: page, tables, figures, and the verdicts as text."""
-        from analysis import report
-
-        return report(self.folder.root)
+        """The written report: see `analysis.report`."""
+        return _reader("report")(self.folder.root)
 
     @property
     def page(self) -> Path:
@@ -67,3 +75,17 @@ class Result:
     def figures(self) -> dict[str, Path]:
         """Figure -> its SVG file."""
         return {path.stem: path for path in sorted((self.page.parent / "figures").glob("*.svg"))}
+
+
+def _reader(name: str) -> Any:
+    """What the environment has installed to read results with.
+
+    Raises:
+        ModuleNotFoundError: nothing.
+    """
+    for found in entry_points(group=READERS, name=name):
+        return found.load()
+    raise ModuleNotFoundError(
+        f"nothing that is installed reads results ({READERS}: {name}). Install the project again: "
+        "python -m pip install --editable ."
+    )

@@ -97,13 +97,13 @@ def story(cluster: Room) -> Iterator[Story]:
     new.start()
     cluster["laptop"].run(ADD.format(new=new.address, head=head.address))
     joined = pd.Timestamp.now(tz="UTC")
-    going.wait_for(12)
+    going.wait_for(1, holding="worker3")
     cluster["worker1"].kill()
     cluster["worker2"].cut()
     cluster.wait_for_nodes(2)
     cluster["worker1"].start()
     cluster["worker2"].join()
-    going.wait_for(1, holding="worker3")
+    going.wait_for(1 + going.num_over())
     head.kill()
     head.start()
     cluster["laptop"].run(UP)
@@ -118,9 +118,9 @@ def test_every_host_trains(story: Story) -> None:
     assert set(story.rows.host) == {"head", "worker1", "worker2", "worker3"}
 
 
-def test_a_host_that_is_added_is_used_soon(story: Story) -> None:
+def test_a_host_that_is_added_is_used_within_a_minute(story: Story) -> None:
     began = pd.to_datetime(story.rows[story.rows.host == "worker3"].started_at, utc=True)
-    assert began.min() - story.joined < pd.Timedelta(180, "s"), "packs take up to a minute, on two cores for four hosts"
+    assert began.min() - story.joined < pd.Timedelta(60, "s")
 
 
 def test_packs_of_a_killed_host_and_of_one_without_network_are_trained_elsewhere(story: Story) -> None:

@@ -15,7 +15,7 @@ import pytest
 from optuna.distributions import FloatDistribution
 from rich.console import Console
 
-from orchestrator import Result, Study, run
+from orchestrator import FunctionObjective, Result, Study, run
 
 STUDY: dict[str, Any] = {
     "name": "function", "params": {"x": 0.5, "trap": "none"}, "arms": {"full": {}, "far": {"x": 2.0}},
@@ -78,6 +78,19 @@ def test_it_is_given_what_it_has_arguments_for(call: Callable, runs: Callable, t
     assert set(pd.read_parquet(tmp_path / "results" / "items").run_id) == set(confirmed.run_id), "no other test items"
     assert rows[rows.phase != "confirm"]["metric:test_loss"].isna().all()
     assert confirmed["metric:test_loss"].notna().all()
+
+
+def test_data_are_told_apart_by_their_hash_or_their_name() -> None:
+    def name(data: Any) -> str:
+        return FunctionObjective(everything, data=data).data_sha256
+
+    x = np.arange(6.0)
+    assert name({"x": x, "goal": 1}) == name({"goal": 1, "x": x.copy()})
+    others = [{"x": x, "goal": 2}, {"x": x.reshape(2, 3), "goal": 1}, {"x": x.astype("f4"), "goal": 1}, [x, 1], x, None]
+    assert len({name(one) for one in [*others, {"x": x, "goal": 1}]}) == len(others) + 1
+    with pytest.raises(ValueError, match=r"got object\. Give it a name that you change with it"):
+        name({"model": object()})
+    assert FunctionObjective(everything, data=object(), data_sha256="v1").data_sha256 == "v1"
 
 
 def at_once(params):
