@@ -221,8 +221,16 @@ def _clear(folder: str | None) -> None:
 
 
 def _processes(folder: str) -> set[int]:
-    """Other processes that write files below a folder: those of the Ray of our own that has it, and no other's."""
-    found = set()
+    """Other processes of the Ray of our own that has a folder, and no other's.
+
+    They write files below it, or are a part of Ray that was told to, and is just starting: it has opened nothing yet.
+    """
+    ray_itself, found = str(Path(ray.__file__).parent).encode(), set[int]()
+    for told in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            words = told.read_bytes()
+            if ray_itself in words and f"{folder}/".encode() in words:
+                found.add(int(told.parts[2]))
     for opened in Path("/proc").glob("[0-9]*/fd/*"):
         with suppress(OSError):  # another user's, or gone
             if str(opened.readlink()).startswith(f"{folder}/") and opened.lstat().st_mode & stat.S_IWUSR:

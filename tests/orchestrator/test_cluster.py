@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import ray
 from conftest import RAY_WARNINGS
 from rich.console import Console
 from toy import Toy, toy_study
 
-from orchestrator.cluster.ray_connection import SHORT, _found_here, connect, is_lost
+from orchestrator.cluster.ray_connection import SHORT, _found_here, _processes, connect, is_lost
 from orchestrator.runners.run import Options, run
 
 pytestmark = [pytest.mark.ray, *map(pytest.mark.filterwarnings, RAY_WARNINGS)]
@@ -70,6 +71,23 @@ def test_nothing_is_left_of_a_ray_that_is_interrupted_while_it_starts(seconds: f
             time.sleep(0.05)
     assert _holding(new) == {}
     assert not any(folder.exists() for folder in new)
+
+
+def test_a_part_of_ray_that_has_opened_nothing_yet_is_one_and_a_reader_is_none(tmp_path: Path) -> None:
+
+    log = tmp_path / "log"
+    log.touch()
+    sleeping, part = "import time; time.sleep(60)", f"{Path(ray.__file__).parent}/part.py"
+    starting = subprocess.Popen([sys.executable, "-c", sleeping, part, f"--logs-dir={tmp_path}/logs"])
+    reading = subprocess.Popen(["tail", "-f", str(log)])
+    try:
+        ends = time.monotonic() + 10
+        while (found := _processes(str(tmp_path))) != {starting.pid}:
+            assert time.monotonic() < ends, found
+    finally:
+        for process in (starting, reading):
+            process.kill()
+            process.wait()
 
 
 NOBODY = "127.0.0.1:6"
