@@ -6,6 +6,7 @@ import argparse
 import json
 import shlex
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -76,18 +77,24 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+PARTS = ("search", "rerank", "confirm", "frozen")
+
+
 def _status(folder: Folder, study: dict[str, Any], _: argparse.Namespace, console: Console) -> None:
     every = pq.read_table(folder.table("runs")).to_pylist()
     rows = [row for row in every if _is_declared(study, row)]
     table = Table(title=escape(study["title"]), title_justify="left", box=None, header_style="bold")
+    statuses = ("completed", "pruned", "failed")
     table.add_column("arm")
-    phases = [p for p in ("search", "rerank", "confirm") if p != "rerank" or study.get("rerank") or study.get("path")]
-    columns = [(phase, status) for phase in phases for status in ("completed", "pruned", "failed")]
-    for phase, status in columns:
-        table.add_column(f"{phase}\n{status}", justify="right")
+    table.add_column("part")
+    for status in statuses:
+        table.add_column(status, justify="right")
+    known = Counter((row["arm"], _part(study, row), row["status"]) for row in rows)
     for arm in study["selected"]:
-        counts = [sum((r["arm"], r["phase"], r["status"]) == (arm, *column) for r in rows) for column in columns]
-        table.add_row(escape(arm), *(str(count or "") for count in counts))
+        parts = [part for part in PARTS if any(known[arm, part, status] for status in statuses)]
+        for part in parts or ["nothing yet"]:
+            name = escape(arm) if part in (parts or [part])[:1] else ""
+            table.add_row(name, part, *(str(known[arm, part, status] or "") for status in statuses))
     console.print(table)
     planned = sum(sum(parts.values()) for parts in study.get("planned", {}).values())
     of_all = f" of about {planned}" if planned else ""
@@ -95,6 +102,12 @@ def _status(folder: Folder, study: dict[str, Any], _: argparse.Namespace, consol
     if others := len(every) - len(rows):
         told = "run is" if others == 1 else "runs are"
         console.print(f"{others} more {told} of another declaration (epochs, seeds, data or code), and do not count")
+
+
+def _part(study: dict[str, Any], row: dict[str, Any]) -> str:
+    """The phase of a row, or "frozen": a confirm run with the hyperparameters of the reference's search."""
+    is_frozen = row["phase"] == "confirm" and row["tuning"] == "reference" and not study["is_path"]
+    return "frozen" if is_frozen else row["phase"]
 
 
 def _is_declared(study: dict[str, Any], row: dict[str, Any]) -> bool:
