@@ -13,8 +13,8 @@ from analysis.results.declaration import Study
 ROW = 0.34  # inches an arm
 # columns -> what they are, colour, marker, place in the row
 SIDES = {
-    "tuned": ("hyperparameters of its own search", BLUE, "o", -0.15),
-    "frozen": ("hyperparameters of the reference", ORANGE, "D", 0.15),
+    "tuned": ("its own search chose", BLUE, "o", -0.15),
+    "frozen": ("the reference's search chose", ORANGE, "D", 0.15),
 }
 
 

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.text import Text
 from results_folders import SMALL, write_results
 
-from analysis import report
+from analysis import figures, report
 from analysis.reporting.figure_gallery import Gallery
 from analysis.results.load import Results, load
 from analysis.tables import frozen_params
@@ -111,3 +112,18 @@ def test_it_is_drawn_and_a_study_without_says_so(tmp_path: Path) -> None:
     plain = find(load(write_results(tmp_path / "without", SMALL)))
     assert plain.frozen.empty
     assert "hyperparameters of the reference" in str(Gallery(found=plain, folder=tmp_path / "drawn").draw()["frozen"])
+
+
+def test_no_word_of_the_figure_is_cut(tmp_path: Path) -> None:
+    results = write(tmp_path)
+    table = frozen_params.frozen(results)
+    table["arm"] = [f"no_generative_{arm}" for arm in table["arm"]]  # long names leave the axes less room
+    drawn = figures.frozen(table, results.study).figure
+    assert drawn is not None
+    drawn.canvas.draw()
+    whole = drawn.bbox
+    for text in drawn.findobj(Text):
+        if isinstance(text, Text) and text.get_visible() and text.get_text().strip():
+            box = text.get_window_extent()
+            assert box.x0 >= whole.x0 - 1, text.get_text()
+            assert box.x1 <= whole.x1 + 1, text.get_text()
