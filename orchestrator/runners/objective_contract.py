@@ -89,15 +89,13 @@ def _packs(study: Study) -> list[Pack]:
 
 
 def _finish(plan: Plan, pack: Pack) -> None:
+    """Every run ends with the same value; a search needs one that was reported."""
     values = {run.run_id: 1.0 for run in pack}
-    events = [plan.reported(pack.pack_id, attempt=pack.attempt, epoch=1, values=values)]
-    for event in events:
+    reported = plan.reported(pack.pack_id, attempt=pack.attempt, epoch=1, values=values)
+    told = [plan.told(run.run_id, "completed", value=1.0) for run in pack]
+    for event in [reported, *told]:
         if event is not None:
             plan.apply(event)
-    for run in pack:
-        told = plan.told(run.run_id, "completed", value=1.0)
-        if told is not None:
-            plan.apply(told)
     for event in plan.ended(pack.pack_id, attempt=pack.attempt, kind="done"):
         plan.apply(event)
 
