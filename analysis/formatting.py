@@ -30,6 +30,11 @@ def show_p(p: float) -> str:
     return "<0.001" if p < 0.001 else f"{p:.2g}"
 
 
+def p_is(p: float) -> str:
+    """A p value with its sign: p < 0.001, p = 0.016."""
+    return f"p < {show_p(p)[1:]}" if p < 0.001 else f"p = {show_p(p)}"
+
+
 def short(x: float) -> str:
     """A number in few characters: 0.02, 1e-4, 128."""
     if x == 0:

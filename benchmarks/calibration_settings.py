@@ -13,7 +13,7 @@ from analysis.results.paired_runs import Pairs
 from analysis.statistics import paired_tests as st
 from analysis.statistics.sequential_looks import Rule, looks
 from analysis.statistics.variance_components import tuning_variance
-from analysis.statistics.verdict import EQUIVALENT, HELPS, HURTS, verdicts
+from analysis.statistics.verdict import BETTER, EQUIVALENT, WORSE, verdicts
 from analysis.tables.ablation import compare
 from analysis.tables.verdict_scope import TUNING, VIDEOS
 
@@ -134,7 +134,7 @@ def _planned(margin: float, num_seeds: int) -> Callable[[np.random.Generator], S
     def play(rng: np.random.Generator) -> Scores:
         arms = all_seeds(*Noise().study(rng, [margin] + [0.0] * (NUM_ARMS - 1), num_seeds))
         said = words(arms, margin=margin)
-        return {POWER: said[0] == HELPS, EQUIVALENCE_POWER: said[1] == EQUIVALENT}
+        return {POWER: said[0] == WORSE, EQUIVALENCE_POWER: said[1] == EQUIVALENT}
 
     return play
 
@@ -176,9 +176,9 @@ def _three_truths(
         one = simulate(rng, [effect] + [0.0] * (NUM_ARMS - 1))
         return {
             COVERAGE: float(np.mean([covers(arm, 0.0) for arm in none if len(arm.d_S) > 1])),
-            DIFFERENCE: bool({HELPS, HURTS} & set(words(none))),
+            DIFFERENCE: bool({WORSE, BETTER} & set(words(none))),
             EQUIVALENCE: EQUIVALENT in words(just),
-            POWER: words(one)[0] == HELPS,
+            POWER: words(one)[0] == WORSE,
         }
 
     return play
@@ -201,7 +201,7 @@ def _items(crowd: Crowd) -> Callable[[np.random.Generator], Scores]:
     def play(rng: np.random.Generator) -> Scores:
         results, here_M = crowd.results(rng)
         rows = compare(results)[1:]
-        wrong = [row for row in rows if row.verdict in (HELPS, HURTS)]
+        wrong = [row for row in rows if row.verdict in (WORSE, BETTER)]
         narrow = [row.ci_low <= truth <= row.ci_high for row, truth in zip(rows, here_M, strict=True)]
         scores: dict[str, float] = {
             f"{COVERAGE} of these items": float(np.mean(narrow)),

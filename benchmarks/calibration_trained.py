@@ -25,7 +25,7 @@ from analysis.results.load import Results, load
 from analysis.results.paired_runs import Pairs
 from analysis.statistics import paired_tests as st
 from analysis.statistics.sequential_looks import Rule, looks
-from analysis.statistics.verdict import EQUIVALENT, HELPS, HURTS
+from analysis.statistics.verdict import BETTER, EQUIVALENT, WORSE
 
 RIGHT, WRONG = "right words", "wrong words"
 Judge = Callable[[Array, Array], list[Pairs]]
@@ -75,7 +75,7 @@ def play(pool: Pool, rng: np.random.Generator, judge: Judge, num_seeds: int) -> 
     said = words(real, margin=pool.margin)
     return {
         COVERAGE: float(np.mean([covers(arm, effect) for arm, effect in zip(real, pool.effect_M, strict=True)])),
-        DIFFERENCE: bool({HELPS, HURTS} & set(words(none, margin=pool.margin))),
+        DIFFERENCE: bool({WORSE, BETTER} & set(words(none, margin=pool.margin))),
         EQUIVALENCE: EQUIVALENT in words(just, margin=pool.margin),
         RIGHT: float(np.mean([_is_right(w, e, pool.margin) for w, e in zip(said, pool.effect_M, strict=True)])),
         WRONG: any(_is_wrong(w, e, pool.margin) for w, e in zip(said, pool.effect_M, strict=True)),
@@ -85,11 +85,11 @@ def play(pool: Pool, rng: np.random.Generator, judge: Judge, num_seeds: int) -> 
 
 def _is_right(word: str, effect: float, margin: float) -> bool:
     """Of a larger error without it: it helps; of a difference within the margin, equivalent as well."""
-    return word == (HELPS if effect > 0 else HURTS) or (word == EQUIVALENT and abs(effect) < margin)
+    return word == (WORSE if effect > 0 else BETTER) or (word == EQUIVALENT and abs(effect) < margin)
 
 
 def _is_wrong(word: str, effect: float, margin: float) -> bool:
-    return word in (HELPS, HURTS, EQUIVALENT) and not _is_right(word, effect, margin)
+    return word in (WORSE, BETTER, EQUIVALENT) and not _is_right(word, effect, margin)
 
 
 def judges(num_arms: int, margin: float) -> Mapping[str, tuple[Judge, int]]:

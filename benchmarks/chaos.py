@@ -22,18 +22,18 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ledger_check import WrongError, check, finished, journal, must, table
 
 ROOT = Path(__file__).parent.parent
-STUDY = (
-    *("studies/mosi_ablation.py", "--arms", "no_generative_loss,no_prior,without_language"),
-    *("--seeds", "8", "--epochs", "10", "--address", "local", "--workers", "2"),
-)
-TRIALS = 12
+STUDY = ("studies/mosi_ablation.py", "--epochs", "10", "--address", "local", "--workers", "2")
+# Its size, and that of a small one; with --fixed nothing is searched.
+LARGE = ("--arms", "no_generative_loss,no_prior,without_language", "--seeds", "8")
+SMALL = ("--arms", "without_language", "--seeds", "4")
+TRIALS, FEW_TRIALS = 12, 4
 VICTIMS = ("driver", "worker", "raylet", "machine")
 MOMENTS = ("starting", "asked", "began", "reported", "told", "part", "chosen", "drawing")
 CALL = "=== call"
@@ -69,15 +69,14 @@ class Tally:
 class Call:
     """The study's command, running."""
 
-    def __init__(self, results: Path, seed: int, *, trials: int) -> None:
+    def __init__(self, results: Path, seed: int, *, size: Sequence[str]) -> None:
         self.results, self._began = results, time.time()
         self._lengths = {path: path.stat().st_size for path in self._segments()}
         self.log = results.parent / f"{results.name}.log"
         with self.log.open("a") as log:
             log.write(f"{CALL} {time.strftime('%H:%M:%S')}\n")
             log.flush()
-            budget = ["--trials", str(trials), "--seed", str(seed), "--results", str(results)]
-            command = [sys.executable, *STUDY, *budget]
+            command = [sys.executable, *STUDY, *size, "--seed", str(seed), "--results", str(results)]
             self.mark = f"CHAOS_CALL={os.getpid()}-{time.time_ns()}"  # all its processes bear it, orphans too
             name, _, value = self.mark.partition("=")
             self.process = subprocess.Popen(
@@ -146,6 +145,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--fixed", action="store_true", help="fixed configurations, compared with an undisturbed study")
+    parser.add_argument("--small", action="store_true", help="two arms, 4 trials and 4 seeds")
     parser.add_argument("--folder", type=Path, help="where results and logs go (default: a temporary folder)")
     arguments = parser.parse_args()
     rng, tally = random.Random(arguments.seed), Tally()
@@ -160,13 +160,15 @@ def main() -> None:
 
 def torment(results: Path, rng: random.Random, tally: Tally, arguments: argparse.Namespace) -> None:
     """One study from its beginning to its end, killed until it is over or all kills are spent."""
-    seed, trials = tally.studies, 0 if arguments.fixed else TRIALS
+    seed = tally.studies
+    trials = 0 if arguments.fixed else FEW_TRIALS if arguments.small else TRIALS
+    size = [*(SMALL if arguments.small else LARGE), "--trials", str(trials)]
     tally.studies += 1
     known: dict[str, str] = {}
     is_over = False
     reader, calls = Reader(results), list[Call]()
     while not is_over:
-        call = Call(results, seed, trials=trials)
+        call = Call(results, seed, size=size)
         tally.calls += 1
         is_over = follow(call, rng, tally, most=arguments.kills)
         calls.append(call)
@@ -179,13 +181,13 @@ def torment(results: Path, rng: random.Random, tally: Tally, arguments: argparse
     wait_until_gone(calls)
     tally.runs += check(results)
     if arguments.fixed:
-        compare_with_calm(results, seed)
+        compare_with_calm(results, seed, size)
     print(f"{time.strftime('%H:%M:%S')}  study {seed}: whole after {tally.num_kills} kills", flush=True)
 
 
-def compare_with_calm(results: Path, seed: int) -> None:
+def compare_with_calm(results: Path, seed: int, size: Sequence[str]) -> None:
     """The same study, left alone, must have given the same numbers."""
-    calm = Call(results.with_name(f"{results.name}-calm"), seed, trials=0)
+    calm = Call(results.with_name(f"{results.name}-calm"), seed, size=size)
     must(calm.process.wait() == 0, f"the undisturbed study failed; see {calm.log}")
     tables = [{row["run_id"]: _numbers(row) for row in table(folder, "runs")} for folder in (results, calm.results)]
     must(tables[0] == tables[1], "kills have changed the table")

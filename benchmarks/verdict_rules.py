@@ -15,7 +15,10 @@ both: the larger of the two p, where the signs agree.
 own first: own, and the other has the same sign and p <= .05 on that side, uncorrected.
 reference first: the same with the roles exchanged.
 one-sided: the larger of the two one-sided p, on the side of their common sign (an intersection-union test: Berger 1982,
-Technometrics 24).
+Technometrics 24), a family a side.
+joint: the same in one family, and never below the two-sided p of both together: how often signs that are drawn for
+whole seeds bring both differences as far to one side. Where the two are one (the arm chose what the reference chose),
+it is their two-sided test. The rule of the report.
 one-sided, luck: the same, the own test by t with a variance for luck, estimated from how far the two differences of all
 arms lie apart.
 """
@@ -23,6 +26,7 @@ arms lie apart.
 from __future__ import annotations
 
 import argparse
+import math
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -49,6 +53,7 @@ class World:
     other: float = 0.0  # and with those of the reference's
     fails: float = 0.0  # share of runs that fail at random
     one: float = 0.0  # loss of the first arm in both ways
+    alike: float = 0.0  # correlation over seeds of the two runs of an arm
 
     def draw(self, rng: np.random.Generator) -> tuple[Array, Array]:
         """The differences of a study: [arm, seed] with own hyperparameters, and with the reference's."""
@@ -57,8 +62,10 @@ class World:
         luck = self.luck * self.sd * rng.standard_normal()
         reference_S = self._noise(rng, (self.num_seeds,)) + luck
         first_A = np.where(np.arange(self.num_arms) == 0, self.one, 0.0)[:, None]
-        own_AS = self._noise(rng, shape) + luck_A[:, None] + self.own + first_A
-        other_AS = self._noise(rng, shape) + luck + self.other + first_A
+        both_AS = math.sqrt(self.alike) * self.sd * rng.standard_normal(shape)
+        own_AS, other_AS = (both_AS + math.sqrt(1 - self.alike) * self._noise(rng, shape) for _ in range(2))
+        own_AS = own_AS + luck_A[:, None] + self.own + first_A
+        other_AS = other_AS + luck + self.other + first_A
         return own_AS - reference_S, other_AS - reference_S
 
     def _noise(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
@@ -87,6 +94,24 @@ def sign_flips(d_AS: Array, flips: Array) -> Sides:
     return Sides(worse_A=(all_AB >= seen_A - slack).mean(axis=1), better_A=(all_AB <= seen_A + slack).mean(axis=1))
 
 
+def together(own_AS: Array, other_AS: Array, flips: Array) -> Array:
+    """Two-sided p of both together, by the nearer of the two to 0 where they are on one side."""
+    is_known = np.isfinite(own_AS) & np.isfinite(other_AS)
+    sums = []
+    for every_AS in (own_AS, other_AS):
+        d_AS = np.where(is_known, every_AS, 0.0)
+        scale_A = np.sqrt((d_AS**2).sum(axis=1))[:, None]
+        sums.append((d_AS.sum(axis=1)[:, None] / scale_A, d_AS @ flips.T / scale_A))
+    (own_A, own_AB), (other_A, other_AB) = sums
+    seen_A, all_AB = _same_side(own_A, other_A), _same_side(own_AB, other_AB)
+    return (all_AB >= seen_A - 1e-12).mean(axis=1)
+
+
+def _same_side(one: Array, other: Array) -> Array:
+    """How far both lie on one side; below 0 where they do not."""
+    return np.maximum(np.minimum(one, other), np.minimum(-one, -other))
+
+
 def flips_of(num_seeds: int, rng: np.random.Generator) -> Array:
     """Rows of signs: all of them, or so many at random and the one that was seen."""
     if 2**num_seeds <= MOST_FLIPS:
@@ -104,6 +129,7 @@ class Evidence:
     other_AS: Array
     own: Sides
     other: Sides
+    together_A: Array  # two-sided p of both kinds together
 
 
 # -> corrected p that arms are worse, and that they are better
@@ -145,6 +171,14 @@ def _one_sided(seen: Evidence) -> tuple[Array, Array]:
     return _union(seen.own, seen.other)
 
 
+def _joint(seen: Evidence) -> tuple[Array, Array]:
+    worse_A, better_A = (
+        np.maximum(a, b) for a, b in ((seen.own.worse_A, seen.other.worse_A), (seen.own.better_A, seen.other.better_A))
+    )
+    corrected = holm(np.maximum(np.minimum(worse_A, better_A), seen.together_A))
+    return np.where(worse_A < better_A, corrected, 1.0), np.where(worse_A < better_A, 1.0, corrected)
+
+
 def _one_sided_luck(seen: Evidence) -> tuple[Array, Array]:
     return _union(_with_luck(seen.own_AS, seen.other_AS), seen.other)
 
@@ -177,6 +211,7 @@ RULES: dict[str, Rule] = {
     "own first": _own_first,
     "reference first": _reference_first,
     "one-sided": _one_sided,
+    "joint": _joint,
     "one-sided, luck": _one_sided_luck,
 }
 
@@ -191,6 +226,7 @@ def worlds() -> Iterator[tuple[str, World, bool]]:
         same = {"num_arms": num_arms, "num_seeds": num_seeds, "sd": sd}
         for luck in (0.0, 0.5, 1.0):
             yield f"no effect, luck {luck}; {size}", World(**same, luck=luck), True
+            yield f"no effect, luck {luck}, alike .9; {size}", World(**same, luck=luck, alike=0.9), True
         for luck in (0.0, 0.5):
             yield f"loss with the reference's alone, luck {luck}; {size}", World(**same, luck=luck, other=0.05), True
             yield f"loss with its own alone, luck {luck}; {size}", World(**same, luck=luck, own=0.05), True
@@ -205,8 +241,9 @@ def measure(world: World, is_false: bool, *, studies: int, rng: np.random.Genera
     for _ in range(studies):
         own_AS, other_AS = world.draw(rng)
         seen = Evidence(
-            own_AS=own_AS, other_AS=other_AS, own=sign_flips(own_AS, flips), other=sign_flips(other_AS, flips)
-        )
+            own_AS=own_AS, other_AS=other_AS, own=sign_flips(own_AS, flips), other=sign_flips(other_AS, flips),
+            together_A=together(own_AS, other_AS, flips),
+        )  # fmt: skip
         for name, rule in RULES.items():
             worse_A, better_A = rule(seen)
             said = (np.minimum(worse_A, better_A) <= ALPHA).any() if is_false else worse_A[0] <= ALPHA

@@ -22,7 +22,7 @@ REFERENCE = arms.ENCODERS[0]
 NOTE = (
     "Every arm swaps the encoder of Z_y for another and keeps the rest of MFM; each is tuned with the same number of "
     "search runs, over its own hyperparameters too. Encoders differ in size: parameters and training time stand beside "
-    "the metric, under Cost. helps: the arm's encoder in place of MFN makes the result worse; hurts: better."
+    "the metric, under Cost. Worse, better: with the arm's encoder in place of MFN."
 )
 HINTS = (
     "What each encoder costs:  report/tables/cost.csv, and Cost on the page",

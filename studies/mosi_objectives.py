@@ -19,7 +19,7 @@ from studies.mfm_study.script import script
 from studies.mosi_ablation import SMALLEST_EFFECT
 
 NOTE = (
-    "Every arm changes one part of the objective; helps: the change makes the result worse. Whether a prior does "
+    "Every arm changes one part of the objective. Whether a prior does "
     "anything is in the metric mmd: how far the codes are from the prior under one common kernel, whatever they were "
     "trained with."
 )

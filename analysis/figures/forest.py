@@ -23,6 +23,7 @@ from analysis.figures.style import (
 )
 from analysis.formatting import metric_name, span
 from analysis.results.declaration import Study
+from analysis.tables.cautions import MARK, marked, spoken
 
 ROW = 0.23  # inches an arm
 FAR = 12  # smallest effects: so much room every arm gets on the axis
@@ -45,16 +46,23 @@ def forest(table: pd.DataFrame, study: Study, *, ax: Axes | None = None) -> Axes
     for y, (_, row) in enumerate(rows.iterrows()):
         _draw_row(ax, y, row, limits)
     _label_rows(ax, rows, limits)
-    _beside(ax, rows, "verdict (seeds)", [f"{row['verdict']} ({row['n_seeds']})" for _, row in rows.iterrows()])
+    _beside(
+        ax, rows, "verdict (seeds)", [f"{word} ({n})" for word, n in zip(marked(rows), rows["n_seeds"], strict=True)]
+    )
     _label_axis(ax, study)
     note(
         ax,
         f"Mean difference over {span(rows['n_seeds'])} paired seeds. Thick: {study.level} paired-t interval "
         f"(retraining), per arm, not simultaneous. Thin: new test {study.groups} too, where items are recorded. "
         f"Green: within ±{study.smallest_effect:g}, the declared smallest effect. Verdicts: Holm over {len(rows)} "
-        "arms.",
+        f"arms.{_cautioned(rows)}",
     )
     return ax
+
+
+def _cautioned(rows: pd.DataFrame) -> str:
+    names = " ".join(dict.fromkeys(" ".join(rows["cautions"]).split()))
+    return f" Cautions ({MARK}: of some arms): {spoken(names)}." if names else ""
 
 
 @styled

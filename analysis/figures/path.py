@@ -44,6 +44,6 @@ def path(table: pd.DataFrame, study: Study, *, ax: Axes | None = None) -> Axes:
     note(
         ax,
         f"Mean and 95 % t interval over {span(table['n_seeds'])} seeds that chose nothing. Words: each arm against the "
-        "one before it, Holm over the steps; helps: the result is worse without what went.",
+        "one before it, Holm over the steps; worse: the result is worse without what went.",
     )
     return ax

@@ -17,7 +17,7 @@ from analysis.reporting import methods_paragraph, sentences
 from analysis.reporting.figure_gallery import Picture
 from analysis.results.declaration import Study
 from analysis.sensitivity import tolerance
-from analysis.tables import ablation_path, frozen_params
+from analysis.tables import ablation_path, cautions, frozen_params
 from analysis.tables.all_tables import Findings
 from analysis.tables.redundancy import hidden
 
@@ -28,7 +28,7 @@ GENERATED = {
     "sampled": "From the prior",
     "sequences": "Sequences beside the truth",
 }
-ORDER = {"helps": 0, "hurts": 1, "equivalent": 2, "undecided": 3}
+ORDER = {"worse": 0, "better": 1, "equivalent": 2, "undecided": 3}
 
 
 def render(found: Findings, pictures: Mapping[str, Picture | str], *, folder: Path, written: datetime) -> str:
@@ -61,10 +61,8 @@ def _verdict_parts(found: Findings) -> dict[str, Any]:
         "verdicts": _verdicts(found.compared, study),
         "reference": _reference(found.ablation, study),
         "meanings": sentences.MEANINGS,
-        "caveats": [
-            *frozen_params.doubts(found.frozen, found.compared),
-            *sentences.caveats(found.results, found.compared),
-        ],
+        "cautions": cautions.in_words(found.compared, study),
+        "caveats": sentences.caveats(found.results, found.compared),
         "coverage": sentences.coverage(found.ablation, study),
         "hidden": hidden(found.compared, found.effects, study),
         "effects": _effects(found.effects, study),
@@ -73,7 +71,7 @@ def _verdict_parts(found: Findings) -> dict[str, Any]:
         "walked": ablation_path.in_words(found.path, study),
         "steps": _steps(found.path, study),
         "secondary": _secondary(found.ablation, study),
-        "methods": methods_paragraph.methods(found.results),
+        "methods": [*methods_paragraph.methods(found.results), *cautions.in_words(found.compared, study)],
         "progress": methods_paragraph.progress(found.progress),
         "robustness": len(found.missing) > 0,
         "interpretation": bool((found.interpretation["arm"] == study.reference).any()),
@@ -132,6 +130,7 @@ def _verdict(row: pd.Series, study: Study) -> dict[str, Any]:
         "finding": sentences.finding(row, study),
         "covers": sentences.covers(row["holds_for"], study) or "–",
         "failed": row["failed"],
+        "cautions": cautions.spoken(row["cautions"]),
         **_numbers(row, decimals(study.smallest_effect)),
     }
 

@@ -6,9 +6,10 @@ import pandas as pd
 
 from analysis.formatting import decimals, mean_sd, metric_name, show_p, signed, spaced, span
 from analysis.results.declaration import Study
-from analysis.statistics.verdict import EQUIVALENT, HELPS, HURTS
+from analysis.statistics.verdict import BETTER, EQUIVALENT, WORSE
+from analysis.tables.cautions import MARK, in_words, marked
 
-DECIDED = (HELPS, HURTS, EQUIVALENT)
+DECIDED = (WORSE, BETTER, EQUIVALENT)
 ESCAPES = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", "≤": r"$\leq$", "–": "--", "<": r"$<$",
@@ -28,20 +29,21 @@ def ablation(table: pd.DataFrame, study: Study) -> str:
     metric = escape(metric_name(study.primary_metric))
     lines = [
         f"% n = {span(rows['n_seeds'])} paired seeds; brackets: {study.level} paired-t interval; p: sign-flip, Holm "
-        f"over {len(rows) - 1} arms; bold: helps, hurts, or equivalent within {study.smallest_effect:g}.",
+        f"over {len(rows) - 1} arms; bold: worse, better, or equivalent within {study.smallest_effect:g}.",
+        *(f"% {sentence}" for sentence in in_words(rows[rows["arm"] != study.reference], study)),
         r"% \usepackage{booktabs}",
         r"\begin{tabular}{lrrrrl}",
         r"\toprule",
         rf"Arm & $n$ & {metric} ({side} is better) & Difference & $p$ & Verdict \\",
         r"\midrule",
-        *(_row(row, study) for _, row in rows.iterrows()),
+        *(_row(row, word, study) for word, (_, row) in zip(marked(rows), rows.iterrows(), strict=True)),
         r"\bottomrule",
         r"\end{tabular}",
     ]
     return "\n".join(lines) + "\n"
 
 
-def _row(row: pd.Series, study: Study) -> str:
+def _row(row: pd.Series, word: str, study: Study) -> str:
     d = decimals(study.smallest_effect)
     cells = [escape(spaced(row["arm"])), str(row["n_seeds"]), escape(mean_sd(row, d))]
     if row["arm"] == study.reference:
@@ -49,7 +51,8 @@ def _row(row: pd.Series, study: Study) -> str:
     interval = f" [${signed(row['ci_low'], d)}$, ${signed(row['ci_high'], d)}$]" if pd.notna(row["ci_low"]) else ""
     difference = f"${signed(row['delta'], d)}${interval}" if pd.notna(row["delta"]) else "--"
     bold = r"\textbf{{{}}}" if row["verdict"] in DECIDED else "{}"
-    return " & ".join([*cells, difference, escape(show_p(row["p_holm"])), bold.format(row["verdict"])]) + r" \\"
+    verdict = bold.format(word.replace(MARK, r"\rlap{$^*$}"))
+    return " & ".join([*cells, difference, escape(show_p(row["p_holm"])), verdict]) + r" \\"
 
 
 def escape(text: str) -> str:

@@ -6,7 +6,7 @@ import json
 
 import pandas as pd
 
-from analysis.formatting import count, duration, join, metric_name, show_p, span
+from analysis.formatting import count, duration, join, metric_name, p_is, span
 from analysis.reporting.sentences import is_declared_late
 from analysis.results.declaration import Study
 from analysis.results.load import Results
@@ -176,5 +176,5 @@ def _odd(row: pd.Series, failures: pd.DataFrame) -> str:
     more = "more" if row["failed"] * rest["runs"] > rest["failed"] * row["runs"] else "less"
     return (
         f"{row['arm']} failed {more} often than the others: {row['failed']} of {row['runs']} runs against "
-        f"{rest['failed']} of {rest['runs']} (p = {show_p(row['p_differs'])}, Fisher's exact test, Holm over arms)."
+        f"{rest['failed']} of {rest['runs']} ({p_is(row['p_differs'])}, Fisher's exact test, Holm over arms)."
     )

@@ -17,7 +17,7 @@ from analysis.reporting import latex, sentences, terminal
 from analysis.reporting.figure_gallery import Gallery
 from analysis.reporting.html_page import render
 from analysis.results.load import load
-from analysis.tables import ablation_path, frozen_params, overview
+from analysis.tables import ablation_path, cautions, overview
 from analysis.tables.all_tables import Findings, find
 from analysis.tables.cost import NO_PRICES, Prices
 
@@ -60,7 +60,7 @@ def _text(found: Findings) -> str:
     study = found.results.study
     walked = textwrap.wrap(ablation_path.headline(found.path, study), terminal.WIDTH)
     notes = [
-        *frozen_params.doubts(found.frozen, found.compared),
+        *cautions.in_words(found.compared, study),
         *sentences.changed(found.results),
         *sentences.left_out(found.results),
         *sentences.unconfirmed(found.results),

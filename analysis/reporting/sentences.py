@@ -11,15 +11,15 @@ from analysis.formatting import count, decimals, join, metric_name, span
 from analysis.results.declaration import Change, Study
 from analysis.results.load import Results
 from analysis.statistics import paired_tests as st
-from analysis.statistics.verdict import EQUIVALENT, HELPS, HURTS, UNDECIDED, WORDS
+from analysis.statistics.verdict import BETTER, EQUIVALENT, UNDECIDED, WORDS, WORSE
 from analysis.tables.factorial_effects import INTERACTION, MAIN
 
 LONGEST_VALUE = 24  # characters of a changed value that is shown
 
 MEANINGS = {
-    HELPS: "the result is worse without it",
-    HURTS: "the result is better without it",
-    EQUIVALENT: "it makes no difference that matters",
+    WORSE: "than the reference: what an arm removes helps",
+    BETTER: "than the reference: what an arm removes hurts",
+    EQUIVALENT: "the difference is too small to matter",
     UNDECIDED: "these seeds do not tell",
 }
 
@@ -39,21 +39,19 @@ def headline(table: pd.DataFrame, study: Study) -> str:
     verdicts = table.loc[table["verdict"] != "", "verdict"]
     if verdicts.empty:
         return "There is nothing to compare: the study has one arm."
-    one = {HELPS: "helps", HURTS: "hurts", EQUIVALENT: "makes no difference that matters", UNDECIDED: "is undecided"}
-    many = {HELPS: "help", HURTS: "hurt", EQUIVALENT: "make no difference that matters", UNDECIDED: "are undecided"}
-    if study.are_alternatives:
-        one |= {HELPS: "is worse", HURTS: "is better"}
-        many |= {HELPS: "are worse", HURTS: "are better"}
     metric = metric_name(study.primary_metric)
     if len(verdicts) == 1:
         arm, word = table.loc[verdicts.index[0], "arm"], verdicts.iloc[0]
-        return f"What {arm} takes from {study.reference} {one[word]}, by {metric}."
+        return f"{arm} is {_said(word, study)}, by {metric}."
     numbers = {word: int((verdicts == word).sum()) for word in WORDS}
-    parts = [f"{n} {one[word] if n == 1 else many[word]}" for word, n in numbers.items() if n]
-    if study.are_alternatives:
-        return f"Of the {len(verdicts)} alternatives to {study.reference}, {join(parts)}, by {metric}."
-    taken = "combinations of components" if study.factors else "components"
-    return f"Of the {len(verdicts)} {taken} of {study.reference}, each removed, {join(parts)}, by {metric}."
+    parts = [f"{n} {'is' if n == 1 else 'are'} {_said(word, study)}" for word, n in numbers.items() if n]
+    return f"Of {count(len(verdicts), 'arm')}, {join(parts)}, by {metric}."
+
+
+def _said(word: str, study: Study) -> str:
+    """A verdict with what it is said against."""
+    joined = {WORSE: "than", BETTER: "than", EQUIVALENT: "to"}
+    return f"{word} {joined[word]} {study.reference}" if word in joined else word
 
 
 def together(effects: pd.DataFrame) -> str:
@@ -147,14 +145,13 @@ def caveats(results: Results, arms: pd.DataFrame) -> list[str]:
         *changed(results),
         *left_out(results),
         *unconfirmed(results),
-        f"Different: a two-sided sign-flip test over paired seeds gives p ≤ {st.ALPHA} after Holm's correction over "
-        f"{count(len(arms), 'arm')}. Equivalent: two one-sided t tests, a family of their own, place the difference "
-        f"within ±{study.smallest_effect:g}, the smallest effect of interest, "
+        f"Worse or better: sign-flip tests over paired seeds{_tunings(study)} give p ≤ {st.ALPHA} after Holm's "
+        f"correction over {count(len(arms), 'arm')}. Equivalent: two one-sided t tests, a family of their own, place "
+        f"the difference within ±{study.smallest_effect:g}, the smallest effect of interest, "
         f"{'changed after results were known' if is_declared_late(results) else 'declared before the run'}.",
         "The sign-flip test asks whether differences are symmetric about 0: an arm that is much noisier than the "
         "reference, and skewed, can fail it without a difference in the mean.",
         _looks(arms, study) if study.looks else _reach(arms),
-        *_tuning(study),
         *_overlap(results),
         *_pairing(arms),
         "All differences share the reference's noise, and the intervals are per arm, not simultaneous.",
@@ -182,12 +179,8 @@ def _looks(arms: pd.DataFrame, study: Study) -> str:
     )
 
 
-def _tuning(study: Study) -> list[str]:
-    if not study.trials or study.searches > 1:
-        return []
-    return [
-        "Conditional on one search per arm; tuning luck is not included (on CMU-MOSI about ±0.03 MAE on a difference)."
-    ]
+def _tunings(study: Study) -> str:
+    return ", by the arm's own search and with the hyperparameters of the reference's," if study.frozen else ""
 
 
 def _overlap(results: Results) -> list[str]:

@@ -10,14 +10,16 @@ import pandas as pd
 from analysis.formatting import count, decimals, join, mean_sd, metric_name, show_p, signed
 from analysis.reporting.sentences import headline
 from analysis.results.declaration import Study
-from analysis.statistics.verdict import EQUIVALENT, UNDECIDED
-from analysis.tables.study_comparison import BETTER, WORSE, Between
+from analysis.statistics.verdict import BETTER, EQUIVALENT, UNDECIDED, WORSE
+from analysis.tables.cautions import MARK, marked
+from analysis.tables.study_comparison import Between
 
 WIDTH = 100
 DIFFERENCE = "difference [{level}]"
-HEADER = ("arm", "seeds", "failed", "mean ± sd", DIFFERENCE, "p Holm", "component")
+HEADER = ("arm", "seeds", "failed", "mean ± sd", DIFFERENCE, "p Holm", "it is")
 FAILED = HEADER.index("failed")
-LEFT = ("arm", "component", "B is")  # columns set flush left
+LEGEND = "Worse or better: shown after Holm's correction; equivalent: within the smallest effect."
+LEFT = ("arm", "it is", "B is")  # columns set flush left
 
 
 def verdicts(table: pd.DataFrame, study: Study, *, width: int = WIDTH) -> str:
@@ -31,14 +33,16 @@ def verdicts(table: pd.DataFrame, study: Study, *, width: int = WIDTH) -> str:
     width = min(width, WIDTH)
     primary = table[table["role"] == "primary"]
     header = tuple(name.format(level=study.level.replace("at least", "≥")) for name in HEADER)
-    rows = [header, *(_cells(row, study) for _, row in primary.iterrows())]
+    words = marked(primary)
+    rows = [header, *(_cells(row, word, study) for word, (_, row) in zip(words, primary.iterrows(), strict=True))]
     if not primary["failed"].any():
         rows = [row[:FAILED] + row[FAILED + 1 :] for row in rows]
     lines = aligned(rows, width)
     side = "lower" if study.is_better_low(study.primary_metric) else "higher"
+    marks = f" {MARK}: see the cautions below." if any(word.endswith(MARK) for word in words) else ""
     legend = (
         f"{metric_name(study.primary_metric)}, {side} is better; difference to {study.reference} over the same seeds, "
-        f"with its paired-t interval. {headline(table, study)}"
+        f"with its paired-t interval. {LEGEND}{marks} {headline(table, study)}"
     )
     rule = "-" * max(len(line) for line in lines)
     return "\n".join([lines[0], rule, *lines[1:], rule, *textwrap.wrap(legend, width=width)])
@@ -103,15 +107,14 @@ def _change(row: pd.Series, d: int) -> tuple[str, ...]:
     return *cells, f"{signed(row['delta'], d)}{interval}", show_p(row["p_holm"]), row["verdict"]
 
 
-def _cells(row: pd.Series, study: Study) -> tuple[str, ...]:
+def _cells(row: pd.Series, verdict: str, study: Study) -> tuple[str, ...]:
     d = decimals(study.smallest_effect)
     difference, p = "", ""
     if row["arm"] != study.reference:
         interval = f" [{signed(row['ci_low'], d)}, {signed(row['ci_high'], d)}]" if pd.notna(row["ci_low"]) else ""
         difference = f"{signed(row['delta'], d)}{interval}"
         p = show_p(row["p_holm"])
-    verdict = row["verdict"] or "reference"
-    return row["arm"], str(row["n_seeds"]), str(row["failed"]), mean_sd(row, d), difference, p, verdict
+    return row["arm"], str(row["n_seeds"]), str(row["failed"]), mean_sd(row, d), difference, p, verdict or "reference"
 
 
 def aligned(rows: Sequence[Sequence[str]], width: int) -> list[str]:

@@ -9,7 +9,7 @@ import pandas as pd
 from analysis.results.load import Results, load
 from analysis.tables.overview import ablation
 
-COLUMNS = ["n_seeds", "mean", "sd", "delta", "ci_low", "ci_high", "p_holm", "verdict"]
+COLUMNS = ["n_seeds", "mean", "sd", "delta", "ci_low", "ci_high", "p_holm", "verdict", "cautions"]
 
 
 class Verdicts(pd.DataFrame):
@@ -37,7 +37,8 @@ def verdicts(results: Results | str | Path) -> Verdicts:
 
     Returns:
         A frame by arm: n_seeds, mean and sd over them, delta to the reference over the same seeds with the ends of its
-        interval, all in units of the metric; p_holm, after Holm's correction over the arms; verdict.
+        interval, all in units of the metric; p_holm, after Holm's correction over the arms; verdict; cautions, their
+        names separated by spaces.
         `tables/ablation.csv` of a report has all metrics and columns.
     """
     table = ablation(results if isinstance(results, Results) else load(results))

@@ -89,12 +89,6 @@ class Study:
     test_to_train: float | None = None
 
     @property
-    def are_alternatives(self) -> bool:
-        """Whether the arms are other values of one hyperparameter: they remove nothing, and stand in its place."""
-        others = [set(pins) for arm, pins in self.arms.items() if arm != self.reference]
-        return len(others) > 1 and len(others[0]) == 1 and all(pins == others[0] for pins in others)
-
-    @property
     def groups(self) -> str:
         """What the test items come in, in the plural: "groups", unless the study's `about` says what a group is."""
         return f"{self.about.get('group', 'group')}s"

@@ -31,6 +31,8 @@ class Pairs:
     sides: Sides | None = None  # whose run failed, of the lost pairs
     is_constant: bool = False  # see verdict.Differences
     looks: tuple[Look, ...] | None = None  # with adaptive seeds, those that it reached
+    frozen_S: Array | None = None  # see verdict.Differences
+    num_frozen_lost: int = 0
 
     @cached_property
     def d_S(self) -> Array:
@@ -41,13 +43,9 @@ class Pairs:
     def differences(self) -> Differences:
         """What a verdict needs of it."""
         return Differences(
-            d_S=self.d_S,
-            num_lost=self.num_lost,
-            sides=self.sides,
-            is_constant=self.is_constant,
-            overlap=self.overlap,
-            looks=self.looks,
-        )
+            d_S=self.d_S, frozen_S=self.frozen_S, num_lost=self.num_lost, num_frozen_lost=self.num_frozen_lost,
+            sides=self.sides, is_constant=self.is_constant, overlap=self.overlap, looks=self.looks,
+        )  # fmt: skip
 
     @property
     def share(self) -> float:
@@ -61,11 +59,18 @@ class Pairs:
 
 
 def pairs(results: Results, arm: str, metric: str) -> Pairs:
-    """The pairs of one arm with the reference."""
+    """The pairs of one arm with the reference, and of the primary metric those with the reference's hyperparameters."""
     own, reference = (scored(results, a, metric) for a in (arm, results.study.reference))
     found = paired(own, reference, arm=arm, test_to_train=results.study.test_to_train)
     done = own["run_id"].isin(found.arm_ids)
-    return replace(found, looks=_looks(results, seeds=own["seed"], pairs=own.loc[done, "seed"]))
+    found = replace(found, looks=_looks(results, seeds=own["seed"], pairs=own.loc[done, "seed"]))
+    if metric != results.study.primary_metric or arm not in results.study.frozen:
+        return found
+    cold = scores(results, results.of(arm, results.frozen), metric).set_index(PAIR)
+    cold = cold.reindex(pd.MultiIndex.from_frame(own.set_index("run_id").loc[list(found.arm_ids), PAIR]))
+    is_lost = cold["failed"].eq(True).to_numpy()
+    frozen_S = np.where(is_lost, np.nan, cold["value"].to_numpy(float) - found.reference_S)
+    return replace(found, frozen_S=frozen_S, num_frozen_lost=int(is_lost.sum()))
 
 
 def paired(own: pd.DataFrame, reference: pd.DataFrame, *, arm: str, test_to_train: float | None) -> Pairs:

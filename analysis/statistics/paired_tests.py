@@ -23,6 +23,7 @@ POWER = 0.80  # wanted when the number of seeds is planned
 MOST_SEEDS = 10**6  # that are told as needed
 ENUMERATED = 32  # pairs up to which all 2^n signs are counted
 DRAWS = 100_000  # random sign vectors beyond that
+ENUMERATED_TOGETHER = 20  # the same where two kinds of differences are flipped together: no half can be sorted
 
 
 def _finite(values: ArrayLike, what: str) -> Array:
@@ -81,6 +82,53 @@ def _sampled_sign_flip_p(d: Array, *, seed: int) -> float:
         sums += of_eight[rng.integers(0, len(of_eight), DRAWS)]
     as_far = int((np.abs(sums) >= abs(d.sum()) - _rounding(d)).sum())
     return (as_far + 1) / (DRAWS + 1)
+
+
+def both_tunings_p(own_S: ArrayLike, other_S: ArrayLike, *, seed: int = 0) -> float:
+    """P that an arm is no different by its own hyperparameters, or not by the reference's, or that the two disagree.
+
+    The larger of three: the one-sided sign-flip p of each kind on the side where both means lie (an intersection-union
+    test: Berger 1982, Technometrics 24), and the two-sided p of both together, with signs drawn for whole pairs and
+    the nearer of the two scaled sums as statistic. The third keeps the level on two sides where the two kinds are much
+    alike; where they are one and the same, it is their two-sided test. 1 where the means lie on two sides.
+
+    Args:
+        own_S: differences to the reference with the hyperparameters of the arm's own search.
+        other_S: those of the same pairs with the hyperparameters of the reference's search; nan: none.
+        seed: of the signs, where there are more pairs than are counted in full.
+
+    Raises:
+        ValueError: a difference of the first kind is not finite.
+    """
+    own, other = _finite(own_S, "differences"), np.asarray(other_S, dtype=float)
+    is_known = np.isfinite(other)
+    if not is_known.any() or own.sum() * other[is_known].sum() <= 0:
+        return 1.0
+    each = max(sign_flip_p(own, seed=seed), sign_flip_p(other[is_known], seed=seed)) / 2
+    return max(each, _together_p(own[is_known], other[is_known], seed=seed))
+
+
+def _together_p(own_S: Array, other_S: Array, *, seed: int) -> float:
+    """Two-sided, of two kinds of differences over the same pairs."""
+    n = len(own_S)
+    # Of a set of signs and its opposite the statistic is the same: the first sign may stay.
+    signed, total = _all_signed, 2.0 ** (n - 1)
+    if n > ENUMERATED_TOGETHER:
+        signs = np.random.default_rng(seed).choice([-1.0, 1.0], size=(DRAWS, n))
+        signed, total = (lambda d: signs @ d), DRAWS
+    sums, seen = [], []
+    for d in (own_S, other_S):
+        scale = math.sqrt(float((d**2).sum())) or 1.0
+        sums.append(signed(d) / scale)
+        seen.append(float(d.sum()) / scale)
+    reached = max(min(seen), -max(seen)) - 1e-11
+    as_far = int((np.maximum(np.minimum(*sums), -np.maximum(*sums)) >= reached).sum())
+    return as_far / total if n <= ENUMERATED_TOGETHER else (as_far + 1) / (DRAWS + 1)
+
+
+def _all_signed(d: Array) -> Array:
+    """The sums over all signs, the first one aside."""
+    return d[0] + _signed_sums(d[1:])
 
 
 def _signed_sums(d: Array) -> Array:

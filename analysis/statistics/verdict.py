@@ -1,7 +1,4 @@
-"""From paired differences to a word: helps, hurts, equivalent or undecided, and why.
-
-The word says what the component that an arm removes does, seen from the reference.
-"""
+"""From paired differences to a word that is said of an arm: worse, better, equivalent or undecided, and why."""
 
 from __future__ import annotations
 
@@ -11,14 +8,23 @@ from functools import cached_property
 
 import numpy as np
 
-from analysis.formatting import show_p
-from analysis.statistics.paired_tests import ALPHA, Array, equivalence_p, holm, pairs_in_reach, reachable_p, sign_flip_p
+from analysis.formatting import p_is
+from analysis.statistics.paired_tests import (
+    ALPHA,
+    Array,
+    both_tunings_p,
+    equivalence_p,
+    holm,
+    pairs_in_reach,
+    reachable_p,
+    sign_flip_p,
+)
 
-HELPS = "helps"  # removing the component makes the result worse
-HURTS = "hurts"  # removing it makes the result better
-EQUIVALENT = "equivalent"  # removing it changes the result by less than the smallest effect of interest
+WORSE = "worse"  # than the reference
+BETTER = "better"
+EQUIVALENT = "equivalent"  # the difference is smaller than the smallest effect of interest
 UNDECIDED = "undecided"
-WORDS = (HELPS, HURTS, EQUIVALENT, UNDECIDED)
+WORDS = (WORSE, BETTER, EQUIVALENT, UNDECIDED)
 # In the test of equivalence a failed run counts as so many smallest effects: one of 20 does not undo it, four do.
 FAILED = 3.0
 SAME = "equal numbers: neither the arm nor the reference differs between seeds; does the model use its seed?"
@@ -51,7 +57,11 @@ class Differences:
     """The paired differences of one arm in the order of their seeds, and the pairs that were lost to failures."""
 
     d_S: Array
+    # The same pairs where arm and reference both have the hyperparameters of the reference's search; nan: that run
+    # failed, or is not over. None: the study has no such runs, and the words are about these configurations.
+    frozen_S: Array | None = None
     num_lost: int = 0
+    num_frozen_lost: int = 0  # of the pairs that are there, those whose run of the other kind failed
     sides: Sides | None = None  # None: not known
     is_constant: bool = False  # no value differs between seeds, in the arm or in the reference: they say nothing
     overlap: float = 0.0  # see statistics.standard_error
@@ -64,10 +74,22 @@ class Differences:
 
     @cached_property
     def p_exact(self) -> float:
-        """P of no difference, by the sign-flip test: with looks, the smallest of theirs over its share of alpha."""
+        """P of no difference, by sign-flip tests: with looks, the smallest of theirs over its share of alpha.
+
+        Where there are runs with the hyperparameters of the reference's search, both kinds must show it.
+        """
         if self.is_constant:
             return 1.0
-        return _smallest(sign_flip_p(self.d_S[: look.num_pairs]) / look.weight for look in self.tested)
+        return _smallest(self._p_at(look.num_pairs) / look.weight for look in self.tested)
+
+    def _p_at(self, num_pairs: int) -> float:
+        own_S = self.d_S[:num_pairs]
+        return sign_flip_p(own_S) if self.frozen_S is None else both_tunings_p(own_S, self.frozen_S[:num_pairs])
+
+    @cached_property
+    def alone(self) -> Differences:
+        """What the arm's own search shows, whatever the reference's hyperparameters do."""
+        return replace(self, frozen_S=None)
 
     def p_equiv(self, margin: float) -> float:
         """P of a difference beyond the margin, likewise."""
@@ -84,26 +106,34 @@ class Differences:
         """The smallest p of no difference that so many pairs can reach."""
         return _smallest(reachable_p(look.num_pairs, 1) / look.weight for look in self.tested)
 
-    def filled(self, values: Sequence[float]) -> Differences:
-        """With these values for the lost pairs, after all others."""
-        looks = self.looks
-        if looks:
-            looks = (*looks[:-1], looks[-1].with_pairs(looks[-1].num_pairs + len(values)))
-        return replace(self, d_S=np.append(self.d_S, values), num_lost=0, sides=None, looks=looks)
-
-    def worst(self, verdict: str, *, lower_is_better: bool, margin: float) -> list[list[float]]:
-        """What the lost pairs may have been, that a verdict must survive.
+    def worst_cases(self, verdict: str, *, lower_is_better: bool, margin: float) -> list[Differences]:
+        """With what the lost pairs may have been, that a verdict must survive.
 
         Where there is a difference: all of them the smallest, or the largest, that was seen. Where there is none: a
         failed run counts as a difference of FAILED smallest effects against the arm that failed; where it is not known
         which did, against either.
         """
         if verdict != EQUIVALENT:
-            return [[float(edge)] * self.num_lost for edge in (self.d_S.min(), self.d_S.max())]
+            return [self._filled([float(edge(self.d_S))] * self.num_lost, edge) for edge in (np.min, np.max)]
         harm = FAILED * margin if lower_is_better else -FAILED * margin
         if self.sides is None:
-            return [[harm] * self.num_lost, [-harm] * self.num_lost]
-        return [[harm] * self.sides.arm + [-harm] * self.sides.reference + [0.0] * self.sides.both]
+            return [self._filled([value] * self.num_lost) for value in (harm, -harm)]
+        return [self._filled([harm] * self.sides.arm + [-harm] * self.sides.reference + [0.0] * self.sides.both)]
+
+    def _filled(self, values: Sequence[float], edge: Callable[[Array], float] = np.mean) -> Differences:
+        """With these values for the lost pairs, after all others; those of the other kind from what was seen of it."""
+        looks = self.looks
+        if looks:
+            looks = (*looks[:-1], looks[-1].with_pairs(looks[-1].num_pairs + len(values)))
+        frozen_S = self.frozen_S
+        if frozen_S is not None and np.isfinite(frozen_S).any():
+            lost = float(edge(frozen_S[np.isfinite(frozen_S)]))
+            kept_S = np.where(np.isfinite(frozen_S), frozen_S, lost) if self.num_frozen_lost else frozen_S
+            frozen_S = np.append(kept_S, [lost] * len(values))
+        elif frozen_S is not None:
+            frozen_S = np.append(frozen_S, [np.nan] * len(values))
+        d_S = np.append(self.d_S, values)
+        return replace(self, d_S=d_S, frozen_S=frozen_S, num_lost=0, num_frozen_lost=0, sides=None, looks=looks)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,7 +170,7 @@ def word(harm: float, *, num_pairs: int, p_holm: float, p_equiv_holm: float, alp
     if p_equiv_holm <= alpha:
         return EQUIVALENT
     if p_holm <= alpha:
-        return HELPS if harm > 0 else HURTS
+        return WORSE if harm > 0 else BETTER
     return UNDECIDED
 
 
@@ -161,14 +191,15 @@ def verdicts(
         arms: their differences.
         lower_is_better: whether the metric is to be minimised.
         margin: the smallest effect of interest.
-        called: the word for a verdict, where it is not said of a component.
+        called: the word for a verdict, where it is not said of an arm.
     """
     tests = family(arms, margin=margin)
     said = words(arms, tests, lower_is_better=lower_is_better)
     result = []
     for i, (arm, verdict) in enumerate(zip(arms, said, strict=True)):
         if worst := _changed_by_failures(i, arms, verdict, lower_is_better=lower_is_better, margin=margin):
-            lost = f"failures: {arm.num_lost} of {arm.num_lost + len(arm.d_S)} pairs are lost"
+            num_lost = arm.num_lost + arm.num_frozen_lost
+            lost = f"failures: {num_lost} of {arm.num_lost + len(arm.d_S)} pairs are lost"
             turned = f"their worst case turns {called(verdict)!r} into {called(worst)!r}"
             result.append((called(UNDECIDED), f"{lost}; {turned}"))
         else:
@@ -181,10 +212,10 @@ def _changed_by_failures(
 ) -> str | None:
     """What the verdict becomes in the worst case of arm i's lost pairs; None: the same."""
     arm = arms[i]
-    if not arm.num_lost or verdict == UNDECIDED:
+    if not (arm.num_lost or arm.num_frozen_lost) or verdict == UNDECIDED:
         return None
-    for worst in arm.worst(verdict, lower_is_better=lower_is_better, margin=margin):
-        others = [*arms[:i], arm.filled(worst), *arms[i + 1 :]]
+    for worst in arm.worst_cases(verdict, lower_is_better=lower_is_better, margin=margin):
+        others = [*arms[:i], worst, *arms[i + 1 :]]
         new = words(others, family(others, margin=margin), lower_is_better=lower_is_better)[i]
         if new != verdict:
             return new
@@ -201,18 +232,42 @@ def _reason(i: int, arm: Differences, verdict: str, tests: Family) -> str:
         )
     if verdict == EQUIVALENT:
         also = "; differs, but by less than the smallest effect" if p <= ALPHA else ""
-        return f"within the smallest effect (p = {show_p(q)} after Holm over {m}){also}"
-    if verdict in (HELPS, HURTS):
-        return f"differs (p = {show_p(p)} after Holm over {m})"
+        return f"within the smallest effect ({p_is(q)} after Holm over {m}){also}"
+    if verdict in (WORSE, BETTER):
+        return f"differs ({p_is(p)} after Holm over {m})"
+    return _why_undecided(i, arm, tests)
+
+
+def _why_undecided(i: int, arm: Differences, tests: Family) -> str:
+    n, m, p, q = len(arm.d_S), len(tests.p_exact), tests.p_holm[i], tests.p_equiv_holm[i]
     if (best := _best_p(i, arm, tests)) > ALPHA:
-        return f"out of reach: {n} pairs give p = {show_p(best)} at best, and it takes {pairs_in_reach(m)} of them"
-    return f"neither a difference (p = {show_p(p)}) nor equivalence (p = {show_p(q)}) is shown"
+        return f"out of reach: {n} pairs give {p_is(best)} at best, and it takes {pairs_in_reach(m)} of them"
+    if disagree(i, arm, tests):
+        return (
+            f"the tunings disagree: by its own search it differs ({p_is(_alone_p(i, arm, tests))}), with the "
+            "hyperparameters of the reference's search that is not shown"
+        )
+    return f"neither a difference ({p_is(p)}) nor equivalence ({p_is(q)}) is shown"
+
+
+def disagree(i: int, arm: Differences, tests: Family) -> bool:
+    """Whether arm i would be called different by its own search alone, and is not."""
+    return arm.frozen_S is not None and tests.p_holm[i] > ALPHA >= _alone_p(i, arm, tests)
+
+
+def _alone_p(i: int, arm: Differences, tests: Family) -> float:
+    """The corrected p of arm i by its own search alone."""
+    return _corrected(i, arm.alone.p_exact, tests)
 
 
 def _best_p(i: int, arm: Differences, tests: Family) -> float:
     """The smallest corrected p that arm i can reach with its number of pairs, the other arms being what they are."""
+    return _corrected(i, arm.best_p, tests)
+
+
+def _corrected(i: int, smaller: float, tests: Family) -> float:
     p = tests.p_exact.copy()
-    p[i] = min(p[i], arm.best_p)
+    p[i] = min(p[i], smaller)
     return float(holm(p)[i])
 
 

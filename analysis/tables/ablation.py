@@ -12,7 +12,8 @@ from analysis.results.paired_runs import Pairs, pairs, scored
 from analysis.statistics import paired_tests as st
 from analysis.statistics.paired_tests import Array
 from analysis.statistics.variance_components import Variance
-from analysis.statistics.verdict import family, verdicts
+from analysis.statistics.verdict import disagree, family, verdicts
+from analysis.tables.cautions import cautions, collapse_p, collapsed
 from analysis.tables.verdict_scope import reaches, retraining_and_videos
 
 
@@ -42,6 +43,11 @@ class Comparison:
     reason: str = ""
     seeds_needed: int | None = None
     failed: int = 0  # confirm runs of this arm without a result
+    cautions: str = ""  # names, separated by spaces: see tables.cautions
+    n_groups: int | None = None  # videos that the test items come from; None: not recorded
+    collapsed: int = 0  # seeds that ended far worse than the others of the arm
+    collapsed_reference: int = 0
+    p_collapse: float = math.nan
 
 
 def compare(results: Results) -> list[Comparison]:
@@ -61,6 +67,8 @@ def _primary(results: Results, metric: str) -> list[Comparison]:
     tests = family(differences, margin=margin)
     said = verdicts(differences, lower_is_better=lower, margin=margin)
     reached = reaches(results, metric, arms, [verdict for verdict, _ in said])
+    collapses = [collapsed(arm, lower_is_better=lower, margin=margin) for arm in arms]
+    p_collapse = collapse_p(arms, collapses)
     rows = [_reference_row(results, metric, role="primary")]
     for i, arm in enumerate(arms):
         spread = float(arm.d_S.std(ddof=1)) if len(arm.d_S) > 1 else math.nan
@@ -70,6 +78,12 @@ def _primary(results: Results, metric: str) -> list[Comparison]:
                 p_exact=tests.p_exact[i], p_holm=tests.p_holm[i], p_equiv_holm=tests.p_equiv_holm[i],
                 verdict=said[i][0], reason=said[i][1], holds_for=reached[i].holds_for,
                 seeds_needed=st.seeds_needed(spread, smallest_effect=margin, num_arms=len(arms)),
+                cautions=cautions(
+                    results, arm, is_split=disagree(i, differences[i], tests), num_collapsed=collapses[i][0],
+                    num_groups=reached[i].num_groups,
+                ),
+                n_groups=reached[i].num_groups, collapsed=collapses[i][0], collapsed_reference=collapses[i][1],
+                p_collapse=p_collapse[i],
             )
         )  # fmt: skip
     return rows

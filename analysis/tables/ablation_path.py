@@ -18,7 +18,7 @@ from analysis.results.load import Results
 from analysis.results.paired_runs import Pairs, paired, scored
 from analysis.statistics import paired_tests as st
 from analysis.statistics.paired_tests import Array
-from analysis.statistics.verdict import HELPS, HURTS, family, verdicts
+from analysis.statistics.verdict import BETTER, WORSE, family, verdicts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +128,7 @@ def headline(table: pd.DataFrame, study: Study) -> str:
         return ""
     order = f"Removed in this order: {join(list(steps['removed']))}."
     d, metric = decimals(study.smallest_effect), metric_name(study.primary_metric)
-    first = next((row for _, row in steps.iterrows() if row["verdict"] == HELPS), None)
+    first = next((row for _, row in steps.iterrows() if row["verdict"] == WORSE), None)
     if first is None:
         return f"{order} No removal is shown to make {metric} worse."
     before = int(first["step"]) - 1
@@ -149,7 +149,7 @@ def in_words(table: pd.DataFrame, study: Study) -> list[str]:
         return ["No step of the path is decided so far."] if study.is_path else []
     sums = "That no single step shows a loss does not bound their sum; see the difference to the reference."
     return [
-        *([sums] if len(steps) > 1 and not steps["verdict"].isin((HELPS, HURTS)).any() else []),
+        *([sums] if len(steps) > 1 and not steps["verdict"].isin((WORSE, BETTER)).any() else []),
         "At every step the component went whose removal left the best mean over folds of the items that are not "
         "tested; all others stay as the reference's search chose them. What is reported comes from seeds that "
         f"decided nothing: each step against the one before, Holm over {count(len(steps), 'step')}, a family of its "

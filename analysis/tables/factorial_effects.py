@@ -17,16 +17,16 @@ import pandas as pd
 
 from analysis.results.declaration import ParamValue, Study
 from analysis.results.load import Results
-from analysis.results.paired_runs import PAIR, scored
+from analysis.results.paired_runs import PAIR, scored, scores
 from analysis.statistics import paired_tests as st
 from analysis.statistics.paired_tests import Array
-from analysis.statistics.verdict import EQUIVALENT, HELPS, HURTS, Differences, family, verdicts
+from analysis.statistics.verdict import BETTER, EQUIVALENT, WORSE, Differences, family, verdicts
 
 MAIN, INTERACTION = "main", "interaction"
 REDUNDANT = "redundant"  # removing both costs more than the sum: each stands in for the other
 COMPLEMENTARY = "complementary"  # removing both costs less than the sum: neither is worth as much without the other
 ADDITIVE = "additive"  # what one is worth does not depend on the other by as much as matters
-CALLED = {HELPS: REDUNDANT, HURTS: COMPLEMENTARY, EQUIVALENT: ADDITIVE}
+CALLED = {WORSE: REDUNDANT, BETTER: COMPLEMENTARY, EQUIVALENT: ADDITIVE}
 TIMES = " × "
 
 
@@ -43,7 +43,7 @@ class Effect:
     p_exact: float
     p_holm: float  # over all effects
     p_equiv_holm: float
-    verdict: str  # main: helps, hurts, ...; interaction: redundant, complementary, additive; or undecided
+    verdict: str  # main: worse or better without it, ...; interaction: redundant, complementary, additive; or undecided
     reason: str
     seeds_needed: int | None
 
@@ -58,9 +58,13 @@ def effects(results: Results) -> list[Effect]:
     if model is None:
         return []
     names, weight_PC = model
-    y_CS, num_lost = _results(results, list(cells))
+    value, num_lost = _results(results, list(cells))
+    frozen_PS = _frozen(results, list(cells), value.index, weight_PC)
     overlap = (results.study.test_to_train or 0.0) if results.confirm["split"].nunique() > 1 else 0.0
-    contrasts = [Differences(d_S=d_S, num_lost=num_lost, overlap=overlap) for d_S in weight_PC @ y_CS]
+    contrasts = [
+        Differences(d_S=d_S, frozen_S=frozen_S, num_lost=num_lost, overlap=overlap)
+        for d_S, frozen_S in zip(weight_PC @ value.to_numpy(float).T, frozen_PS, strict=True)
+    ]
     return _judged(contrasts, names, results.study)
 
 
@@ -102,12 +106,24 @@ def _model(cells: Mapping[str, frozenset[str]], study: Study) -> tuple[list[tupl
     return names, np.linalg.pinv(x_CP)[1:]
 
 
-def _results(results: Results, arms: Sequence[str]) -> tuple[Array, int]:
-    """The primary metric by cell and pair, of the pairs that all cells have; the number of pairs lost to failures."""
+def _results(results: Results, arms: Sequence[str]) -> tuple[pd.DataFrame, int]:
+    """The primary metric by pair and cell, of the pairs that all cells have; the number of pairs lost to failures."""
     runs = {arm: scored(results, arm, results.study.primary_metric).set_index(PAIR) for arm in arms}
     value = pd.concat({arm: of_arm["value"] for arm, of_arm in runs.items()}, axis=1, join="inner").sort_index()
     complete = value.notna().all(axis=1)
-    return value[complete].to_numpy(float).T, int((~complete).sum())
+    return value[complete], int((~complete).sum())
+
+
+def _frozen(results: Results, arms: Sequence[str], pairs: pd.Index, weight_PC: Array) -> Sequence[Array | None]:
+    """The same effects with the hyperparameters of the reference's search; None where the study has no such runs."""
+    study = results.study
+    if not set(arms) - {study.reference} <= set(study.frozen):
+        return [None] * len(weight_PC)
+    value = {}
+    for arm in arms:
+        runs = results.of(arm, results.confirm if arm == study.reference else results.frozen)
+        value[arm] = scores(results, runs, study.primary_metric).set_index(PAIR)["value"].reindex(pairs)
+    return list(weight_PC @ np.stack([value[arm].to_numpy(float) for arm in arms]))
 
 
 def _judged(contrasts: Sequence[Differences], names: Sequence[tuple[str, ...]], study: Study) -> list[Effect]:

@@ -2,7 +2,7 @@
 
 Every arm is compared with the reference twice over the same seeds: with the hyperparameters that its own search chose,
 as the claims are, and with those that the reference's search chose. The gap between the two is what the arm's own
-search won. All of it is secondary and not corrected.
+search won. The table is secondary and not corrected; a verdict asks for both differences (statistics.verdict).
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from analysis.formatting import count, join
 from analysis.results.load import Results
 from analysis.results.paired_runs import Pairs, paired, scored, scores
 from analysis.statistics import paired_tests as st
-from analysis.statistics.verdict import HELPS, HURTS
 
 SAME = "chose what the reference chose"
 RECOVERED = "better with hyperparameters of its own; with frozen ones the component would look worth more"
@@ -39,7 +38,6 @@ class Frozen:
     gap: float  # frozen minus tuned, seed by seed
     gap_low: float
     gap_high: float
-    agrees: bool  # whether both differences have one sign, and the frozen one is shown: one-sided sign-flip p <= .05
     reading: str
 
 
@@ -64,13 +62,11 @@ def _row(results: Results, arm: str) -> Frozen:
     frozen_low, frozen_high = _interval(kept)
     gap_low, gap_high = _interval(gap)
     is_same = set(results.study.frozen[arm]) == set(results.study.chosen.get(arm, ()))
-    is_shown = st.sign_flip_p(kept.d_S) / 2 <= st.ALPHA if len(kept.d_S) else False
     lower = results.study.is_better_low(metric)
     return Frozen(
         arm=arm, n_seeds=len(kept.d_S), tuned=_mean(tuned), tuned_low=tuned_low, tuned_high=tuned_high,
         frozen=_mean(kept), frozen_low=frozen_low, frozen_high=frozen_high,
         gap=_mean(gap), gap_low=gap_low, gap_high=gap_high,
-        agrees=is_same or (is_shown and _mean(tuned) * _mean(kept) > 0),
         reading=SAME if is_same else _reading(*((gap_low, gap_high) if lower else (-gap_high, -gap_low))),
     )  # fmt: skip
 
@@ -90,24 +86,6 @@ def _mean(pairs: Pairs) -> float:
 
 def _interval(pairs: Pairs) -> tuple[float, float]:
     return st.paired_t_interval(pairs.d_S, overlap=pairs.overlap)
-
-
-def doubts(table: pd.DataFrame, compared: pd.DataFrame) -> list[str]:
-    """The arms that are called helpful or harmful by their own search alone, in a sentence; empty: there are none.
-
-    Args:
-        table: of `frozen`.
-        compared: the arms with their verdicts, `Findings.compared`.
-    """
-    said = set(compared.loc[compared["verdict"].isin([HELPS, HURTS]), "arm"])
-    arms = [arm for arm in table.loc[~table["agrees"].astype(bool), "arm"] if arm in said]
-    if not arms:
-        return []
-    return [
-        f"Caution, the tunings disagree: {join(arms)}. With the hyperparameters of the reference's search no such "
-        "difference is shown, so the word may be the luck of one search, not the component "
-        "(docs/statistics.md says how often; --searches 2 or more trials tell)."
-    ]
 
 
 def in_words(table: pd.DataFrame) -> list[str]:

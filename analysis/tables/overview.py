@@ -29,7 +29,7 @@ FAIRNESS_COLUMNS = ["arm", "search_runs", "completed", "pruned", "failed", "trai
 def ablation(results: Results) -> pd.DataFrame:
     """Every arm and metric against the reference: the primary metric first, then the secondary ones."""
     table = pd.DataFrame([asdict(row) for row in compare(results)], columns=pd.Index(ABLATION_COLUMNS))
-    return table.astype({"seeds_needed": "Int64"})
+    return table.astype({"seeds_needed": "Int64", "n_groups": "Int64"})
 
 
 def effects(results: Results) -> pd.DataFrame:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from analysis.formatting import count, join
 from analysis.results.declaration import Study
-from analysis.statistics.verdict import EQUIVALENT, HELPS
+from analysis.statistics.verdict import EQUIVALENT, WORSE
 from analysis.tables.factorial_effects import INTERACTION, MAIN, REDUNDANT, TIMES
 
 
@@ -27,7 +27,7 @@ def hidden(arms: pd.DataFrame, effects: pd.DataFrame, study: Study) -> list[str]
         f"Hidden by leaving out one at a time: neither {a} nor {b} makes a difference that matters alone, but with "
         f"both removed ({joint}) the result is worse. They stand in for each other."
         for a, b, joint in found
-        if verdict.get(joint) == HELPS
+        if verdict.get(joint) == WORSE
     ]
     return lines or [*_by_effects(effects), *_not_asked(equivalent, found, study)]
 

@@ -12,12 +12,8 @@ import pandas as pd
 from analysis.results.load import Results
 from analysis.results.paired_runs import Pairs, paired, scored
 from analysis.statistics import paired_tests as st
-from analysis.statistics.verdict import HELPS, HURTS, family, verdicts
+from analysis.statistics.verdict import family, verdicts
 from analysis.tables.study_changes import changes, params_changed
-
-WORSE, BETTER = "worse", "better"
-# Said of the arm and not of a component: where what A still had helps, B is worse.
-CALLED = {HELPS: WORSE, HURTS: BETTER}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +106,7 @@ def _rows(a: Results, b: Results, arms: Sequence[Pairs], *, margin: float) -> li
     differences = [arm.differences for arm in arms]
     lower = a.study.is_better_low(a.study.primary_metric)
     tests = family(differences, margin=margin)
-    said = verdicts(differences, lower_is_better=lower, margin=margin, called=lambda word: CALLED.get(word, word))
+    said = verdicts(differences, lower_is_better=lower, margin=margin)
     return [
         Change(
             **_measured(arm),  # type: ignore[arg-type]

@@ -37,7 +37,7 @@ def tuning(results: Results) -> pd.DataFrame:
 def _row(results: Results, arm: str) -> dict[str, object]:
     search, folds = results.of(arm, results.search), results.of(arm, results.rerank)
     both = pd.concat([search, folds])
-    late = _late_gain(results, search)
+    late = late_gain(results, search)
     return {
         "arm": arm, "search_runs": len(search), "fold_runs": len(folds),
         "completed": int((search["status"] == "completed").sum()), "failed": int((both["status"] == "failed").sum()),
@@ -54,7 +54,8 @@ def _is_twin(results: Results) -> bool:
     return study.search_metric.removeprefix("valid_") == study.primary_metric.removeprefix("test_")
 
 
-def _late_gain(results: Results, search: pd.DataFrame) -> float:
+def late_gain(results: Results, search: pd.DataFrame) -> float:
+    """By how much the best so far improved in the last third of a search, the most over searches; nan: not known."""
     gains = []
     for _, own in search.groupby("search"):
         value = _lower(results, own, results.study.search_metric).where(own["status"] == "completed")

@@ -23,6 +23,7 @@ class Reach:
 
     videos: Variance | None  # of the mean difference, for retraining and new videos
     holds_for: str  # what the verdict carries to; empty: there is no verdict
+    num_groups: int | None  # videos of the test items; None: not recorded
 
 
 def reaches(results: Results, metric: str, arms: Sequence[Pairs], said: Sequence[str]) -> list[Reach]:
@@ -34,7 +35,11 @@ def reaches(results: Results, metric: str, arms: Sequence[Pairs], said: Sequence
     with_videos = _words(results, metric, arms, videos)
     with_tuning = _words(results, metric, arms, tuned)
     return [
-        Reach(videos=videos[i], holds_for=_holds_for(said[i], videos=with_videos[i], tuning=with_tuning[i]))
+        Reach(
+            videos=videos[i],
+            holds_for=_holds_for(said[i], videos=with_videos[i], tuning=with_tuning[i]),
+            num_groups=_num_groups(arms[i], scores),
+        )
         for i in range(len(arms))
     ]
 
@@ -42,6 +47,12 @@ def reaches(results: Results, metric: str, arms: Sequence[Pairs], said: Sequence
 def retraining_and_videos(arm: Pairs, scores: ItemScores | None) -> Variance | None:
     """The variance of a mean difference over both seeds and videos; None where it is not known."""
     return add(seeds_variance(arm.d_S, overlap=arm.overlap), _videos(arm, scores))
+
+
+def _num_groups(arm: Pairs, scores: ItemScores | None) -> int | None:
+    if scores is None or not len(arm.d_S):
+        return None
+    return len(np.unique(scores.differences(arm.arm_ids, arm.reference_ids)[1]))
 
 
 def _videos(arm: Pairs, scores: ItemScores | None) -> Variance | None:

@@ -156,7 +156,7 @@ def _foresight(study: Study) -> list[str]:
             f"{least:.2g}; in reach is not yet power (docs/statistics.md)"
         ]
     return [
-        f"No arm can be called helps or hurts: with {study.budget.seeds} seeds the smallest p in reach after Holm's "
+        f"No arm can be called worse or better: with {study.budget.seeds} seeds the smallest p in reach after Holm's "
         f"correction over {num_arms} arms is {least:.2g}; --seeds {pairs_in_reach(num_arms)} is the least that can"
     ]
 

@@ -10,7 +10,7 @@ import pytest
 
 from analysis.statistics import paired_tests as st
 from analysis.statistics.sequential_looks import Rule, looks, reached
-from analysis.statistics.verdict import EQUIVALENT, HELPS, UNDECIDED, Differences, Look, verdicts
+from analysis.statistics.verdict import EQUIVALENT, UNDECIDED, WORSE, Differences, Look, verdicts
 
 MARGIN = 0.03
 
@@ -124,10 +124,11 @@ def test_the_rule_is_a_pure_function() -> None:
 def test_lost_pairs_are_filled_in_at_the_look_that_decided() -> None:
     planned = (Look(num_pairs=12, weight=1.0, equivalence_weight=1.0),)
     d_S = 0.05 + 0.01 * np.random.default_rng(5).standard_normal(12)
-    few = Differences(d_S=d_S, num_lost=3, looks=planned).filled([float(d_S.min())] * 3)
-    assert few.looks == (planned[0].with_pairs(15),)
-    assert len(few.d_S) == 15
-    assert few.num_lost == 0
+    few = Differences(d_S=d_S, num_lost=3, looks=planned).worst_cases(WORSE, lower_is_better=True, margin=MARGIN)
+    for filled, edge in zip(few, (d_S.min(), d_S.max()), strict=True):
+        assert filled.looks == (planned[0].with_pairs(15),)
+        assert filled.d_S.tolist() == [*d_S, edge, edge, edge]
+        assert filled.num_lost == 0
 
 
 def test_the_error_stays_below_five_percent_and_seeds_are_saved() -> None:
@@ -139,7 +140,7 @@ def test_the_error_stays_below_five_percent_and_seeds_are_saved() -> None:
         done, seeds = play(rule, drawn)
         said = dict(zip(done, verdicts(list(done.values()), lower_is_better=True, margin=MARGIN), strict=True))
         wrong += any(said[arm][0] not in (UNDECIDED, EQUIVALENT) for arm in "abcd")
-        found += said["real"][0] == HELPS
+        found += said["real"][0] == WORSE
         spent.append(np.mean([seeds[arm] for arm in done]))
     assert wrong / 200 <= 0.05 + 2 * math.sqrt(0.05 * 0.95 / 200)
     assert found / 200 >= 0.9

@@ -19,7 +19,7 @@ from analysis.tables import overview
 COLUMNS = [
     "arm", "metric", "role", "n_seeds", "mean", "sd", "delta", "ci_low", "ci_high", "ci_items_low", "ci_items_high",
     "holds_for", "rho_pair", "pair_gain", "effect_size", "p_exact", "p_holm", "p_equiv_holm", "verdict", "reason",
-    "seeds_needed", "failed",
+    "seeds_needed", "failed", "cautions", "n_groups", "collapsed", "collapsed_reference", "p_collapse",
 ]  # fmt: skip
 
 
@@ -71,7 +71,7 @@ def test_secondary_metrics_are_one_family_without_verdicts(table: pd.DataFrame) 
 
 def test_what_was_planted_is_found(table: pd.DataFrame) -> None:
     verdict = table[table["role"] == "primary"].set_index("arm")["verdict"]
-    assert verdict["only_acoustic"] == verdict["no_multimodal_factor"] == "helps"
+    assert verdict["only_acoustic"] == verdict["no_multimodal_factor"] == "worse"
     assert verdict["no_prior"] in ("equivalent", "undecided")
 
 
@@ -102,14 +102,14 @@ def test_items_without_a_group_are_their_own_cluster(small: Results) -> None:
 
 def test_without_items_verdicts_stay_and_hold_for_seeds(small: Results) -> None:
     row = overview.ablation(replace(small, items=small.items.head(0))).iloc[1]
-    assert row["verdict"] == "helps"
+    assert row["verdict"] == "worse"
     assert row["holds_for"] == "seeds"
     assert pd.isna(row["ci_items_low"])
 
 
 def test_a_large_effect_holds_for_new_videos_too(small: Results) -> None:
     row = overview.ablation(small).iloc[1]
-    assert (row["verdict"], row["holds_for"]) == ("helps", "seeds+videos")
+    assert (row["verdict"], row["holds_for"]) == ("worse", "seeds+videos")
 
 
 def test_with_several_searches_a_large_effect_holds_for_another_tuning_too(tmp_path: Path) -> None:
@@ -155,7 +155,7 @@ def test_accuracy_is_better_when_higher(tmp_path: Path) -> None:
     folder = write_results(tmp_path, Recipe(arms=TWO_ARMS, trials=0, seeds=12, classes=10))
     row = overview.ablation(load(folder)).iloc[1]
     assert row["delta"] < 0
-    assert row["verdict"] == "helps"
+    assert row["verdict"] == "worse"
     assert row["ci_items_low"] < row["ci_low"]
 
 

@@ -125,9 +125,9 @@ def test_figures_for_a_column_are_as_wide_as_a_column(drawn: dict[str, Figure]) 
 def test_the_forest_shows_every_arm_its_verdict_and_its_pairs(drawn: dict[str, Figure], table: pd.DataFrame) -> None:
     said = {text.get_text() for text in words(drawn["forest"])}
     assert "no generative\nfactors wide" in said
-    assert "undecided (8)" in said
+    assert any(text.startswith("undecided") and text.endswith("(8)") for text in said)
     rows = table[(table["role"] == "primary") & (table["arm"] != "full")]
-    assert sum(text.startswith(("helps (", "hurts (", "equivalent (", "undecided (")) for text in said) >= 3
+    assert sum(text.startswith(("worse", "better", "equivalent", "undecided")) for text in said) >= 3
     assert len(drawn["forest"].axes[0].get_yticklabels()) == len(rows)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,8 @@ from test_figures import words
 from analysis import figures, report
 from analysis.reporting.figure_gallery import Gallery
 from analysis.results.load import Results, load
+from analysis.results.paired_runs import pairs
+from analysis.statistics.paired_tests import sign_flip_p
 from analysis.tables import frozen_params
 from analysis.tables.all_tables import find
 
@@ -75,8 +79,6 @@ def test_the_gap_is_what_the_arms_own_search_won(tmp_path: Path, mode: str) -> N
         frozen_params.SAME,
         frozen_params.SHORT,
     ]
-    assert not table.loc["lucky", "agrees"]
-    assert table.loc[["even", "short", "same"], "agrees"].all()
 
 
 def test_frozen_runs_enter_no_claim(tmp_path: Path) -> None:
@@ -92,18 +94,47 @@ def test_sentences_name_whom_they_are_about(tmp_path: Path) -> None:
     assert "As the reference chose: same." in text
 
 
-def test_an_arm_that_its_own_search_alone_calls_worse_is_named_where_the_verdict_stands(tmp_path: Path) -> None:
+def test_an_arm_that_its_own_search_alone_would_call_worse_is_undecided_and_named(tmp_path: Path) -> None:
     results = write(tmp_path)
-    found = find(results)
-    said = dict(zip(found.compared["arm"], found.compared["verdict"], strict=True))
-    assert said["lucky"] == said["short"] == said["same"] == "helps"
-    caution = "Caution, the tunings disagree: lucky. With the hyperparameters of the reference's search no such"
+    rows = find(results).compared.set_index("arm")
+    assert rows["verdict"].to_dict() == {
+        "won": "equivalent", "even": "worse", "short": "worse", "same": "worse", "lucky": "undecided",
+    }  # fmt: skip
+    assert rows.loc["lucky", "reason"].startswith("the tunings disagree: by its own search it differs (p = 0.0")
+    assert [arm for arm, names in rows["cautions"].items() if "tunings_disagree" in names] == ["lucky"]
+    caution = "Tunings disagree (lucky): by its own search an arm differs, with the hyperparameters of the reference"
     written = report(results.folder)
     assert caution in " ".join(written.text.split())
-    assert caution.replace("'", "&#39;") in written.page.read_text()
-    calm = found.compared.assign(verdict="equivalent")
-    assert frozen_params.doubts(found.frozen, calm) == []
-    assert frozen_params.doubts(found.frozen.iloc[:0], found.compared) == []
+    assert re.search(r"^lucky +8 .* undecided\*$", written.text, re.MULTILINE)
+    assert caution in written.page.read_text()
+
+
+def test_an_arm_that_chose_what_the_reference_chose_has_its_two_sided_test(tmp_path: Path) -> None:
+    results = write(tmp_path)
+    rows = find(results).compared.set_index("arm")
+    assert rows.loc["same", "p_exact"] == sign_flip_p(pairs(results, "same", "test_x").d_S)
+
+
+def test_a_run_with_the_params_of_the_reference_that_failed_is_a_lost_pair(tmp_path: Path) -> None:
+    results = write(tmp_path)
+    runs = results.runs
+    of_short = runs.index[runs["config_id"] == "short-cold"]
+    runs.loc[of_short[:2], "status"] = "failed"
+    found = pairs(results, "short", "test_x")
+    assert (found.num_lost, found.num_frozen_lost) == (0, 2)
+    assert found.frozen_S is not None
+    assert np.isnan(found.frozen_S).tolist() == [True] * 2 + [False] * 6
+    row = find(results).compared.set_index("arm").loc["short"]
+    assert row["verdict"] == "undecided", "with 5 arms, 6 pairs reach nothing"
+    assert "failures" in row["cautions"].split()
+
+
+def test_while_runs_with_the_params_of_the_reference_are_missing_nothing_is_called_worse(tmp_path: Path) -> None:
+    results = write(tmp_path)
+    few = replace(results, runs=results.runs[~results.runs["config_id"].str.endswith("cold")])
+    rows = find(few).compared.set_index("arm")
+    assert rows.loc[["even", "short", "lucky"], "verdict"].eq("undecided").all()
+    assert rows.loc["same", "verdict"] == "worse"
 
 
 def test_it_is_drawn_and_a_study_without_says_so(tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ def test_every_step_is_compared_with_the_one_before(tmp_path: Path) -> None:
     assert list(table["removed"]) == ["", "b", "c", "a"]
     assert table["delta"].tolist()[1:] == pytest.approx([0.0, 0.2, 0.0], abs=0.02)
     assert table["total"].tolist()[1:] == pytest.approx([0.0, 0.2, 0.2], abs=0.02)
-    assert list(table["verdict"]) == ["", "equivalent", "helps", "equivalent"]
+    assert list(table["verdict"]) == ["", "equivalent", "worse", "equivalent"]
     assert list(table["next_best"]) == ["", "c", "a", ""]
     value = results.confirm.pivot_table(index="seed", columns="arm", values="metric:test_x")
     pairs = [("no_b", "full"), ("no_b+c", "no_b"), ("no_a+b+c", "no_b+c")]

@@ -219,3 +219,34 @@ def test_what_is_no_number_is_refused_by_every_test(bad: float) -> None:
 
 def test_where_no_number_of_seeds_helps_none_is_told() -> None:
     assert st.seeds_needed(1e12, smallest_effect=0.01, num_arms=3) is None
+
+
+def test_of_two_tunings_the_larger_p_of_three_is_taken(d: np.ndarray) -> None:
+    rng = np.random.default_rng(5)
+    for n in (1, 3, 6, 10):
+        own, other = d[:n], d[:n] + rng.normal(0, 0.03, n)
+        signs = np.array(list(itertools.product((-1.0, 1.0), repeat=n)))
+        scaled = [signs @ x / np.sqrt((x**2).sum()) for x in (own, other)]
+        seen = [x.sum() / np.sqrt((x**2).sum()) for x in (own, other)]
+        if np.sign(seen[0]) != np.sign(seen[1]):
+            assert st.both_tunings_p(own, other) == 1.0
+            continue
+        nearer = np.maximum(np.minimum(*scaled), np.minimum(-scaled[0], -scaled[1]))
+        together = (nearer >= min(map(abs, seen)) - 1e-9).mean()
+        each = [st.sign_flip_p(x) / 2 for x in (own, other)]
+        assert st.both_tunings_p(own, other) == pytest.approx(max(*each, together))
+
+
+def test_of_one_tuning_alone_the_p_is_two_sided_and_without_the_other_there_is_none(d: np.ndarray) -> None:
+    assert st.both_tunings_p(d, d) == pytest.approx(st.sign_flip_p(d))
+    assert st.both_tunings_p(d, -d) == 1.0
+    assert st.both_tunings_p(d, np.full(len(d), np.nan)) == 1.0
+    with pytest.raises(ValueError, match="must be finite"):
+        st.both_tunings_p([np.nan, 1.0], [1.0, 1.0])
+
+
+def test_of_many_pairs_of_two_tunings_signs_are_drawn(d: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    own, other = d, d + np.random.default_rng(6).normal(-0.01, 0.04, len(d))
+    counted = st.both_tunings_p(own, other)
+    monkeypatch.setattr(st, "ENUMERATED_TOGETHER", 5)
+    assert st.both_tunings_p(own, other) == pytest.approx(counted, abs=0.005)

@@ -43,7 +43,7 @@ def test_a_function_is_a_study(call: Callable) -> None:
     result = call(distance)
     assert result.complete
     assert list(result.verdicts.index) == ["full", "far"]
-    assert result.verdicts.loc["far", "verdict"] == "helps"
+    assert result.verdicts.loc["far", "verdict"] == "worse"
     assert result.verdicts.loc["far", "delta"] == pytest.approx(0.75)
     assert result.page.exists()
     assert {"ablation"} <= set(result.tables)

@@ -16,7 +16,10 @@ from orchestrator.storage import results_folder
 
 ROOT = Path(__file__).parent.parent.parent
 SECRET = "a-secret-key-that-must-not-be-seen"
-TINY = ("--trials", "2", "--seeds", "2", "--epochs", "10", "--arms", "no_prior", "--address", "local", "--workers", "2")
+TINY = (
+    *("--trials", "2", "--rerank", "0", "--no-frozen", "--seeds", "2", "--epochs", "10", "--arms", "no_prior"),
+    *("--address", "local", "--workers", "2"),
+)
 # What turns bytes into code.
 UNPICKLING = {"pickle", "cPickle", "marshal", "shelve", "dill", "joblib", "cloudpickle"}
 LOADS = {"torch.load", "np.load", "numpy.load", "pd.read_pickle", "eval", "exec"} | {

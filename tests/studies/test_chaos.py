@@ -14,7 +14,8 @@ pytestmark = pytest.mark.ray
 
 @pytest.mark.parametrize(("kills", "options"), [(2, ()), (1, ("--fixed",))])
 def test_kills_lose_and_repeat_nothing(kills: int, options: tuple[str, ...], tmp_path: Path) -> None:
-    command = [sys.executable, "benchmarks/chaos.py", "--kills", str(kills), "--folder", str(tmp_path), *options]
+    command = [sys.executable, "benchmarks/chaos.py", "--small", "--kills", str(kills), *options]
+    command += ["--folder", str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=1800)
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"{kills} kills in" in done.stdout

@@ -94,7 +94,7 @@ def test_a_plan_for_a_cluster_is_made_here(finished: Path) -> None:
 
 def test_plan_warns_when_no_verdict_is_in_reach() -> None:
     done = call("mosi_ablation", "--plan", "--seeds", "5", "--results", "nowhere")
-    assert "No arm can be called helps or hurts: with 5 seeds" in done.stdout
+    assert "No arm can be called worse or better: with 5 seeds" in done.stdout
     assert "--seeds 8 is the least that can" in done.stdout
 
 
@@ -313,7 +313,7 @@ def test_adaptive_seeds_stop_at_a_look_and_the_report_counts_it(tmp_path: Path) 
     assert set(given.values()) <= {10, 11, 12, 13}
     table = pd.read_csv(results / "report" / "tables" / "ablation.csv")
     primary = table[table.role == "primary"].set_index("arm")
-    assert primary.loc["without_language", "verdict"] == "helps"
+    assert primary.loc["without_language", "verdict"] == "worse"
     assert primary.loc["without_language", "n_seeds"] == 10, "an arm that is decided gets no more"
     assert "≥ 95 %" in done.stdout
 
