@@ -1,4 +1,5 @@
 # `make study` runs the quick study, `make test` the tests; both set up .venv first. README.md says the same without make.
+# Tests that start a Ray or hosts need the machine for themselves; the others run on two cores.
 
 PYTHON ?= python3
 VENV := .venv
@@ -11,7 +12,8 @@ study: $(STAMP)
 	$(BIN)/python studies/mosi_ablation.py
 
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not ray and not cluster" --numprocesses 2 --dist loadscope
+	$(BIN)/python -m pytest -m "ray or cluster"
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
