@@ -11,19 +11,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from analysis.comparison.study_comparison import between as compare
     from analysis.reporting.report import Report
     from analysis.reporting.report import write as report
     from analysis.reporting.verdict_table import verdicts
     from analysis.results.declaration import Study
     from analysis.results.load import Results, load
-    from analysis.tables.study_comparison import between as compare
 
 __all__ = ["Report", "Results", "Study", "compare", "load", "report", "verdicts"]
 _HOMES = {
     "Report": ("reporting.report", "Report"),
     "Results": ("results.load", "Results"),
     "Study": ("results.declaration", "Study"),
-    "compare": ("tables.study_comparison", "between"),
+    "compare": ("comparison.study_comparison", "between"),
     "load": ("results.load", "load"),
     "report": ("reporting.report", "write"),
     "verdicts": ("reporting.verdict_table", "verdicts"),

@@ -11,13 +11,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from analysis.comparison.study_comparison import between
 from analysis.reporting import terminal
 from analysis.reporting.report import write
 from analysis.results.load import load
 from analysis.results.object_store import fetch, is_address, send
 from analysis.statistics.verdict import WORSE
 from analysis.tables.cost import Prices
-from analysis.tables.study_comparison import between
 
 FAILED, WRONG = 1, 2
 

@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from analysis.statistics.paired_tests import ALPHA, holm, paired_t_interval, sign_flip_p
+from analysis.statistics.paired_tests import ALPHA, holm, paired_t_interval
+from analysis.statistics.sign_flips import sign_flip_p
 
 
 def walk(rng: np.random.Generator, *, k: int, seeds: int, sd: float) -> tuple[np.ndarray, np.ndarray]:

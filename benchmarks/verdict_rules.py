@@ -54,6 +54,7 @@ class World:
     fails: float = 0.0  # share of runs that fail at random
     one: float = 0.0  # loss of the first arm in both ways
     alike: float = 0.0  # correlation over seeds of the two runs of an arm
+    is_skewed: bool = False  # whether arms are 4 times as noisy as the reference, by exponential noise
 
     def draw(self, rng: np.random.Generator) -> tuple[Array, Array]:
         """The differences of a study: [arm, seed] with own hyperparameters, and with the reference's."""
@@ -63,10 +64,14 @@ class World:
         reference_S = self._noise(rng, (self.num_seeds,)) + luck
         first_A = np.where(np.arange(self.num_arms) == 0, self.one, 0.0)[:, None]
         both_AS = math.sqrt(self.alike) * self.sd * rng.standard_normal(shape)
-        own_AS, other_AS = (both_AS + math.sqrt(1 - self.alike) * self._noise(rng, shape) for _ in range(2))
+        noise = self._skewed if self.is_skewed else self._noise
+        own_AS, other_AS = (both_AS + math.sqrt(1 - self.alike) * noise(rng, shape) for _ in range(2))
         own_AS = own_AS + luck_A[:, None] + self.own + first_A
         other_AS = other_AS + luck + self.other + first_A
         return own_AS - reference_S, other_AS - reference_S
+
+    def _skewed(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+        return 4 * self.sd * (rng.standard_exponential(shape) - 1)
 
     def _noise(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
         noise = self.sd * rng.standard_normal(shape)
@@ -231,6 +236,7 @@ def worlds() -> Iterator[tuple[str, World, bool]]:
             yield f"loss with the reference's alone, luck {luck}; {size}", World(**same, luck=luck, other=0.05), True
             yield f"loss with its own alone, luck {luck}; {size}", World(**same, luck=luck, own=0.05), True
         yield f"no effect, 10 % fail; {size}", World(**same, fails=0.1), True
+        yield f"no effect, arms 4 times noisier and skewed; {size}", World(**same, is_skewed=True), True
         for luck in (0.0, 0.5):
             yield f"one arm worse by .05, luck {luck}; {size}", World(**same, luck=luck, one=0.05), False
 

@@ -9,16 +9,8 @@ from functools import cached_property
 import numpy as np
 
 from analysis.formatting import p_is
-from analysis.statistics.paired_tests import (
-    ALPHA,
-    Array,
-    both_tunings_p,
-    equivalence_p,
-    holm,
-    pairs_in_reach,
-    reachable_p,
-    sign_flip_p,
-)
+from analysis.statistics.paired_tests import ALPHA, Array, equivalence_p, holm, pairs_in_reach, reachable_p
+from analysis.statistics.sign_flips import both_tunings_p, sign_flip_p
 
 WORSE = "worse"  # than the reference
 BETTER = "better"

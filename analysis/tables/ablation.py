@@ -79,7 +79,8 @@ def _primary(results: Results, metric: str) -> list[Comparison]:
                 verdict=said[i][0], reason=said[i][1], holds_for=reached[i].holds_for,
                 seeds_needed=st.seeds_needed(spread, smallest_effect=margin, num_arms=len(arms)),
                 cautions=cautions(
-                    results, arm, is_split=disagree(i, differences[i], tests), num_collapsed=collapses[i][0],
+                    results, {arm.arm, results.study.reference}, differences[i],
+                    is_split=disagree(i, differences[i], tests), num_collapsed=collapses[i][0],
                     num_groups=reached[i].num_groups,
                 ),
                 n_groups=reached[i].num_groups, collapsed=collapses[i][0], collapsed_reference=collapses[i][1],

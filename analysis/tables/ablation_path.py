@@ -19,6 +19,7 @@ from analysis.results.paired_runs import Pairs, paired, scored
 from analysis.statistics import paired_tests as st
 from analysis.statistics.paired_tests import Array
 from analysis.statistics.verdict import BETTER, WORSE, family, verdicts
+from analysis.tables.cautions import cautions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +44,7 @@ class Walked:
     p_equiv_holm: float
     verdict: str  # what the component does, given what is gone already
     reason: str
+    cautions: str  # names, separated by spaces: see tables.cautions
     total: float  # to the reference
     total_low: float
     total_high: float
@@ -72,7 +74,7 @@ def _walk(results: Results) -> list[Walked]:
     tests = family(told, margin=study.smallest_effect)
     said = verdicts(told, lower_is_better=study.is_better_low(study.primary_metric), margin=study.smallest_effect)
     nothing = {"delta": math.nan, "ci_low": math.nan, "ci_high": math.nan, "p_exact": math.nan, "p_holm": math.nan,
-               "p_equiv_holm": math.nan, "verdict": "", "reason": ""}  # fmt: skip
+               "p_equiv_holm": math.nan, "verdict": "", "reason": "", "cautions": ""}  # fmt: skip
     rows = []
     for i, step in enumerate(study.path):
         value_S = runs[step.arm]["value"].dropna().to_numpy(float)
@@ -83,6 +85,7 @@ def _walk(results: Results) -> list[Walked]:
                 "delta": _mean(steps[i - 1].d_S), "ci_low": low, "ci_high": high,
                 "p_exact": tests.p_exact[i - 1], "p_holm": tests.p_holm[i - 1],
                 "p_equiv_holm": tests.p_equiv_holm[i - 1], "verdict": said[i - 1][0], "reason": said[i - 1][1],
+                "cautions": cautions(results, {study.reference}, told[i - 1], is_split=False),
             }  # fmt: skip
         mean_low, mean_high = st.paired_t_interval(value_S)
         total_low, total_high = st.paired_t_interval(totals[i].d_S, overlap=totals[i].overlap)

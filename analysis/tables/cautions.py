@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from analysis.results.declaration import Study
 from analysis.results.load import Results
 from analysis.results.paired_runs import Pairs
 from analysis.statistics.paired_tests import Array, holm
-from analysis.statistics.verdict import FAILED
+from analysis.statistics.verdict import FAILED, Differences
 from analysis.tables.tuning import late_gain
 
 COLLAPSE, DISAGREE, SHORT_SEARCH, ONE_SEARCH = "collapse", "tunings_disagree", "short_search", "one_search"
@@ -38,26 +39,35 @@ FAR = 6.0  # robust standard deviations from the median: a collapse, if it is FA
 MOST_NAMED = 4
 
 
-def cautions(results: Results, arm: Pairs, *, is_split: bool, num_collapsed: int, num_groups: int | None) -> str:
-    """The names of the cautions of one arm, separated by spaces; empty: none.
+def cautions(
+    results: Results,
+    arms: Collection[str],
+    differences: Differences,
+    *,
+    is_split: bool,
+    num_collapsed: int = 0,
+    num_groups: int | None = None,
+) -> str:
+    """The names of the cautions of one verdict, separated by spaces; empty: none.
 
     Args:
         results: the study.
-        arm: its pairs by the primary metric.
+        arms: those that it is about, the reference too.
+        differences: what it was made from.
         is_split: whether its two tunings disagree, see `verdict.disagree`.
-        num_collapsed: its seeds that collapsed.
-        num_groups: of its test items; None: not known.
+        num_collapsed: seeds that collapsed.
+        num_groups: of the test items; None: not known.
     """
     study = results.study
     there = {
         COLLAPSE: num_collapsed > 0,
         DISAGREE: is_split,
-        SHORT_SEARCH: bool(study.trials) and any(_is_short(results, a) for a in {arm.arm, study.reference}),
-        ONE_SEARCH: bool(study.trials) and study.searches == 1 and arm.arm not in study.frozen,
-        FAILURES: arm.num_lost + arm.num_frozen_lost > 0,
+        SHORT_SEARCH: bool(study.trials) and any(_is_short(results, arm) for arm in arms),
+        ONE_SEARCH: bool(study.trials) and study.searches == 1 and differences.frozen_S is None,
+        FAILURES: differences.num_lost + differences.num_frozen_lost > 0,
         FEW_GROUPS: num_groups is not None and num_groups < FEW,
         CHANGED_LATE: bool(results.late_changes),
-        EQUAL: arm.is_constant,
+        EQUAL: differences.is_constant,
     }
     return " ".join(name for name in MEANINGS if there[name])
 

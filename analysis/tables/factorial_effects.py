@@ -20,7 +20,8 @@ from analysis.results.load import Results
 from analysis.results.paired_runs import PAIR, scored, scores
 from analysis.statistics import paired_tests as st
 from analysis.statistics.paired_tests import Array
-from analysis.statistics.verdict import BETTER, EQUIVALENT, WORSE, Differences, family, verdicts
+from analysis.statistics.verdict import BETTER, EQUIVALENT, WORSE, Differences, disagree, family, verdicts
+from analysis.tables.cautions import cautions
 
 MAIN, INTERACTION = "main", "interaction"
 REDUNDANT = "redundant"  # removing both costs more than the sum: each stands in for the other
@@ -46,6 +47,7 @@ class Effect:
     verdict: str  # main: worse or better without it, ...; interaction: redundant, complementary, additive; or undecided
     reason: str
     seeds_needed: int | None
+    cautions: str  # names, separated by spaces: see tables.cautions
 
 
 COLUMNS = [field.name for field in fields(Effect)]
@@ -65,7 +67,7 @@ def effects(results: Results) -> list[Effect]:
         Differences(d_S=d_S, frozen_S=frozen_S, num_lost=num_lost, overlap=overlap)
         for d_S, frozen_S in zip(weight_PC @ value.to_numpy(float).T, frozen_PS, strict=True)
     ]
-    return _judged(contrasts, names, results.study)
+    return _judged(contrasts, names, results)
 
 
 def cells_of(study: Study) -> dict[str, frozenset[str]]:
@@ -126,7 +128,8 @@ def _frozen(results: Results, arms: Sequence[str], pairs: pd.Index, weight_PC: A
     return list(weight_PC @ np.stack([value[arm].to_numpy(float) for arm in arms]))
 
 
-def _judged(contrasts: Sequence[Differences], names: Sequence[tuple[str, ...]], study: Study) -> list[Effect]:
+def _judged(contrasts: Sequence[Differences], names: Sequence[tuple[str, ...]], results: Results) -> list[Effect]:
+    study = results.study
     lower, margin = study.is_better_low(study.primary_metric), study.smallest_effect
     tests = family(contrasts, margin=margin)
     alone = verdicts(contrasts, lower_is_better=lower, margin=margin)
@@ -143,6 +146,7 @@ def _judged(contrasts: Sequence[Differences], names: Sequence[tuple[str, ...]], 
                 p_exact=tests.p_exact[i], p_holm=tests.p_holm[i], p_equiv_holm=tests.p_equiv_holm[i],
                 verdict=verdict, reason=reason,
                 seeds_needed=st.seeds_needed(spread, smallest_effect=margin, num_arms=len(contrasts)),
+                cautions=cautions(results, cells_of(study), contrast, is_split=disagree(i, contrast, tests)),
             )
         )  # fmt: skip
     return rows

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from analysis.statistics import paired_tests as st
+from analysis.statistics import sign_flips
 from analysis.statistics.sequential_looks import Rule, looks, reached
 from analysis.statistics.verdict import EQUIVALENT, UNDECIDED, WORSE, Differences, Look, verdicts
 
@@ -75,7 +76,9 @@ def test_p_is_the_smallest_over_the_looks_each_over_its_share() -> None:
             Look(num_pairs=12, weight=0.8, equivalence_weight=1.0),
         ),
     )
-    assert found.p_exact == pytest.approx(min(st.sign_flip_p(d_S[:6]) / 0.2, st.sign_flip_p(d_S) / 0.8, 1))
+    assert found.p_exact == pytest.approx(
+        min(*(sign_flips.sign_flip_p(d_S[:n]) / w for n, w in ((6, 0.2), (12, 0.8))), 1)
+    )
     assert found.p_equiv(MARGIN) == pytest.approx(st.equivalence_p(d_S, margin=MARGIN))
     assert found.best_p == pytest.approx(min(2.0**-5 / 0.2, 2.0**-11 / 0.8))
 

@@ -12,9 +12,9 @@ from results_folders import MOSI_ARMS, SMALL_SPACE, Recipe, write_results
 from scipy import stats
 
 from analysis.__main__ import main
+from analysis.comparison.study_comparison import COLUMNS, Between, between
 from analysis.reporting import terminal
 from analysis.results.load import load
-from analysis.tables.study_comparison import COLUMNS, Between, between
 
 ARMS = {name: MOSI_ARMS[name] for name in ("full", "no_prior", "late_fusion")}
 BEFORE = Recipe(arms=ARMS, space=SMALL_SPACE, trials=6, num_items=40, epochs=3, seeds=10, seed_sd=0.01, parts=1)

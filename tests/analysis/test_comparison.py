@@ -13,7 +13,8 @@ from results_folders import TWO_ARMS, Recipe, write_results
 from analysis.results.item_scores import item_scores
 from analysis.results.load import Results, load
 from analysis.results.paired_runs import pairs
-from analysis.statistics.paired_tests import holm, paired_t_interval, sign_flip_p
+from analysis.statistics.paired_tests import holm, paired_t_interval
+from analysis.statistics.sign_flips import sign_flip_p
 from analysis.tables import overview
 
 COLUMNS = [

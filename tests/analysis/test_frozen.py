@@ -19,7 +19,7 @@ from analysis import figures, report
 from analysis.reporting.figure_gallery import Gallery
 from analysis.results.load import Results, load
 from analysis.results.paired_runs import pairs
-from analysis.statistics.paired_tests import sign_flip_p
+from analysis.statistics.sign_flips import sign_flip_p
 from analysis.tables import frozen_params
 from analysis.tables.all_tables import find
 

@@ -13,7 +13,8 @@ import pytest
 
 from analysis.reporting import methods_paragraph, report
 from analysis.results.load import Results, load
-from analysis.statistics.paired_tests import holm, sign_flip_p
+from analysis.statistics.paired_tests import holm
+from analysis.statistics.sign_flips import sign_flip_p
 from analysis.tables import ablation_path
 from analysis.tables.ablation import compare
 

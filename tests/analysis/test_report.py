@@ -142,7 +142,7 @@ def test_all_figures_and_tables_are_written(report: Report) -> None:
 def test_the_text_for_the_terminal_fits_it(report: Report, mosi: Results) -> None:
     lines = report.text.splitlines()
     assert max(len(line) for line in lines) <= 100
-    assert sum(line.startswith("no_generative_factors_wide") for line in lines) == 1
+    assert sum(line.startswith("no_generative_factors_wi") for line in lines) == 1
     assert lines[0].split() == [
         "arm",
         "seeds",

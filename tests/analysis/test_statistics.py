@@ -10,6 +10,7 @@ import pytest
 from scipy import stats
 
 from analysis.statistics import paired_tests as st
+from analysis.statistics import sign_flips
 
 
 @pytest.fixture
@@ -60,38 +61,38 @@ def test_the_sign_flip_p_is_that_of_all_sign_vectors(d: np.ndarray) -> None:
     for n in (1, 2, 5, 11):
         sums = [abs(np.dot(signs, d[:n])) for signs in itertools.product((1, -1), repeat=n)]
         expected = np.mean(np.array(sums) >= abs(d[:n].sum()) - 1e-12)
-        assert st.sign_flip_p(d[:n]) == pytest.approx(expected)
+        assert sign_flips.sign_flip_p(d[:n]) == pytest.approx(expected)
 
 
 def test_the_sign_flip_p_is_scipys_permutation_test_of_pairs(d: np.ndarray) -> None:
     expected = stats.permutation_test((d,), np.sum, permutation_type="samples", n_resamples=np.inf).pvalue
-    assert st.sign_flip_p(d) == pytest.approx(expected)
+    assert sign_flips.sign_flip_p(d) == pytest.approx(expected)
 
 
 def test_ties_count_as_reaching_the_observed_sum() -> None:
-    assert st.sign_flip_p([0.1, 0.2, 0.3]) == pytest.approx(2 / 8)
-    assert st.sign_flip_p([1.0, 1.0, -1.0]) == pytest.approx(1.0)
-    assert st.sign_flip_p(np.zeros(8)) == 1.0
+    assert sign_flips.sign_flip_p([0.1, 0.2, 0.3]) == pytest.approx(2 / 8)
+    assert sign_flips.sign_flip_p([1.0, 1.0, -1.0]) == pytest.approx(1.0)
+    assert sign_flips.sign_flip_p(np.zeros(8)) == 1.0
 
 
 def test_no_pairs_say_nothing() -> None:
-    assert st.sign_flip_p([]) == 1.0
+    assert sign_flips.sign_flip_p([]) == 1.0
 
 
 def test_many_pairs_are_sampled_and_the_sample_agrees_with_the_count() -> None:
     d = np.random.default_rng(1).normal(0.01, 0.04, 30)
-    assert st._sampled_sign_flip_p(d, seed=0) == pytest.approx(st.sign_flip_p(d), rel=0.1)
+    assert sign_flips._sampled_sign_flip_p(d, seed=0) == pytest.approx(sign_flips.sign_flip_p(d), rel=0.1)
     many = np.random.default_rng(2).normal(0.01, 0.04, 60)
-    assert st.sign_flip_p(many, seed=0) == st.sign_flip_p(many, seed=0) > 0
+    assert sign_flips.sign_flip_p(many, seed=0) == sign_flips.sign_flip_p(many, seed=0) > 0
 
 
 def test_the_sampled_p_is_never_zero() -> None:
-    assert st.sign_flip_p(np.ones(40)) == pytest.approx(1 / (st.DRAWS + 1))
+    assert sign_flips.sign_flip_p(np.ones(40)) == pytest.approx(1 / (sign_flips.DRAWS + 1))
 
 
 def test_symmetric_noise_is_rejected_in_5_percent_of_studies() -> None:
     rng = np.random.default_rng(5)
-    rejected = [st.sign_flip_p(rng.standard_t(3, 10)) <= 0.05 for _ in range(3000)]
+    rejected = [sign_flips.sign_flip_p(rng.standard_t(3, 10)) <= 0.05 for _ in range(3000)]
     assert 0.035 <= np.mean(rejected) <= 0.062
 
 
@@ -106,7 +107,7 @@ def test_holm_keeps_the_family_wise_error_of_null_arms_that_share_a_reference() 
     false = 0
     for _ in range(600):
         reference = rng.normal(0, 1, 10)
-        p = [st.sign_flip_p(rng.normal(0, 1, 10) - reference) for _ in range(5)]
+        p = [sign_flips.sign_flip_p(rng.normal(0, 1, 10) - reference) for _ in range(5)]
         false += st.holm(p).min() <= 0.05
     assert false / 600 <= 0.05 + 2 * math.sqrt(0.05 * 0.95 / 600)
 
@@ -162,7 +163,7 @@ def test_the_pairs_in_reach_are_those_of_the_table(num_arms: int, pairs: int) ->
 
 
 def test_five_seeds_cannot_reach_5_percent() -> None:
-    assert st.sign_flip_p([1.0, 2.0, 3.0, 4.0, 5.0]) == st.reachable_p(5, 1) == 0.0625
+    assert sign_flips.sign_flip_p([1.0, 2.0, 3.0, 4.0, 5.0]) == st.reachable_p(5, 1) == 0.0625
 
 
 def test_nine_arms_at_a_seed_spread_of_four_hundredths_take_56_seeds() -> None:
@@ -175,7 +176,7 @@ def test_the_seeds_needed_give_80_percent_power_for_both_questions() -> None:
     assert n is not None
     rng = np.random.default_rng(0)
     shown = [st.equivalence_p(d, margin=effect) <= 0.05 for d in rng.normal(0, sd, (1500, n))]
-    told = [st.sign_flip_p(d) <= 0.05 for d in rng.normal(effect, sd, (1500, n))]
+    told = [sign_flips.sign_flip_p(d) <= 0.05 for d in rng.normal(effect, sd, (1500, n))]
     assert 0.78 <= min(np.mean(shown), np.mean(told)) <= 0.86
 
 
@@ -184,7 +185,7 @@ def test_the_power_of_a_difference_is_that_of_the_sign_flip_test_and_not_that_of
     """With 9 arms, 9 pairs are the fewest in reach; there t would have 16 points more."""
     alpha, effect = 0.05 / 9, 1.6 * math.sqrt(10 / n)
     d = np.random.default_rng(n).normal(effect, 1, (1500, n))
-    simulated = np.mean([st.sign_flip_p(one) <= alpha for one in d])
+    simulated = np.mean([sign_flips.sign_flip_p(one) <= alpha for one in d])
     assert st.difference_power(n, sd_d=1, effect=effect, alpha=alpha) == pytest.approx(simulated, abs=0.06)
     assert st.difference_power(8, sd_d=1, effect=9, alpha=alpha) == 0
 
@@ -210,7 +211,7 @@ def test_an_arm_that_fails_unlike_the_others_is_told() -> None:
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_what_is_no_number_is_refused_by_every_test(bad: float) -> None:
     values = [0.1, bad, 0.2]
-    for call in (st.sign_flip_p, st.holm, lambda d: st.equivalence_p(d, margin=0.1)):
+    for call in (sign_flips.sign_flip_p, st.holm, lambda d: st.equivalence_p(d, margin=0.1)):
         with pytest.raises(ValueError, match="must be finite"):
             call(values)
     with pytest.raises(ValueError, match="p values must be from 0 to 1"):
@@ -229,24 +230,24 @@ def test_of_two_tunings_the_larger_p_of_three_is_taken(d: np.ndarray) -> None:
         scaled = [signs @ x / np.sqrt((x**2).sum()) for x in (own, other)]
         seen = [x.sum() / np.sqrt((x**2).sum()) for x in (own, other)]
         if np.sign(seen[0]) != np.sign(seen[1]):
-            assert st.both_tunings_p(own, other) == 1.0
+            assert sign_flips.both_tunings_p(own, other) == 1.0
             continue
         nearer = np.maximum(np.minimum(*scaled), np.minimum(-scaled[0], -scaled[1]))
         together = (nearer >= min(map(abs, seen)) - 1e-9).mean()
-        each = [st.sign_flip_p(x) / 2 for x in (own, other)]
-        assert st.both_tunings_p(own, other) == pytest.approx(max(*each, together))
+        each = [sign_flips.sign_flip_p(x) / 2 for x in (own, other)]
+        assert sign_flips.both_tunings_p(own, other) == pytest.approx(max(*each, together))
 
 
 def test_of_one_tuning_alone_the_p_is_two_sided_and_without_the_other_there_is_none(d: np.ndarray) -> None:
-    assert st.both_tunings_p(d, d) == pytest.approx(st.sign_flip_p(d))
-    assert st.both_tunings_p(d, -d) == 1.0
-    assert st.both_tunings_p(d, np.full(len(d), np.nan)) == 1.0
+    assert sign_flips.both_tunings_p(d, d) == pytest.approx(sign_flips.sign_flip_p(d))
+    assert sign_flips.both_tunings_p(d, -d) == 1.0
+    assert sign_flips.both_tunings_p(d, np.full(len(d), np.nan)) == 1.0
     with pytest.raises(ValueError, match="must be finite"):
-        st.both_tunings_p([np.nan, 1.0], [1.0, 1.0])
+        sign_flips.both_tunings_p([np.nan, 1.0], [1.0, 1.0])
 
 
 def test_of_many_pairs_of_two_tunings_signs_are_drawn(d: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
     own, other = d, d + np.random.default_rng(6).normal(-0.01, 0.04, len(d))
-    counted = st.both_tunings_p(own, other)
-    monkeypatch.setattr(st, "ENUMERATED_TOGETHER", 5)
-    assert st.both_tunings_p(own, other) == pytest.approx(counted, abs=0.005)
+    counted = sign_flips.both_tunings_p(own, other)
+    monkeypatch.setattr(sign_flips, "ENUMERATED_TOGETHER", 5)
+    assert sign_flips.both_tunings_p(own, other) == pytest.approx(counted, abs=0.005)

@@ -9,11 +9,11 @@ from dataclasses import asdict, dataclass, fields
 import numpy as np
 import pandas as pd
 
+from analysis.comparison.study_changes import changes, params_changed
 from analysis.results.load import Results
 from analysis.results.paired_runs import Pairs, paired, scored
 from analysis.statistics import paired_tests as st
 from analysis.statistics.verdict import family, verdicts
-from analysis.tables.study_changes import changes, params_changed
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,1 @@
+"""Two studies against each other."""
