@@ -20,8 +20,9 @@ from typing import Any, cast
 
 import ray
 from ray import tune
-from ray.tune import Callback, CheckpointConfig, PlacementGroupFactory, RunConfig, Stopper, TuneConfig
+from ray.tune import CheckpointConfig, PlacementGroupFactory, RunConfig, Stopper, TuneConfig
 from ray.tune.experiment import Trial
+from ray.tune.progress_reporter import TrialProgressCallback
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
@@ -191,11 +192,19 @@ def _starting(tune_controller: Any) -> set[Trial]:
     return {trial for trial, actor in controller._trial_to_actor.items() if actor in started}
 
 
-class _Listening(Callback):
-    """Hears what a scheduler does not: beginnings, last results and errors."""
+class _Listening(TrialProgressCallback):
+    """Hears what a scheduler does not: beginnings, last results and errors.
+
+    It stands in the place of Tune's own progress, which prints trials that end without a result, however quiet it is
+    asked to be.
+    """
 
     def __init__(self, bridge: Bridge) -> None:
+        super().__init__()
         self._bridge, self._listens = bridge, False
+
+    def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        """Says nothing."""
 
     def on_step_begin(self, iteration: int, trials: list[Trial], **info: Any) -> None:
         if not self._listens:  # Tune has just taken SIGUSR1, and would end as if all were done

@@ -438,6 +438,7 @@ def test_an_interrupted_study_ends_in_good_order_and_goes_on(how: str, number: s
     study.send_signal(number)
     output, _ = study.communicate(timeout=60)
     assert study.returncode == 130, output
+    assert "Trial " not in output, "Tune's own progress"
     assert f"Interrupted in good order by {number.name}. Go on with the same command: python studies/" in output
     checkpoints = list((results / "checkpoints").glob("*/*/*.safetensors"))
     assert checkpoints, "what was under way has left its state"
