@@ -3,6 +3,8 @@
 What a study of one's own needs is imported from here; all else is private and may change.
 
     from orchestrator import Options, PlainEpoch, PlainOutcome, Study, run
+
+Every name has an example in its docstring, which the tests run; `study` and `train` are those of docs/own_model.md.
 """
 
 from __future__ import annotations

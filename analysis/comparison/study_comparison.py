@@ -63,6 +63,9 @@ class Between:
 def between(a: Results, b: Results) -> Between:
     """Compares two studies.
 
+    >>> compare(load("results/first"), load("results/first")).table["verdict"].tolist()
+    ['equivalent', 'equivalent']
+
     Raises:
         ValueError: they cannot be compared: another metric, other data, or no arm with a seed that both have.
     """

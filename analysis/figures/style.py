@@ -35,8 +35,8 @@ INK, GREY, PALE = "#222222", "#767676", "#d9d9d9"
 
 # verdict -> colour, marker: told apart by shape as well.
 VERDICTS = {
-    "worse": (BLUE, "o"),
-    "better": (VERMILLION, "s"),
+    "worse": (VERMILLION, "s"),
+    "better": (BLUE, "o"),
     "equivalent": (GREEN, "D"),
     "undecided": (GREY, "o"),
     "": (GREY, "o"),

@@ -24,7 +24,11 @@ from analysis.tables.cost import NO_PRICES, Prices
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """A written report."""
+    """A written report.
+
+    >>> report("results/first").page.name
+    'index.html'
+    """
 
     page: Path  # index.html
     text: str  # the verdicts for a terminal, at most 100 columns wide
@@ -32,6 +36,9 @@ class Report:
 
 def write(results_dir: str | Path, *, seed: int = 0, prices: Prices = NO_PRICES) -> Report:
     """Writes the report of a results folder, of a running study too.
+
+    >>> report("results/first").page.name
+    'index.html'
 
     Args:
         results_dir: the folder that a study writes.

@@ -29,8 +29,8 @@ class Verdicts(pd.DataFrame):
 def verdicts(results: Results | str | Path) -> Verdicts:
     """Every arm by the primary metric, the reference first: a row an arm.
 
-        from analysis import verdicts
-        verdicts("results/momentum")
+    >>> list(verdicts("results/first").index)
+    ['full', 'no_momentum']
 
     Args:
         results: a folder, or what `load` gave.

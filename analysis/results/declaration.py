@@ -45,6 +45,9 @@ class Change:
 class Study:
     """What the tables cannot say of themselves.
 
+    >>> load("results/first").study.primary_metric
+    'test_loss'
+
     Raises:
         ValueError: the declaration contradicts itself.
     """

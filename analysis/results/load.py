@@ -35,7 +35,11 @@ ITEM_COLUMNS = ("run_id", "item", "group", "target", "y", "prediction")
 
 @dataclass(frozen=True, kw_only=True)
 class Results:
-    """A study's results so far."""
+    """A study's results so far.
+
+    >>> load("results/first").confirm.groupby("arm").size().to_dict()
+    {'full': 2, 'no_momentum': 2}
+    """
 
     folder: Path
     study: Study
@@ -98,6 +102,9 @@ class Results:
 
 def load(folder: str | Path) -> Results:
     """Reads a results folder.
+
+    >>> load("results/first").study.reference
+    'full'
 
     Raises:
         ValueError: it is not a results folder, or one of its files is damaged (named).

@@ -36,7 +36,13 @@ LONGEST_TEXT = 20_000  # characters of an error
 
 
 class StudyError(RuntimeError):
-    """The study cannot go on as it is; what is finished is safe."""
+    """The study cannot go on as it is; what is finished is safe.
+
+    >>> try:
+    ...     result = run(study, train, serial=True, results="results/first")
+    ... except StudyError as error:
+    ...     print(error)  # what went wrong, and what to do
+    """
 
 
 class Coordinator:

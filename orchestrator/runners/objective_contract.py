@@ -18,14 +18,24 @@ Metrics = Mapping[str, Mapping[str, float]]
 
 
 class ContractError(AssertionError):
-    """An objective does not keep what a study relies on."""
+    """An objective does not keep what a study relies on.
+
+    >>> calls = iter(range(1000))
+    >>> def drifting(params):
+    ...     return {"valid_loss": float(next(calls)), "test_loss": 0.0}
+    >>> drifting.code_sha256 = "1"
+    >>> try:
+    ...     check_objective(study, FunctionObjective(drifting))
+    ... except ContractError as error:
+    ...     print(str(error).partition(";")[0])
+    trained again, a pack must give the same
+    """
 
 
 def check_objective(study: Study, objective: Objective, *, tolerance: float = 0.0) -> None:
     """Trains some runs of a study again and again, and compares.
 
-        check_objective(study, Descent())
-        check_objective(study, FunctionObjective(train))
+    >>> check_objective(study, FunctionObjective(train))
 
     The same pack gives the same numbers again; each run gives alone what it gives in a pack; from the state of every
     epoch training goes on as if it had not been cut; and a run that is given up changes nothing for the others.

@@ -33,9 +33,13 @@ class Report(Protocol):
 class Result:
     """How a call ended, and what the results say. The report is written when it is asked for.
 
-        result = run(study, train)
-        print(result.verdicts)
-        result.page                      # Path of the page; tables and figures lie beside it
+    >>> result = run(study, train, serial=True, results="results/first")
+    >>> result.complete
+    True
+    >>> list(result.verdicts.index)
+    ['full', 'no_momentum']
+    >>> result.page.name
+    'index.html'
 
     Args:
         folder: of the results.

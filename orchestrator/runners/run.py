@@ -45,7 +45,11 @@ ONE_PACK = {"CPU": 1.0}  # what any pack takes; on a GPU, a share of that beside
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """How a study is run, as opposed to what it asks."""
+    """How a study is run, as opposed to what it asks.
+
+    >>> Options(results="results/first", serial=True, hours=2.0).hours
+    2.0
+    """
 
     results: str | Path = ""  # a folder or s3://BUCKET/NAME; empty: results/NAME_OF_THE_STUDY
     serial: bool = False  # train in this process, without Ray
@@ -81,9 +85,11 @@ def run(
 ) -> Result:
     """Runs a study, or what is left of it.
 
-        result = run(study, train)                                  # on Ray: the one there is, else one of its own
-        result = run(study, train, serial=True, results="results/first")
-        print(result.verdicts)
+    On Ray, the one there is, else one of its own; with `serial` in this process.
+
+    >>> result = run(study, train, serial=True, results="results/first")
+    >>> result.verdicts.loc["no_momentum", "n_seeds"]
+    np.int64(2)
 
     Args:
         study: what is asked.

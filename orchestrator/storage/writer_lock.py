@@ -22,7 +22,13 @@ GLANCES, GLANCE_SECONDS = 5, 0.02  # while somebody asks who holds the lock
 
 
 class BusyError(ValueError):
-    """Another driver writes to the results folder."""
+    """Another driver writes to the results folder.
+
+    >>> try:
+    ...     result = run(study, train, serial=True, results="results/first")
+    ... except BusyError as error:
+    ...     print(error)  # host, process and since when
+    """
 
 
 class Lock:

@@ -24,6 +24,9 @@ LEAST = {
 class Budget:
     """How much of a study is run.
 
+    >>> Budget(trials=8, seeds=10, epochs=20).frozen
+    False
+
     Args:
         trials: search runs per arm; 0: every arm is confirmed as it is.
         seeds: confirm runs per arm; with looks, the most.

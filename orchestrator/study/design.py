@@ -10,7 +10,11 @@ from orchestrator.study.params import Factors, Params
 
 @dataclass(frozen=True, kw_only=True)
 class Arm:
-    """A named variant of the model: the hyperparameters it holds fixed. The reference arm holds none."""
+    """A named variant of the model: the hyperparameters it holds fixed. The reference arm holds none.
+
+    >>> Arm(name="no_momentum", pins={"momentum": 0.0})
+    Arm(name='no_momentum', pins={'momentum': 0.0})
+    """
 
     name: str
     pins: Params = field(default_factory=dict)
@@ -19,6 +23,10 @@ class Arm:
 @dataclass(frozen=True, kw_only=True)
 class Design:
     """How arms are made of components; by default they are not.
+
+    >>> parts = {"momentum": {"momentum": 0.0}, "decay": {"decay": 0.0}}
+    >>> Design(factors=parts).cells(factorial(parts, check=lambda pins: None))[frozenset({"decay"})]
+    'no_decay'
 
     Args:
         factors: component -> the hyperparameters that switch it off; the arms are combinations of these.

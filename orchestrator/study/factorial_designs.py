@@ -29,6 +29,14 @@ Check = Callable[[Params], object]
 def factorial(factors: Factors, *, check: Check) -> tuple[Arm, ...]:
     """All combinations of up to 4 components; from 5 on a fraction of resolution V: 16, 32, 64, 64 arms.
 
+    >>> parts = {"momentum": {"momentum": 0.0}, "decay": {"decay": 0.0}}
+    >>> [arm.name for arm in factorial(parts, check=lambda pins: None)]
+    ['full', 'no_momentum', 'no_decay', 'no_momentum+decay']
+
+    Args:
+        factors: component -> the hyperparameters that switch it off.
+        check: raises a ValueError where a model cannot hold such hyperparameters fixed.
+
     Raises:
         ValueError: a cell of the design cannot exist, two components pin the same hyperparameter, or there are too few
             or many.
@@ -44,6 +52,14 @@ def factorial(factors: Factors, *, check: Check) -> tuple[Arm, ...]:
 
 def leave_two_out(factors: Factors, *, check: Check) -> tuple[Arm, ...]:
     """Every component left out alone, and every two together: 1 + k + k (k - 1) / 2 arms.
+
+    >>> parts = {"momentum": {"momentum": 0.0}, "decay": {"decay": 0.0}}
+    >>> len(leave_two_out(parts, check=lambda pins: None))
+    4
+
+    Args:
+        factors: component -> the hyperparameters that switch it off.
+        check: raises a ValueError where a model cannot hold such hyperparameters fixed.
 
     Raises:
         ValueError: a cell of the design cannot exist, two components pin the same hyperparameter, or there are fewer

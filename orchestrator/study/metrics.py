@@ -15,6 +15,10 @@ Mode = Literal["min", "max"]
 class Metrics:
     """The metrics of a study.
 
+    >>> modes = {"valid_loss": "min", "test_loss": "min", "test_accuracy": "max"}
+    >>> Metrics(modes=modes, epoch=("valid_loss",), search="valid_loss", primary="test_loss").primary
+    'test_loss'
+
     Args:
         modes: every metric that an objective reports, valid_* and test_*, with the side that is better.
         epoch: those reported at every epoch.

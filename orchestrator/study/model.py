@@ -12,6 +12,9 @@ from orchestrator.study.params import Conditions, Params
 class Cost:
     """What training costs beside that of other arms, in any unit of time, the same for all arms.
 
+    >>> Model(costs={"full": Cost(pack=2.0, run=0.5), "small": Cost(pack=1.0, run=0.2)}).costs["small"].run
+    0.2
+
     Args:
         pack: of a pack, whatever its size.
         run: of every run in it, besides.
@@ -31,6 +34,8 @@ class Cost:
 @dataclass(frozen=True, kw_only=True)
 class Model:
     """How the model of a study behaves. By default every hyperparameter always matters, and equal ones train together.
+
+    >>> model = Model(conditions={"momentum": (("optimiser", ("sgd",)),)}, fusable=frozenset({"lr"}))
 
     Args:
         conditions: hyperparameter -> ((parent, values), ...): it has a meaning while every parent has one and takes one

@@ -17,7 +17,10 @@ State = Mapping[str, Any]
 
 
 class Epoch(Protocol):
-    """What an epoch gave."""
+    """What an epoch gave: of every run of a pack that goes on.
+
+    >>> epoch: Epoch = PlainEpoch(metrics={"a run's id": {"valid_loss": 0.5}})
+    """
 
     @property
     def metrics(self) -> Mapping[str, Mapping[str, float]]:
@@ -36,7 +39,10 @@ class Epoch(Protocol):
 
 
 class Outcome(Protocol):
-    """What a run left behind at its end."""
+    """What a run left behind at its end.
+
+    >>> outcome: Outcome = PlainOutcome(best_epoch=3, metrics={"valid_loss": 0.5, "test_loss": 0.6})
+    """
 
     @property
     def best_epoch(self) -> int:
@@ -72,6 +78,31 @@ class Objective(Protocol):
 
     It may have a text `code_sha256`, a hash of the code that makes the numbers: runs of other code are other runs.
     Without, the sources of its module and of what that imports from its project are hashed.
+
+    >>> class Parabola:
+    ...     data_sha256 = "none"
+    ...
+    ...     def describe(self):
+    ...         return {"device": "cpu"}
+    ...
+    ...     def train(self, pack, state=None):
+    ...         loss = {run.run_id: (run.params["lr"] - 0.03) ** 2 for run in pack}
+    ...         yield PlainEpoch(metrics={run_id: {"valid_loss": value} for run_id, value in loss.items()})
+    ...         return {
+    ...             run_id: PlainOutcome(best_epoch=1, metrics={"valid_loss": value, "test_loss": value})
+    ...             for run_id, value in loss.items()
+    ...         }
+    >>> short = Study(
+    ...     name="parabola",
+    ...     params={"lr": 0.01},
+    ...     arms={"full": {}, "slow": {"lr": 0.001}},
+    ...     minimise=("valid_loss", "test_loss"),
+    ...     smallest_effect=0.01,
+    ...     trials=0,
+    ...     seeds=2,
+    ...     epochs=1,
+    ... )
+    >>> check_objective(short, Parabola())
     """
 
     @property
@@ -97,7 +128,16 @@ class Objective(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class PlainEpoch:
-    """An `Epoch` as a value, for objectives that have no class of their own."""
+    """An `Epoch` as a value, for objectives that have no class of their own.
+
+    >>> PlainEpoch(metrics={"a run's id": {"valid_loss": 0.5}}, state=lambda: {"weights": np.zeros(3)}).state()
+    {'weights': array([0., 0., 0.])}
+
+    Args:
+        metrics: by run id, the metrics of this epoch.
+        state: what training needs to go on after this epoch; by default nothing is kept, and a pack begins again.
+        memory: share of the GPU's memory that this process has needed so far, from 0 to 1; None: it is on no GPU.
+    """
 
     metrics: Mapping[str, Mapping[str, float]]
     state: Callable[[], State] = dict
@@ -106,7 +146,19 @@ class PlainEpoch:
 
 @dataclass(frozen=True, kw_only=True)
 class PlainOutcome:
-    """An `Outcome` as a value."""
+    """An `Outcome` as a value.
+
+    >>> items = {"item": ["a", "b"], "group": ["v", "v"], "target": ["", ""], "y": [1.0, 0.0], "prediction": [0.8, 0.1]}
+    >>> PlainOutcome(best_epoch=3, metrics={"valid_loss": 0.5, "test_loss": 0.15}, items=items).best_epoch
+    3
+
+    Args:
+        best_epoch: whose parameters count, from 1.
+        metrics: of that epoch; of confirm runs those of the test items too.
+        items: columns item, group, target, y, prediction of the test items; None: none.
+        weights: parameters by name; None: not to be kept.
+        evaluations: columns condition, modality, level, metric, value: scores under other conditions; None: none.
+    """
 
     best_epoch: int
     metrics: Mapping[str, float]

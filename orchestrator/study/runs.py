@@ -51,14 +51,25 @@ class RunIdentity:
 
 @dataclass(frozen=True, kw_only=True)
 class Run(RunIdentity):
-    """One configuration trained with one seed on one split."""
+    """One configuration trained with one seed on one split.
+
+    An objective is handed runs, in packs; it makes none. Beside `params` and `seed` it may ask for `epochs`, `split`,
+    `fold` (of a rerank; None: no fold) and `phase` ("search", "rerank" or "confirm").
+
+    >>> def loss_of(run: Run) -> float:
+    ...     return run.params["lr"] * run.epochs + run.seed
+    """
 
     params: Params  # every hyperparameter of the study
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pack:
-    """Runs that train together, because their tensors have the same shapes."""
+    """Runs that train together, because their tensors have the same shapes. All are of one phase and length.
+
+    >>> def seeds_of(pack: Pack) -> dict[str, int]:
+    ...     return {run.run_id: run.seed for run in pack}
+    """
 
     pack_id: str
     runs: tuple[Run, ...]

@@ -28,17 +28,17 @@ MOST_SEED = 10**12  # runs' seeds are columns of 64 bits
 class Study:
     """What is asked, of what, and with which budget.
 
-        study = Study(
-            name="momentum",
-            params={"lr": 0.01, "momentum": 0.9},
-            arms={"full": {}, "no_momentum": {"momentum": 0.0}},
-            space={"lr": FloatDistribution(1e-3, 0.1, log=True)},
-            minimise=("valid_loss", "test_loss"),
-            smallest_effect=0.01,
-            trials=8,
-            seeds=10,
-            epochs=20,
-        )
+    >>> study = Study(
+    ...     name="momentum",
+    ...     params={"lr": 0.01, "momentum": 0.9},
+    ...     arms={"full": {}, "no_momentum": {"momentum": 0.0}},
+    ...     space={"lr": FloatDistribution(1e-3, 0.1, log=True)},
+    ...     minimise=("valid_loss", "test_loss"),
+    ...     smallest_effect=0.01,
+    ...     trials=8,
+    ...     seeds=10,
+    ...     epochs=20,
+    ... )
 
     Args:
         name: of the results folder, where no other is named.
