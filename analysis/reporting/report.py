@@ -31,7 +31,7 @@ class Report:
     """
 
     page: Path  # index.html
-    text: str  # the verdicts for a terminal, at most 100 columns wide
+    text: str  # the verdicts for this terminal, at most 100 columns wide
 
 
 def write(results_dir: str | Path, *, seed: int = 0, prices: Prices = NO_PRICES) -> Report:
@@ -65,15 +65,16 @@ def write(results_dir: str | Path, *, seed: int = 0, prices: Prices = NO_PRICES)
 
 def _text(found: Findings) -> str:
     study = found.results.study
-    walked = textwrap.wrap(ablation_path.headline(found.path, study), terminal.WIDTH)
+    width = min(terminal.WIDTH, shutil.get_terminal_size(fallback=(terminal.WIDTH, 24)).columns)
+    walked = textwrap.wrap(ablation_path.headline(found.path, study), width)
     notes = [
         *cautions.in_words(found.compared, study),
         *sentences.changed(found.results),
         *sentences.left_out(found.results),
         *sentences.unconfirmed(found.results),
     ]
-    told = [line for note in notes for line in textwrap.wrap(note, terminal.WIDTH)]
-    return "\n".join([terminal.verdicts(found.ablation, study), *walked, *told])
+    told = [line for note in notes for line in textwrap.wrap(note, width)]
+    return "\n".join([terminal.verdicts(found.ablation, study, width=width), *walked, *told])
 
 
 def _write_tables(found: Findings, folder: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
+from functools import partial
 
 import pandas as pd
 
@@ -17,7 +18,10 @@ from analysis.tables.cautions import MARK, marked
 WIDTH = 100
 DIFFERENCE = "difference [{level}]"
 HEADER = ("arm", "seeds", "failed", "mean ± sd", DIFFERENCE, "p Holm", "it is")
-FAILED = HEADER.index("failed")
+FAILED = "failed"
+# What goes first where not all fits; the page and the CSV have it.
+SPARED = (FAILED, "mean ± sd", "A: mean ± sd", "seeds", "B: mean ± sd")
+SHORT = {"seeds": "n"}
 LEGEND = "Worse or better: shown after Holm's correction; equivalent: within the smallest effect."
 LEFT = ("arm", "it is", "B is")  # columns set flush left
 
@@ -28,16 +32,14 @@ def verdicts(table: pd.DataFrame, study: Study, *, width: int = WIDTH) -> str:
     Args:
         table: `tables.ablation`.
         study: the declarations.
-        width: of the terminal; the names of arms are cut to fit, down to 8 letters.
+        width: of the terminal; columns go before a name of an arm is cut.
     """
     width = min(width, WIDTH)
     primary = table[table["role"] == "primary"]
     header = tuple(name.format(level=study.level.replace("at least", "≥")) for name in HEADER)
     words = marked(primary)
     rows = [header, *(_cells(row, word, study) for word, (_, row) in zip(words, primary.iterrows(), strict=True))]
-    if not primary["failed"].any():
-        rows = [row[:FAILED] + row[FAILED + 1 :] for row in rows]
-    lines = aligned(rows, width)
+    lines = aligned(rows if primary["failed"].any() else _without(FAILED, rows), width)
     side = "lower" if study.is_better_low(study.primary_metric) else "higher"
     marks = f" {MARK}: see the cautions below." if any(word.endswith(MARK) for word in words) else ""
     legend = (
@@ -118,12 +120,32 @@ def _cells(row: pd.Series, verdict: str, study: Study) -> tuple[str, ...]:
 
 
 def aligned(rows: Sequence[Sequence[str]], width: int) -> list[str]:
-    """Lines of equal columns, those of words flush left; the first column is cut to fit, down to 8 letters."""
+    """Lines of equal columns, those of words flush left.
+
+    Where they do not fit, headers are shortened, then columns go, then intervals; at last the first column is cut.
+    """
+    steps = [lambda table: [tuple(SHORT.get(cell, cell) for cell in table[0]), *table[1:]]]
+    steps += [partial(_without, name) for name in SPARED]
+    steps += [lambda table: [tuple(cell.partition(" [")[0] for cell in row) for row in table]]
+    for step in steps:
+        if _needed(rows) <= width:
+            break
+        rows = step(rows)
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     room = width - sum(widths[1:]) - 2 * (len(widths) - 1)
     widths[0] = max(8, min(widths[0], room))
     left = [name in LEFT for name in rows[0]]
     return ["  ".join(map(_fitted, row, widths, left)).rstrip() for row in rows]
+
+
+def _needed(rows: Sequence[Sequence[str]]) -> int:
+    return sum(max(map(len, column)) for column in zip(*rows, strict=True)) + 2 * (len(rows[0]) - 1)
+
+
+def _without(name: str, rows: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
+    """The table without one of its columns, by its name or the short one."""
+    kept = [i for i, cell in enumerate(rows[0]) if cell not in (name, SHORT.get(name))]
+    return [tuple(row[i] for i in kept) for row in rows]
 
 
 def _fitted(cell: str, width: int, is_left: bool) -> str:
