@@ -238,7 +238,7 @@ def _say_what_is_there(coordinator: Coordinator, console: Console) -> None:
     over = sum(record.status != "running" for record in history.runs.values())
     waiting = len(list(history.open_packs()))
     console.print(
-        f"Going on in {root}: {over} runs are over and stay as they are, {waiting} packs were under way",
+        f"Resuming {root}: {over} finished runs are kept, {waiting} packs were interrupted",
         soft_wrap=True,
         highlight=False,
     )

@@ -152,11 +152,11 @@ def _foresight(study: Study) -> list[str]:
     least = reachable_p(study.budget.seeds, num_arms)
     if least <= 0.05:
         return [
-            f"With {study.budget.seeds} seeds the smallest p in reach after Holm's correction over {num_arms} arms is "
-            f"{least:.2g}; in reach is not yet power (docs/statistics.md)"
+            f"With {study.budget.seeds} seeds the smallest possible p after Holm's correction over {num_arms} arms is "
+            f"{least:.2g}; how large a difference they find, docs/statistics.md says"
         ]
     return [
-        f"No arm can be called worse or better: with {study.budget.seeds} seeds the smallest p in reach after Holm's "
+        f"No arm can be called worse or better: with {study.budget.seeds} seeds the smallest possible p after Holm's "
         f"correction over {num_arms} arms is {least:.2g}; --seeds {pairs_in_reach(num_arms)} is the least that can"
     ]
 
@@ -178,7 +178,7 @@ def _effects_in_reach(study: Study) -> str:
     in_reach = "" if least <= 0.05 else f": none can be told, --seeds {fewest} is the least that can"
     return (
         f"{k} components in {len(study.arms)} arms: {k} main effects and interactions of two; with "
-        f"{study.budget.seeds} seeds the smallest p in reach after Holm's correction over these {num_effects} is "
+        f"{study.budget.seeds} seeds the smallest possible p after Holm's correction over these {num_effects} is "
         f"{least:.2g}{in_reach}"
     )
 

@@ -129,5 +129,5 @@ def test_packs_of_a_killed_host_and_of_one_without_network_are_trained_elsewhere
 
 
 def test_a_head_that_is_killed_comes_up_again_and_the_study_goes_on(story: Story) -> None:
-    assert "runs are over and stay as they are" in story.going.log.read_text()
+    assert "finished runs are kept" in story.going.log.read_text()
     assert list((story.going.results / "report" / "figures").glob("*.svg"))

@@ -115,7 +115,7 @@ def test_the_token_is_nowhere(cluster: Room, story: Story) -> None:
 
 def test_the_same_command_after_the_end_trains_nothing_and_brings_results(cluster: Room, story: Story) -> None:
     again = cluster["laptop"].run(SMALL)
-    assert "33 runs are over and stay as they are" in again
+    assert "33 finished runs are kept" in again
     assert "The old results are kept in" not in again
 
 
@@ -140,7 +140,7 @@ def test_data_goes_along_once_and_results_may_lie_on_what_the_cluster_shares(clu
     first, again = laptop.run(command), laptop.run(command)
     assert "The data goes to" in first
     assert "The data goes to" not in again
-    assert "6 runs are over and stay as they are" in again
+    assert "6 finished runs are kept" in again
     assert check(cluster.shared / "own").total() == 6
     assert "6 of about 6 runs" in laptop.run("cd studies && .venv/bin/python -m orchestrator status results/own")
 

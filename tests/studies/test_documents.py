@@ -27,7 +27,7 @@ def test_the_studies_of_ones_own_model_run_and_go_on(tmp_path: Path) -> None:
     told = call("first_study.py", cwd=tmp_path)
     assert "54 of 54 runs" in told
     assert re.search(r"^no_momentum +10 .* worse$", told, re.MULTILINE)
-    assert "54 runs are over and stay as they are" in call("first_study.py", cwd=tmp_path)
+    assert "54 finished runs are kept" in call("first_study.py", cwd=tmp_path)
     call("-m", "orchestrator", "verify", "results/momentum", "--runs", "2", cwd=tmp_path)
     call("-m", "analysis", "results/momentum", cwd=tmp_path)
     table = pd.read_csv(tmp_path / "results/momentum/report/tables/ablation.csv").set_index("arm")

@@ -72,7 +72,7 @@ def test_the_same_command_again_says_what_it_found_and_trains_nothing(finished: 
     before = pd.read_parquet(finished / "runs")
     again = call("mosi_ablation", "--results", str(finished), *TINY)
     assert again.returncode == 0
-    assert "12 runs are over and stay as they are" in again.stdout
+    assert "12 finished runs are kept" in again.stdout
     pd.testing.assert_frame_equal(before, pd.read_parquet(finished / "runs"))
 
 
