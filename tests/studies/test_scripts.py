@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import pickle
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,27 +12,7 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
-
-ROOT = Path(__file__).parent.parent.parent
-TINY = (
-    "--trials",
-    "3",
-    "--seeds",
-    "3",
-    "--epochs",
-    "2",
-    "--rerank",
-    "0",
-    "--no-frozen",
-    "--arms",
-    "no_prior",
-    "--serial",
-)
-
-
-def call(script: str, *arguments: str, cwd: Path = ROOT, timeout: float = 300) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(ROOT / "studies" / f"{script}.py"), *arguments]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=timeout)
+from scripts import ROOT, TINY, call
 
 
 @pytest.fixture(scope="module")
@@ -123,25 +100,6 @@ def test_the_command_that_best_prints_trains_the_run_to_the_same_bits(finished: 
     assert weights.exists()
 
 
-def test_the_encoder_study_shows_size_and_cost_beside_the_metric(tmp_path: Path) -> None:
-    results = tmp_path / "results"
-    arms = ("--arms", "tfn,lmf,mult,marn,late_fusion,ef_lstm")
-    arguments = ("--trials", "2", "--seeds", "2", "--epochs", "1", "--rerank", "0", "--no-frozen", *arms)
-    done = call("mosi_encoders", "--results", str(results), *arguments, "--serial")
-    assert done.returncode == 0, done.stderr
-    assert "report/tables/cost.csv" in done.stdout
-    cost = pd.read_csv(results / "report" / "tables" / "cost.csv").set_index("arm")
-    assert list(cost.index) == ["mfn", "ef_lstm", "tfn", "lmf", "mult", "marn", "late_fusion"]
-    assert (cost.parameters > 1000).all()
-    assert (cost.seconds_per_run > 0).all()
-    runs = pd.read_parquet(results / "runs")
-    assert runs.groupby(["arm", "phase"]).size().eq(2).all(), "the same budget for every encoder"
-    own = runs[runs.arm == "lmf"]
-    assert own["param:lmf_rank"].notna().all()
-    assert own["param:memory"].isna().all(), "hyperparameters of another encoder are null"
-    assert (results / "report" / "index.html").read_text().count("<code>late_fusion</code>") >= 2
-
-
 PLANTED = ("mosi_objectives", "mosi_sensitivity", "mmmo_ablation", "pom_ablation", "youtube_ablation", "moud_ablation")
 
 
@@ -151,175 +109,6 @@ def test_every_script_runs_on_planted_data(script: str, tmp_path: Path) -> None:
     done = call(script, "--results", str(tmp_path / "results"), *arguments)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "results" / "report" / "index.html").exists()
-
-
-def test_a_study_of_images_probes_its_factors_and_draws_what_it_generates(tmp_path: Path) -> None:
-    results = tmp_path / "results"
-    done = call("digits_ablation", "--results", str(results), *TINY)
-    assert done.returncode == 0, done.stderr
-    runs = pd.read_parquet(results / "runs")
-    confirm = runs[runs.phase == "confirm"]
-    assert confirm["metric:test_probe_label_y"].notna().all()
-    first = confirm[confirm.arm == "full"].sort_values("seed").run_id.iloc[0]
-    assert [path.name for path in (results / "generated").iterdir()] == [f"{first}.parquet"]
-    drawn = {path.stem for path in (results / "report" / "figures").glob("*.png")}
-    assert {"exchanged", "reconstructed", "sampled"} <= drawn
-    before = (results / "generated" / f"{first}.parquet").read_bytes()
-    (results / "generated" / f"{first}.parquet").unlink()
-    assert call("digits_ablation", "--results", str(results), *TINY).returncode == 0
-    assert (results / "generated" / f"{first}.parquet").read_bytes() == before
-
-
-def test_each_emotion_of_iemocap_is_a_study_of_its_own(tmp_path: Path) -> None:
-    """From a pickle in the form of MulT's: no ids, labels one-hot for each of four emotions."""
-    rng = np.random.default_rng(0)
-    sizes = {"train": 12, "valid": 6, "test": 6}
-    splits = {}
-    for fold, n in sizes.items():
-        widths = {"text": 300, "audio": 74, "vision": 35}
-        splits[fold] = {name: rng.standard_normal((n, 4, width)) for name, width in widths.items()}
-        splits[fold]["labels"] = np.eye(2)[rng.integers(0, 2, (n, 4))]
-    (tmp_path / "iemocap_data.pkl").write_bytes(pickle.dumps(splits))
-    arguments = ["--data", str(tmp_path), "--emotion", "sad", "--results", str(tmp_path / "results")]
-    done = call("iemocap_ablation", *arguments, "--trials", "1", "--seeds", "2", "--epochs", "1", *TINY[-3:])
-    assert done.returncode == 0, done.stderr
-    study = json.loads((tmp_path / "results" / "study.json").read_text())
-    assert study["study"] == "iemocap_ablation_sad"
-    assert study["primary_metric"] == "test_f1"
-    assert study["about"]["items"] == sizes
-    items = pd.read_parquet(tmp_path / "results" / "items")
-    assert set(items.target) == {"sad"}
-    assert set(items.prediction) <= {0.0, 1.0}
-
-
-def test_the_missing_study_scores_every_subset_and_noise_in_the_ledger_and_the_report(tmp_path: Path) -> None:
-    arguments = ("--trials", "1", "--seeds", "2", "--epochs", "1", "--arms", "modality_dropout", "--serial")
-    done = call("mosi_missing", "--results", str(tmp_path), *arguments)
-    assert done.returncode == 0, done.stderr
-    rows = pd.read_parquet(tmp_path / "evaluations")
-    assert rows.run_id.nunique() == 4, "the confirm runs"
-    table = pd.read_csv(tmp_path / "report" / "tables" / "missing.csv")
-    assert {"arm", "missing", "method", "metric", "n_seeds", "mean", "sd"} <= set(table.columns)
-    assert table[table.method == "surrogate"].missing.nunique() == 6
-    assert set(pd.read_csv(tmp_path / "report" / "tables" / "robustness_area.csv").measure) == {"area", "lost"}
-    assert 'id="figure-missing"' in (tmp_path / "report" / "index.html").read_text()
-
-
-def test_a_path_removes_component_after_component_and_reports_each_step(tmp_path: Path) -> None:
-    arguments = ("--trials", "1", "--seeds", "3", "--epochs", "4", "--serial", "--components", "prior,language")
-    done = call("mosi_path", "--results", str(tmp_path), *arguments)
-    assert done.returncode == 0, done.stderr
-    assert "2 components are removed one after another, 2 steps; with 3 seeds" in done.stdout
-    table = pd.read_csv(tmp_path / "report" / "tables" / "path.csv")
-    assert list(table["removed"].fillna("")) == ["", "prior", "language"], "language says most, by construction"
-    assert set(table["n_seeds"]) == {3}
-    assert table["folds"].notna().all()
-    assert "Removed in this order: prior and language." in done.stdout
-    assert 'id="figure-path"' in (tmp_path / "report" / "index.html").read_text()
-    rows = pd.read_parquet(tmp_path / "runs")
-    assert rows.groupby("phase").size().to_dict() == {"search": 1, "rerank": 20, "confirm": 9}
-
-
-def test_leaving_two_out_is_a_design_of_its_own(tmp_path: Path) -> None:
-    arguments = (
-        "--trials",
-        "0",
-        "--seeds",
-        "2",
-        "--epochs",
-        "1",
-        "--serial",
-        "--components",
-        "prior,language,acoustic",
-    )
-    done = call("mosi_factorial", "--design", "leave_two_out", "--results", str(tmp_path), *arguments)
-    assert done.returncode == 0, done.stderr
-    declared = json.loads((tmp_path / "study.json").read_text())
-    assert declared["study"] == "mosi_factorial_quick_leave_two_out_prior_language_acoustic"
-    assert len(declared["arms"]) == 7
-    effects = pd.read_csv(tmp_path / "report" / "tables" / "effects.csv")
-    assert list(effects["kind"]) == ["main"] * 3 + ["interaction"] * 3
-
-
-def test_arms_are_confirmed_again_with_the_params_of_the_reference(tmp_path: Path) -> None:
-    small = [word for word in TINY if word != "--no-frozen"]
-    done = call("mosi_ablation", "--results", str(tmp_path), *small)
-    assert done.returncode == 0, done.stderr
-    rows = pd.read_parquet(tmp_path / "runs")
-    confirm = rows[rows.phase == "confirm"].groupby("arm").size()
-    assert confirm["full"] == 3
-    assert confirm["no_prior"] in (3, 6), "3, where it chose what the reference chose"
-    table = pd.read_csv(tmp_path / "report" / "tables" / "frozen.csv")
-    assert list(table["arm"]) == ["no_prior"]
-    assert table["n_seeds"].tolist() == [3]
-    assert 'id="figure-frozen"' in (tmp_path / "report" / "index.html").read_text()
-
-
-@pytest.mark.parametrize("script", ["mosi_factorial", "mosi_path"])
-def test_a_design_refuses_arms_of_the_users(script: str) -> None:
-    done = call(script, "--plan", "--arms", "no_prior")
-    assert done.returncode == 2
-    assert "give --components instead of --arms" in done.stderr
-
-
-@pytest.mark.parametrize("arguments", [["--searches", "2"], ["--frozen"], ["--seeds", "auto"]])
-def test_a_path_that_cannot_be_walked_is_refused_in_one_line(arguments: Sequence[str]) -> None:
-    done = call("mosi_path", "--plan", *arguments)
-    assert done.returncode == 2
-    assert done.stderr.startswith("error: ")
-    assert done.stderr.count("\n") == 1
-
-
-def test_a_factorial_study_records_its_design_and_reports_its_effects(tmp_path: Path) -> None:
-    arguments = ("--trials", "0", "--seeds", "3", "--epochs", "2", "--serial", "--components", "prior,language")
-    done = call("mosi_factorial", "--results", str(tmp_path), *arguments)
-    assert done.returncode == 0, done.stderr
-    assert "2 components in 4 arms: 2 main effects and interactions of two; with 3 seeds" in done.stdout
-    declared = json.loads((tmp_path / "study.json").read_text())
-    assert declared["factors"] == {"prior": {"prior": "none"}, "language": {"use_language": False}}
-    table = pd.read_csv(tmp_path / "report" / "tables" / "effects.csv")
-    assert list(table["effect"]) == ["prior", "language", "prior × language"]
-    assert set(table["n_seeds"]) == {3}
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--components", "multimodal_factor,generative_factors"], "the one without multimodal_factor and generative_"),
-        (["--components", "prior,acustic"], "did you mean 'acoustic'?"),
-        (["--seeds", "auto"], "give it --seeds N"),
-    ],
-)
-def test_a_design_that_cannot_be_run_is_refused_in_one_line(arguments: Sequence[str], message: str) -> None:
-    done = call("mosi_factorial", "--plan", *arguments)
-    assert done.returncode == 2
-    assert message in done.stderr
-    assert done.stderr.count("\n") == 1
-
-
-def test_adaptive_seeds_stop_at_a_look_and_the_report_counts_it(tmp_path: Path) -> None:
-    results = tmp_path / "results"
-    arms = ("--arms", "without_language,no_prior")
-    arguments = ("--results", str(results), "--trials", "1", "--epochs", "4", *arms, "--serial")
-    done = call("mosi_ablation", *arguments, "--seeds", "auto", "--max-seeds", "13")
-    assert done.returncode == 0, done.stderr
-    assert "stops at the first of 10, 11, 12 or 13 seeds" in done.stdout
-    declared = json.loads((results / "study.json").read_text())
-    assert declared["looks"] == [10, 11, 12, 13]
-    assert declared["rule"]["weights"] == [0.1, 0.15, 0.25, 0.5]
-    rows = pd.read_parquet(results / "runs")
-    given = rows[rows.phase == "confirm"].groupby("arm").size().to_dict()
-    assert given == declared["asked_seeds"]
-    assert set(given.values()) <= {10, 11, 12, 13}
-    table = pd.read_csv(results / "report" / "tables" / "ablation.csv")
-    primary = table[table.role == "primary"].set_index("arm")
-    assert primary.loc["without_language", "verdict"] == "worse"
-    assert primary.loc["without_language", "n_seeds"] == 10, "an arm that is decided gets no more"
-    assert "≥ 95 %" in done.stdout
-
-    fixed = call("mosi_ablation", *arguments, "--seeds", "13")
-    assert fixed.returncode == 2
-    assert "the rule of the adaptive seeds" in fixed.stderr
 
 
 WRONG: dict[str, tuple[Sequence[str], str]] = {
@@ -413,92 +202,6 @@ def test_results_of_other_data_are_not_mixed(finished: Path, tmp_path: Path) -> 
     assert done.returncode == 2
     assert "holds the study 'mosi_ablation_quick', not 'mosi_ablation'" in done.stderr
     pd.testing.assert_frame_equal(rows, pd.read_parquet(finished / "runs"))
-
-
-LONG = ("--trials", "4", "--seeds", "4", "--epochs", "20", "--rerank", "0", "--no-frozen", "--arms", "no_prior")
-
-
-@pytest.mark.parametrize(
-    ("how", "number"),
-    [
-        ("serial", signal.SIGTERM),
-        ("serial", signal.SIGHUP),
-        pytest.param("ray", signal.SIGINT, marks=pytest.mark.ray),
-        pytest.param("ray", signal.SIGUSR1, marks=pytest.mark.ray),  # which Ray Tune takes for itself
-    ],
-)
-def test_an_interrupted_study_ends_in_good_order_and_goes_on(how: str, number: signal.Signals, tmp_path: Path) -> None:
-    extra = ["--serial"] if how == "serial" else ["--address", "local", "--workers", "2"]
-    results = tmp_path / "results"
-    command = [sys.executable, "studies/mosi_ablation.py", "--results", str(results), *LONG, *extra]
-    study = subprocess.Popen(
-        ["env", "--default-signal=HUP", *command], cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True
-    )  # where these tests run under nohup, the study would heed it
-    wait_for_epochs(results)
-    study.send_signal(number)
-    output, _ = study.communicate(timeout=60)
-    assert study.returncode == 130, output
-    assert "Trial " not in output, "Tune's own progress"
-    assert f"Interrupted in good order by {number.name}. Go on with the same command: python studies/" in output
-    checkpoints = list((results / "checkpoints").glob("*/*/*.safetensors"))
-    assert checkpoints, "what was under way has left its state"
-    again = call("mosi_ablation", "--results", str(results), *LONG, "--serial")
-    assert again.returncode == 0, again.stderr
-    rows = pd.read_parquet(results / "runs")
-    assert rows.run_id.is_unique
-    assert rows.groupby(["arm", "phase"]).size().to_dict() == {
-        (arm, phase): 4 for arm in ("full", "no_prior") for phase in ("search", "confirm")
-    }
-
-
-@pytest.mark.parametrize("how", ["serial", pytest.param("ray", marks=pytest.mark.ray)])
-def test_a_second_interruption_stops_at_once_and_leaves_nothing_running(how: str, tmp_path: Path) -> None:
-    extra = ["--serial"] if how == "serial" else ["--address", "local", "--workers", "2"]
-    results = tmp_path / "results"
-    command = [sys.executable, "studies/mosi_ablation.py", "--results", str(results), *LONG, *extra]
-    study = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True)
-    wait_for_epochs(results)
-    study.send_signal(signal.SIGINT)
-    time.sleep(0.02)
-    study.send_signal(signal.SIGINT)
-    output, _ = study.communicate(timeout=60)
-    assert study.returncode == 130, output
-    assert "Go on with the same command" in output
-    for _ in range(100):
-        if str(study.pid) not in sessions() and "ray::PackTrainable" not in commands():
-            return
-        time.sleep(0.1)
-    raise AssertionError("something of the study is left running")
-
-
-def sessions() -> list[str]:
-    return subprocess.run(["ps", "-eo", "sid="], capture_output=True, text=True, check=True).stdout.split()
-
-
-def commands() -> str:
-    return subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
-
-
-def wait_for_epochs(results: Path, *, seconds: float = 90) -> None:
-    """Until some run has reported an epoch."""
-    for _ in range(int(10 * seconds)):
-        if any(b" reported " in path.read_bytes() for path in results.glob("journal/*.jsonl")):
-            return
-        time.sleep(0.1)
-    raise AssertionError("no epoch was reported")
-
-
-@pytest.mark.ray
-def test_nothing_of_ours_is_left_on_the_machine(tmp_path: Path) -> None:
-    before = left_behind()
-    done = call("mosi_ablation", "--results", str(tmp_path / "r"), *TINY[:-1], "--address", "local", "--workers", "2")
-    assert done.returncode == 0, done.stderr
-    assert left_behind() <= before
-    assert "ray::PackTrainable" not in commands()
-
-
-def left_behind() -> set[Path]:
-    return {path for pattern in ("packs-*", "studies-*", "ray/session_2*") for path in Path("/tmp").glob(pattern)}
 
 
 @pytest.mark.data
