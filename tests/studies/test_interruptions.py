@@ -19,8 +19,7 @@ LONG = ("--trials", "4", "--seeds", "4", "--epochs", "20", "--rerank", "0", "--n
     ("how", "number"),
     [
         ("serial", signal.SIGHUP),
-        ("serial", signal.SIGHUP),
-        pytest.param("ray", signal.SIGINT, marks=pytest.mark.ray),
+        pytest.param("ray", signal.SIGTERM, marks=pytest.mark.ray),
         pytest.param("ray", signal.SIGUSR1, marks=pytest.mark.ray),  # which Ray Tune takes for itself
     ],
 )
