@@ -26,13 +26,13 @@ def test_the_studies_of_ones_own_model_run_and_go_on(tmp_path: Path) -> None:
     (tmp_path / "packs.py").write_text(packs)
     told = call("first_study.py", cwd=tmp_path)
     assert "54 of 54 runs" in told
-    assert re.search(r"^no_momentum +10 .* worse$", told, re.MULTILINE)
+    assert re.search(r"^no_momentum +10 .* worse +short_search one_search$", told, re.MULTILINE)
     assert "54 finished runs are kept" in call("first_study.py", cwd=tmp_path)
     call("-m", "orchestrator", "verify", "results/momentum", "--runs", "2", cwd=tmp_path)
     call("-m", "analysis", "results/momentum", cwd=tmp_path)
     table = pd.read_csv(tmp_path / "results/momentum/report/tables/ablation.csv").set_index("arm")
     assert table.loc["no_momentum", "verdict"] == "worse"
-    assert re.search(r"^no_momentum +10 .* worse$", call("packs.py", cwd=tmp_path), re.MULTILINE)
+    assert re.search(r"^no_momentum +10 .* worse\b", call("packs.py", cwd=tmp_path), re.MULTILINE)
 
 
 def test_the_study_of_ones_own_data_runs(tmp_path: Path) -> None:
