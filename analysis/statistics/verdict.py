@@ -78,6 +78,11 @@ class Differences:
         own_S = self.d_S[:num_pairs]
         return sign_flip_p(own_S) if self.frozen_S is None else both_tunings_p(own_S, self.frozen_S[:num_pairs])
 
+    @property
+    def num_frozen_missing(self) -> int:
+        """Pairs whose run with the reference's hyperparameters is not over."""
+        return 0 if self.frozen_S is None else int(np.isnan(self.frozen_S).sum()) - self.num_frozen_lost
+
     @cached_property
     def alone(self) -> Differences:
         """What the arm's own search shows, whatever the reference's hyperparameters do."""
@@ -234,6 +239,11 @@ def _why_undecided(i: int, arm: Differences, tests: Family) -> str:
     n, m, p, q = len(arm.d_S), len(tests.p_exact), tests.p_holm[i], tests.p_equiv_holm[i]
     if (best := _best_p(i, arm, tests)) > ALPHA:
         return f"out of reach: {n} pairs give {p_is(best)} at best, and it takes {pairs_in_reach(m)} of them"
+    if arm.num_frozen_missing:
+        return (
+            f"{arm.num_frozen_missing} of {n} runs with the hyperparameters of the reference's search are missing so "
+            "far, and a difference must be shown by them too"
+        )
     if disagree(i, arm, tests):
         return (
             f"the tunings disagree: by its own search it differs ({p_is(_alone_p(i, arm, tests))}), with the "
@@ -243,8 +253,9 @@ def _why_undecided(i: int, arm: Differences, tests: Family) -> str:
 
 
 def disagree(i: int, arm: Differences, tests: Family) -> bool:
-    """Whether arm i would be called different by its own search alone, and is not."""
-    return arm.frozen_S is not None and tests.p_holm[i] > ALPHA >= _alone_p(i, arm, tests)
+    """Whether arm i would be called different by its own search alone, and is not, though all its runs are over."""
+    is_whole = arm.frozen_S is not None and not arm.num_frozen_missing
+    return is_whole and tests.p_holm[i] > ALPHA >= _alone_p(i, arm, tests)
 
 
 def _alone_p(i: int, arm: Differences, tests: Family) -> float:

@@ -134,6 +134,10 @@ def test_while_runs_with_the_params_of_the_reference_are_missing_nothing_is_call
     few = replace(results, runs=results.runs[~results.runs["config_id"].str.endswith("cold")])
     rows = find(few).compared.set_index("arm")
     assert rows.loc[["even", "short", "lucky"], "verdict"].eq("undecided").all()
+    assert rows.loc["even", "reason"].startswith(
+        "8 of 8 runs with the hyperparameters of the reference's search are missing"
+    )
+    assert not rows["cautions"].str.contains("tunings_disagree").any(), "that is not known yet"
     assert rows.loc["same", "verdict"] == "worse"
 
 
