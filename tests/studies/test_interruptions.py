@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from scripts import ROOT, TINY, call
 
-LONG = ("--trials", "4", "--seeds", "4", "--epochs", "20", "--rerank", "0", "--no-frozen", "--arms", "no_prior")
+LONG = ("--trials", "3", "--seeds", "3", "--epochs", "15", "--rerank", "0", "--no-frozen", "--arms", "no_prior")
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_an_interrupted_study_ends_in_good_order_and_goes_on(how: str, number: s
     rows = pd.read_parquet(results / "runs")
     assert rows.run_id.is_unique
     assert rows.groupby(["arm", "phase"]).size().to_dict() == {
-        (arm, phase): 4 for arm in ("full", "no_prior") for phase in ("search", "confirm")
+        (arm, phase): 3 for arm in ("full", "no_prior") for phase in ("search", "confirm")
     }
 
 
