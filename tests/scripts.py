@@ -6,8 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent.parent
-
+ROOT = Path(__file__).parent.parent
 
 TINY = (
     "--trials",
