@@ -110,26 +110,34 @@ class Rule:
             "futility": FUTILITY,
         }
 
-    def __call__(self, values: Values, look: int) -> list[str]:
-        """The arms, the reference aside, that go on after a look: a pure function of the results so far."""
+    def __call__(self, values: Values, frozen: Values, look: int) -> list[str]:
+        """The arms, the reference aside, that go on after a look: a pure function of the results so far.
+
+        Args:
+            values: with the hyperparameters of the arms' own searches.
+            frozen: with those of the reference's search, of the arms that have such runs.
+            look: from 0.
+        """
         arms = [arm for arm in values if arm != self.reference]
-        differences = [self._differences(values, arm, look) for arm in arms]
+        differences = [self._differences(values, frozen, arm, look) for arm in arms]
         said = verdicts(differences, lower_is_better=self.lower_is_better, margin=self.margin)
         undecided = [
             i for i, arm in enumerate(arms) if said[i][0] == UNDECIDED and self._has_come_to(look, values[arm])
         ]
         level = ALPHA / max(1, len(undecided))
-        return [arms[i] for i in undecided if self._prospect(differences[i].d_S, level=level) >= FUTILITY]
+        return [arms[i] for i in undecided if self._prospect(differences[i], level=level) >= FUTILITY]
 
-    def _differences(self, values: Values, arm: str, look: int) -> Differences:
-        own, reference = values[arm], values.get(self.reference, {})
+    def _differences(self, values: Values, frozen: Values, arm: str, look: int) -> Differences:
+        own, reference, other = values[arm], values.get(self.reference, {}), frozen.get(arm)
         order = sorted(reference)
         both = [s for s in order if s in own]
         failed, lost = {s for s in both if own[s] is None}, {s for s in both if reference[s] is None}
         pairs = [s for s in both if s not in failed | lost]
-        d_S = np.array([float(own[s] or 0) - float(reference[s] or 0) for s in pairs])
+        r_S = _numbers(reference, pairs)
         return Differences(
-            d_S=d_S,
+            d_S=_numbers(own, pairs) - r_S,
+            frozen_S=None if other is None else _numbers(other, pairs) - r_S,
+            num_frozen_lost=sum(s in other and other[s] is None for s in pairs) if other else 0,
             num_lost=len(failed | lost),
             sides=Sides(arm=len(failed - lost), reference=len(lost - failed), both=len(failed & lost)),
             is_constant=self._is_constant(order, pairs, own, reference),
@@ -150,25 +158,42 @@ class Rule:
         """Whether an arm was given the seeds of this look: those that stopped before do not go on."""
         return len(values) >= self.looks[look].num_pairs
 
-    def _prospect(self, d_S: Array, *, level: float) -> float:
+    def _prospect(self, found: Differences, *, level: float) -> float:
         """Predictive probability that the last look decides an arm, given its differences so far.
 
-        Normal differences with the reference prior p(mu, sigma^2) = 1 / sigma^2 (Gelman et al., Bayesian Data
-        Analysis, section 3.2), t tests in place of the sign-flip test.
+        T tests in place of the sign-flip tests. Where there are runs with the hyperparameters of the reference's
+        search, a difference must be shown by both kinds, each on one side; they are taken as independent.
         """
-        n, last = len(d_S), self.looks[-1]
-        more = last.num_pairs - n
-        if n < 2 or more < 1 or not d_S.std():
+        last, rng = self.looks[-1], np.random.default_rng(0)
+        kinds = [found.d_S]
+        if found.frozen_S is not None:
+            kinds.append(found.frozen_S[np.isfinite(found.frozen_S)])
+        if any(len(d_S) < 2 or len(d_S) >= last.num_pairs or not d_S.std() for d_S in kinds):
             return 1.0
-        rng = np.random.default_rng(0)
+        t = [self._means_at_last(d_S, rng) for d_S in kinds]
+        tested = level * last.weight / (2 if found.frozen_S is None else 1)
+        beyond, within = scipy.stats.t.isf([tested, level * last.equivalence_weight], last.num_pairs - 1)
+        is_above = np.all([mean >= beyond * error for mean, error in t], axis=0)
+        is_below = np.all([-mean >= beyond * error for mean, error in t], axis=0)
+        equal = self.margin - np.abs(t[0][0]) >= within * t[0][1]
+        return float((is_above | is_below | equal).mean())
+
+    def _means_at_last(self, d_S: Array, rng: np.random.Generator) -> tuple[Array, Array]:
+        """Draws of the mean at the last look and of its standard error, from the predictive distribution.
+
+        Normal differences with the reference prior p(mu, sigma^2) = 1 / sigma^2 (Gelman et al., Bayesian Data
+        Analysis, section 3.2).
+        """
+        n, N = len(d_S), self.looks[-1].num_pairs
+        more = N - n
         variance = (n - 1) * d_S.var(ddof=1) / rng.chisquare(n - 1, DRAWS)
         mu = d_S.mean() + np.sqrt(variance / n) * rng.standard_normal(DRAWS)
         more_mean = mu + np.sqrt(variance / more) * rng.standard_normal(DRAWS)
         more_squares = variance * rng.chisquare(more - 1, DRAWS) if more > 1 else np.zeros(DRAWS)
-        N = last.num_pairs
-        mean = (n * d_S.mean() + more * more_mean) / N
         squares = (n - 1) * d_S.var(ddof=1) + more_squares + n * more / N * (more_mean - d_S.mean()) ** 2
-        error = np.sqrt(squares / (N - 1) * (1 / N + self.overlap))
-        beyond, within = scipy.stats.t.isf([level * last.weight / 2, level * last.equivalence_weight], N - 1)
-        differs, equal = np.abs(mean) >= beyond * error, self.margin - np.abs(mean) >= within * error
-        return float((differs | equal).mean())
+        return (n * d_S.mean() + more * more_mean) / N, np.sqrt(squares / (N - 1) * (1 / N + self.overlap))
+
+
+def _numbers(values: Mapping[int, float | None], seeds: Sequence[int]) -> Array:
+    """The values of these seeds; nan: the run failed, or is not over."""
+    return np.array([math.nan if (value := values.get(seed)) is None else value for seed in seeds], dtype=float)

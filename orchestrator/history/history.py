@@ -81,7 +81,7 @@ class History:
         return self._told_by.get(run_id, [])
 
     def basis(self) -> str:
-        """What a look rests on now: a hash of the arms, their chosen configurations, and the epochs.
+        """What a look rests on now: a hash of the arms, their chosen configurations, the epochs, and whether frozen.
 
         Looks that rest on something else do not count: an arm, trials or epochs more, and they are taken again.
         """
@@ -90,7 +90,8 @@ class History:
             for arm in self._study.running
             for search in range(self._study.budget.searches)
         ]
-        return digest([self._study.budget.epochs, list(self._study.budget.looks), chosen])[:16]
+        frozen = ["frozen"] if self._study.budget.frozen else []
+        return digest([self._study.budget.epochs, list(self._study.budget.looks), chosen, *frozen])[:16]
 
     def looks(self) -> list[Looked]:
         """The looks that were taken and count, in order."""
@@ -131,12 +132,6 @@ class History:
     def num_seeds(self, arm: str) -> int:
         """Confirm seeds that an arm is given, as far as is decided."""
         return self._study.budget.num_seeds(self.look_of(arm))
-
-    def is_decided(self, arm: str) -> bool:
-        """Whether the number of an arm's confirm seeds will not grow."""
-        if not self._study.budget.looks:
-            return True
-        return self.look_of(arm) < len(self.looks()) or len(self.looks()) + 1 >= self._study.budget.num_looks
 
     def frozen_id(self, key: Key) -> str | None:
         """The configuration of an arm with what the reference's search chose; None: there is none (yet)."""

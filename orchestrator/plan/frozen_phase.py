@@ -9,7 +9,7 @@ from orchestrator.plan.phase import Around, Phase, Waiting
 
 
 class FrozenPhase(Phase):
-    """Asks the same seeds as the confirm phase, once no arm can get more of them."""
+    """Asks the same seeds as the confirm phase: with adaptive seeds those up to the next look, which reads them too."""
 
     def __init__(self, around: Around) -> None:
         self._around = around
@@ -26,6 +26,6 @@ class FrozenPhase(Phase):
     def _missing(self, history: History, key: Key) -> Group:
         reference, choices = self._around.study.reference, self._around.choices
         choice = choices.of(history, (reference, key[1]))
-        if key[0] == reference or not history.is_decided(key[0]) or choice is None or choices.of(history, key) is None:
+        if key[0] == reference or choice is None or choices.of(history, key) is None:
             return Group(runs=(), number=0)
         return self._around.maker.missing_confirms(history, key, choice, tuning="reference")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from orchestrator.history.events import Looked
 from orchestrator.history.history import History
-from orchestrator.plan.phase import Around, Phase
+from orchestrator.plan.phase import Around, Phase, Values
 
 
 class LooksPhase(Phase):
@@ -20,18 +20,22 @@ class LooksPhase(Phase):
         look, is_last = len(looks), bool(looks) and not looks[-1].going
         if look + 1 >= study.budget.num_looks or is_last or any(True for _ in history.open_packs()):
             return None
-        going = tuple(self._around.seed_rule(self._values(history), look))
+        going = tuple(self._around.seed_rule(*self._values(history), look))
         going = (study.reference, *going) if going else ()
         return Looked(look=look, going=going, basis=history.basis())
 
-    def _values(self, history: History) -> dict[str, dict[int, float | None]]:
-        """By arm and seed: the primary metric of the chosen configuration's confirm runs; None of a failed one."""
+    def _values(self, history: History) -> tuple[Values, Values]:
+        """With the hyperparameters of the arms' own searches, and with those of the reference's. A run may be both."""
         study = self._around.study
-        values: dict[str, dict[int, float | None]] = {arm.name: {} for arm in study.running}
+        own: dict[str, dict[int, float | None]] = {arm.name: {} for arm in study.running}
+        frozen: dict[str, dict[int, float | None]] = {}
         chosen = {(c.arm, c.search): c.config_id for c in history.chosen.values()}
         for record in history.runs.values():
             run = record.run
-            counts = run.phase == "confirm" and chosen.get((run.arm, run.search)) == run.config_id
-            if counts and run.arm in values and run.epochs == study.budget.epochs:
-                values[run.arm][run.seed] = record.value
-        return values
+            if run.phase != "confirm" or run.arm not in own or run.epochs != study.budget.epochs:
+                continue
+            if chosen.get((run.arm, run.search)) == run.config_id:
+                own[run.arm][run.seed] = record.value
+            if history.frozen_id((run.arm, run.search)) == run.config_id:
+                frozen.setdefault(run.arm, {})[run.seed] = record.value
+        return own, frozen

@@ -13,11 +13,14 @@ from orchestrator.history.history import History
 from orchestrator.history.run_factory import Group, RunMaker
 from orchestrator.study.study import Study
 
-# Primary metric by arm and seed (None: failed) and the look -> the arms, the reference aside, that need more seeds.
-SeedRule = Callable[[Mapping[str, Mapping[int, float | None]], int], Sequence[str]]
+# Primary metric by arm and seed; None: the run failed.
+Values = Mapping[str, Mapping[int, float | None]]
+# What arms reached with the hyperparameters of their own search, what with those of the reference's (arms that have
+# such runs), and the look -> the arms, the reference aside, that need more seeds.
+SeedRule = Callable[[Values, Values, int], Sequence[str]]
 
 
-def no_more_seeds(_values: Mapping[str, Mapping[int, float | None]], _look: int) -> Sequence[str]:
+def no_more_seeds(_own: Values, _frozen: Values, _look: int) -> Sequence[str]:
     """The rule of a study whose number of seeds is fixed."""
     return ()
 

@@ -30,7 +30,7 @@ def play(rule: Rule, drawn: Mapping[str, np.ndarray]) -> tuple[dict[str, Differe
     seeds = dict.fromkeys(drawn, rule.looks[0].num_pairs)
     for look in range(len(rule.looks) - 1):
         values = {arm: dict(enumerate(v[: seeds[arm]].tolist(), start=1)) for arm, v in drawn.items()}
-        going = rule(values, look)
+        going = rule(values, {}, look)
         if not going:
             break
         for arm in (*going, "full"):
@@ -100,14 +100,36 @@ def test_failed_seeds_take_their_place_in_the_order_but_are_no_pairs() -> None:
 def test_a_large_effect_stops_at_the_first_look_and_an_unclear_one_goes_on() -> None:
     rule = rule_for(3, 60)
     drawn = draw(np.random.default_rng(0), rule, {"large": 0.5, "unclear": 0.035, "large too": -0.5})
-    assert rule(values_at(rule, 0, drawn), 0) == ["unclear"]
+    assert rule(values_at(rule, 0, drawn), {}, 0) == ["unclear"]
 
 
 def test_an_arm_that_more_seeds_would_hardly_decide_stops() -> None:
     rule = rule_for(2, 20)
     rng = np.random.default_rng(1)
     drawn = draw(rng, rule, {"noise": 0.0, "clear": 0.5}, sd=1.0)
-    assert "noise" not in rule(values_at(rule, 0, drawn), 0)
+    assert "noise" not in rule(values_at(rule, 0, drawn), {}, 0)
+
+
+def test_an_arm_stops_when_both_tunings_show_it_as_the_report_asks() -> None:
+    rule = rule_for(3, 60)
+    rng = np.random.default_rng(7)
+    own = draw(rng, rule, {"clear": 0.5, "own only": 0.5, "failed": 0.5})
+    other = draw(rng, rule, {"clear": 0.5, "own only": 0.06, "failed": 0.5})
+    values, frozen = values_at(rule, 0, own), values_at(rule, 0, other)
+    del frozen["full"]
+    assert rule(values, {}, 0) == []
+    assert rule(values, frozen, 0) == ["own only"]
+    frozen["failed"][2] = None
+    said = verdicts([rule._differences(values, frozen, "failed", 0)], lower_is_better=True, margin=MARGIN)
+    assert said[0][0] == WORSE, "one failure of 11 turns nothing here"
+    assert rule._differences(values, frozen, "failed", 0).num_frozen_lost == 1
+
+
+def test_an_arm_whose_tunings_will_hardly_agree_stops() -> None:
+    rule = rule_for(2, 20)
+    rng = np.random.default_rng(8)
+    own, other = draw(rng, rule, {"torn": 0.08}), draw(rng, rule, {"torn": -0.08})
+    assert rule(values_at(rule, 0, own), values_at(rule, 0, {"torn": other["torn"]}), 0) == []
 
 
 def test_an_arm_that_stopped_does_not_go_on_and_keeps_its_p() -> None:
@@ -115,13 +137,13 @@ def test_an_arm_that_stopped_does_not_go_on_and_keeps_its_p() -> None:
     drawn = draw(np.random.default_rng(2), rule, {"stopped": 0.02, "unclear": 0.035})
     values = values_at(rule, 1, drawn)
     values["stopped"] = dict(list(values["stopped"].items())[: rule.looks[0].num_pairs])
-    assert "stopped" not in rule(values, 1)
+    assert "stopped" not in rule(values, {}, 1)
 
 
 def test_the_rule_is_a_pure_function() -> None:
     rule = rule_for(3, 30)
     values = values_at(rule, 1, draw(np.random.default_rng(4), rule, {"a": 0.03, "b": 0.0, "c": 0.06}))
-    assert rule(values, 1) == rule(values, 1)
+    assert rule(values, {}, 1) == rule(values, {}, 1)
 
 
 def test_lost_pairs_are_filled_in_at_the_look_that_decided() -> None:
@@ -160,13 +182,13 @@ def test_what_an_arm_stopped_for_is_what_the_report_says_with_failures_too() -> 
             n = rule.looks[look].num_pairs
             lists = {arm: [None if math.isnan(x) else float(x) for x in values[:n]] for arm, values in drawn.items()}
             values = {arm: dict(enumerate(known)) for arm, known in lists.items()}
-            going = rule(values, look)
-            found = {arm: rule._differences(values, arm, look) for arm in drawn if arm != "full"}
+            going = rule(values, {}, look)
+            found = {arm: rule._differences(values, {}, arm, look) for arm in drawn if arm != "full"}
             said = verdicts(list(found.values()), lower_is_better=True, margin=MARGIN)
             for (arm, own), (verdict, _) in zip(found.items(), said, strict=True):
                 if arm not in going:
                     stopped += 1
                     decided += verdict != UNDECIDED
-                    hopeless = rule._prospect(own.d_S, level=st.ALPHA / max(1, len(going))) < 0.2
+                    hopeless = rule._prospect(own, level=st.ALPHA / max(1, len(going))) < 0.2
                     assert verdict != UNDECIDED or hopeless, "stopped, and the report does not decide it"
     assert decided / stopped > 0.9

@@ -76,7 +76,7 @@ class Fates:
 
 
 def goes_on(study: Study) -> Callable:
-    def rule(values, look):
+    def rule(values, _frozen, look):
         return [
             arm
             for arm in values

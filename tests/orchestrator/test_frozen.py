@@ -13,6 +13,7 @@ from orchestrator.history.history import History
 from orchestrator.history.run_counts import tallies, undecided
 from orchestrator.ledger.journal import read
 from orchestrator.ledger.recovery import contents_of, usable
+from orchestrator.plan.phase import Values
 from orchestrator.study.design import Arm
 from orchestrator.study.study import Study
 
@@ -98,8 +99,26 @@ def test_with_looks_an_arm_is_frozen_on_the_seeds_that_it_was_given(
 ) -> None:
     """The first look stops square; shallow goes on to the end."""
     looked = study(seeds=8, looks=(4, 8), about={"rule": {"looks": [4, 8]}})
-    run_study(looked, seed_rule=lambda _values, look: ["shallow"] if look == 0 else [])
+    run_study(looked, seed_rule=lambda _own, _frozen, look: ["shallow"] if look == 0 else [])
     told, confirm = declared(tmp_path / "results"), runs().query("phase == 'confirm'")
     assert told["asked_seeds"] == {"full": 8, "square": 4, "shallow": 8}
     for arm, number in (("square", 4), ("shallow", 8)):
         assert (confirm[confirm.arm == arm].config_id == told["frozen"][arm][0]).sum() == number
+
+
+def test_a_look_reads_both_kinds_of_runs(run_study: Callable) -> None:
+    """At each look all runs of both kinds are over; where an arm chose as the reference did, they are the same."""
+    seen: list[tuple[dict, dict]] = []
+
+    def rule(own: Values, frozen: Values, look: int) -> list[str]:
+        seen.append(({arm: sorted(v) for arm, v in own.items()}, {arm: sorted(v) for arm, v in frozen.items()}))
+        assert all(value is not None for values in (own, frozen) for v in values.values() for value in v.values())
+        return ["shallow"] if look == 0 else []
+
+    run_study(study(seeds=8, looks=(4, 6, 8), about={"rule": {"looks": [4, 6, 8]}}), seed_rule=rule)
+    (own, frozen), (own_then, frozen_then) = seen
+    first = own["full"]
+    assert (len(first), own) == (4, dict.fromkeys(("full", "square", "shallow"), first))
+    assert frozen == dict.fromkeys(("square", "shallow"), first)
+    assert len(own_then["shallow"]) == len(frozen_then["shallow"]) == 6
+    assert frozen_then["square"] == first

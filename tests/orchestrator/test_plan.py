@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ from toy import loss_of, toy_study
 from orchestrator.history import events
 from orchestrator.history.events import Asked, Chosen, Event, Looked, Reported, Told
 from orchestrator.history.run_counts import tallies
-from orchestrator.plan.phase import SeedRule
+from orchestrator.plan.phase import SeedRule, Values
 from orchestrator.plan.plan import Done, Wait
 from orchestrator.plan.search_phase import SearchPhase
 from orchestrator.study.budget import SEED_STRIDE
@@ -40,7 +40,7 @@ class World:
         num_workers: int = 3,
         seed: int = 0,
         known: list[Event] | None = None,
-        seed_rule: SeedRule = lambda _values, _look: (),
+        seed_rule: SeedRule = lambda _own, _frozen, _look: (),
         num_cores: int = 0,
     ) -> None:
         self.events: list[Event] = list(known or [])
@@ -184,7 +184,7 @@ def test_small_packs_ask_for_the_same_runs(kind: str) -> None:
     study = toy_study(trials=10, seeds=12, pack_size=8, **changes)
     runs = [
         set(
-            World(study, num_workers=1, num_cores=n, seed_rule=lambda _values, _look: ("square",))
+            World(study, num_workers=1, num_cores=n, seed_rule=lambda _own, _frozen, _look: ("square",))
             .run()
             .plan.history.runs
         )
@@ -462,7 +462,7 @@ def num_confirmed(plan: Planner) -> dict[str, int]:
 def test_arms_that_a_look_stops_get_no_more_seeds_and_the_reference_goes_on_with_the_rest() -> None:
     asked_of: list[tuple[dict, int]] = []
 
-    def seed_rule(values: Mapping[str, Mapping[int, float | None]], look: int) -> Sequence[str]:
+    def seed_rule(values: Values, _frozen: Values, look: int) -> Sequence[str]:
         asked_of.append((dict(values), look))
         return {0: ("square", "deep"), 1: ("deep",)}.get(look, ())
 
@@ -479,10 +479,10 @@ def test_arms_that_a_look_stops_get_no_more_seeds_and_the_reference_goes_on_with
 @pytest.mark.parametrize("cut", range(3, 60, 4))
 def test_a_look_is_a_fact_that_a_cut_plan_does_not_decide_again(cut: int) -> None:
     study = toy_study(arms=THREE_ARMS, seeds=6, looks=(2, 4, 6), trials=2)
-    first = World(study, seed_rule=lambda _values, look: ("deep",)).run(max_steps=cut)
+    first = World(study, seed_rule=lambda _own, _frozen, look: ("deep",)).run(max_steps=cut)
     known = [events.from_json(events.kind_of(e), json.loads(json.dumps(events.to_json(e)))) for e in first.events]
     looked = sum(isinstance(e, Looked) for e in known)
-    rest = World(study, known=known, seed_rule=lambda _values, look: ()).run()
+    rest = World(study, known=known, seed_rule=lambda _own, _frozen, look: ()).run()
     assert isinstance(rest.plan.ask(), Done)
     assert num_confirmed(rest.plan)["deep"] == study.budget.looks[min(looked, 2)]
     assert num_confirmed(rest.plan)["square"] == 2
@@ -499,11 +499,11 @@ EXTENDED: dict[str, tuple[dict, dict]] = {
 def test_looks_are_taken_again_when_what_they_looked_at_is_extended(what: str) -> None:
     before, after = EXTENDED[what]
     common = {"arms": THREE_ARMS, "seeds": 6, "looks": (2, 4, 6), "trials": 2}
-    first = World(toy_study(**common | before), seed_rule=lambda _values, _look: ()).run()
+    first = World(toy_study(**common | before), seed_rule=lambda _own, _frozen, _look: ()).run()
     assert num_confirmed(first.plan)["full"] == 2
     study, looked = toy_study(**common | after), list[int]()
 
-    def seed_rule(_values: Mapping[str, Mapping[int, float | None]], look: int) -> Sequence[str]:
+    def seed_rule(_own: Values, _frozen: Values, look: int) -> Sequence[str]:
         looked.append(look)
         return ("deep",)
 
@@ -516,8 +516,8 @@ def test_looks_are_taken_again_when_what_they_looked_at_is_extended(what: str) -
 
 def test_looks_that_were_taken_stand_while_nothing_is_extended() -> None:
     study = toy_study(arms=THREE_ARMS, seeds=6, looks=(2, 4, 6), trials=2)
-    first = World(study, seed_rule=lambda _values, _look: ("deep",)).run()
-    rest = World(study, known=first.events, seed_rule=lambda _values, _look: ()).run()
+    first = World(study, seed_rule=lambda _own, _frozen, _look: ("deep",)).run()
+    rest = World(study, known=first.events, seed_rule=lambda _own, _frozen, _look: ()).run()
     assert rest.events == first.events
 
 
