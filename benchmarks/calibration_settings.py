@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import optimize
-from simulation import MARGIN, SD, Crowd, Noise, all_seeds, skewed, t3, under_rule
+from simulation import MARGIN, SD, Array, Crowd, Noise, all_seeds, skewed, t3, under_rule
 
 from analysis.results.paired_runs import Pairs
 from analysis.statistics import paired_tests as st
@@ -20,6 +20,7 @@ from analysis.tables.verdict_scope import TUNING, VIDEOS
 COVERAGE, DIFFERENCE, EQUIVALENCE, POWER = "coverage", "false difference", "false equivalence", "power"
 EQUIVALENCE_POWER, SEEDS_USED = "power of equivalence", "seeds used"
 FIXED, PLANNED, ADAPTIVE = "fixed seeds", "seeds needed", "adaptive seeds"
+BOTH = ", both tunings"  # a difference must be shown with the reference's hyperparameters too
 NUM_ARMS = 9
 ITEMS_SHARE = 5  # studies with recorded items are so many times fewer
 Scores = Mapping[str, float]  # measure -> what one study contributes to it
@@ -63,6 +64,10 @@ def fixed_settings() -> list[Setting]:
             for n in (10, 20)
         ),
         *(
+            Setting(group=group, name=f"normal, {n} seeds{BOTH}", play=_fixed(Noise(), n, is_both=True))
+            for n in (10, 20)
+        ),
+        *(
             Setting(group=harder, name=f"{name}, {n} seeds", play=_fixed(noise, n), has_target=False)
             for name, noise in others.items()
             for n in (10, 20)
@@ -76,9 +81,14 @@ def planned_settings() -> list[Setting]:
         margin: st.seeds_needed(Noise().sd_d, smallest_effect=margin, num_arms=NUM_ARMS) for margin in (0.1, 0.06)
     }
     return [
-        Setting(group=PLANNED, name=f"effect {margin / SD:g} sd, {n} seeds", play=_planned(margin, n))
+        Setting(
+            group=PLANNED,
+            name=f"effect {margin / SD:g} sd, {n} seeds{BOTH if is_both else ''}",
+            play=_planned(margin, n, is_both=is_both),
+        )
         for margin, n in needed.items()
         if n is not None
+        for is_both in (False, True)
     ]
 
 
@@ -86,8 +96,16 @@ def adaptive_settings() -> list[Setting]:
     """`--seeds auto --max-seeds 30`."""
     noises = {"normal": Noise(), "rho .8": Noise(rho=0.8), "t3": Noise(draw=t3), "10 % of runs fail": Noise(fail=0.1)}
     return [
-        Setting(group=ADAPTIVE, name=f"{name}, at most 30 seeds", play=_adaptive(noise, 30))
-        for name, noise in noises.items()
+        *(
+            Setting(group=ADAPTIVE, name=f"{name}, at most 30 seeds", play=_adaptive(noise, 30))
+            for name, noise in noises.items()
+        ),
+        *(
+            Setting(
+                group=ADAPTIVE, name=f"{name}, at most 30 seeds{BOTH}", play=_adaptive(noises[name], 30, is_both=True)
+            )
+            for name in ("normal", "10 % of runs fail")
+        ),
     ]
 
 
@@ -121,29 +139,33 @@ def tuning_settings() -> list[Setting]:
     ]  # fmt: skip
 
 
-def _fixed(noise: Noise, num_seeds: int) -> Callable[[np.random.Generator], Scores]:
+def _fixed(noise: Noise, num_seeds: int, *, is_both: bool = False) -> Callable[[np.random.Generator], Scores]:
     def simulate(rng: np.random.Generator, effect_M: Sequence[float]) -> list[Pairs]:
-        return all_seeds(*noise.study(rng, effect_M, num_seeds))
+        return all_seeds(*_drawn(noise, is_both)(rng, effect_M, num_seeds))
 
     return _three_truths(simulate, _eighty_percent(noise, num_seeds))
 
 
-def _planned(margin: float, num_seeds: int) -> Callable[[np.random.Generator], Scores]:
+def _drawn(noise: Noise, is_both: bool) -> Callable[..., tuple[Array, ...]]:
+    return noise.both_tunings if is_both else noise.study
+
+
+def _planned(margin: float, num_seeds: int, *, is_both: bool) -> Callable[[np.random.Generator], Scores]:
     """One arm differs by just the smallest effect, the others not at all."""
 
     def play(rng: np.random.Generator) -> Scores:
-        arms = all_seeds(*Noise().study(rng, [margin] + [0.0] * (NUM_ARMS - 1), num_seeds))
+        arms = all_seeds(*_drawn(Noise(), is_both)(rng, [margin] + [0.0] * (NUM_ARMS - 1), num_seeds))
         said = words(arms, margin=margin)
         return {POWER: said[0] == WORSE, EQUIVALENCE_POWER: said[1] == EQUIVALENT}
 
     return play
 
 
-def _adaptive(noise: Noise, most: int) -> Callable[[np.random.Generator], Scores]:
+def _adaptive(noise: Noise, most: int, *, is_both: bool = False) -> Callable[[np.random.Generator], Scores]:
     rule = Rule(looks=looks(NUM_ARMS, most), reference="full", margin=MARGIN)
 
     def simulate(rng: np.random.Generator, effect_M: Sequence[float]) -> list[Pairs]:
-        return under_rule(rule, *noise.study(rng, effect_M, most))
+        return under_rule(rule, *_drawn(noise, is_both)(rng, effect_M, most))
 
     play = _three_truths(simulate, _eighty_percent(noise, most))
 

@@ -76,21 +76,29 @@ class Noise:
         a_MS, r_S = (np.where(rng.random(x.shape) < self.fail, np.nan, x) for x in (a_MS, r_S))
         return 1 + np.asarray(effect_M)[:, None] + SD * a_MS, 1 + SD * r_S
 
+    def both_tunings(
+        self, rng: np.random.Generator, effect_M: Sequence[float], num_seeds: int
+    ) -> tuple[Array, Array, Array]:
+        """The same, and the arms' results with the hyperparameters of the reference's search, which differ as much."""
+        return *self.study(rng, effect_M, num_seeds), self.study(rng, effect_M, num_seeds)[0]
+
     def _collapsed(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
         return 10 * ((rng.random(shape) < self.collapse) - self.collapse)
 
 
-def all_seeds(a_MS: Array, r_S: Array) -> list[Pairs]:
-    """Each arm beside the reference, over all seeds."""
-    return [_pairs(a_S, r_S, looks=None) for a_S in a_MS]
+def all_seeds(a_MS: Array, r_S: Array, frozen_MS: Array | None = None) -> list[Pairs]:
+    """Each arm beside the reference, over all seeds; `frozen_MS`: with the reference's hyperparameters."""
+    frozen = [None] * len(a_MS) if frozen_MS is None else frozen_MS
+    return [_pairs(a_S, r_S, frozen_S, looks=None) for a_S, frozen_S in zip(a_MS, frozen, strict=True)]
 
 
-def under_rule(rule: Rule, a_MS: Array, r_S: Array) -> list[Pairs]:
+def under_rule(rule: Rule, a_MS: Array, r_S: Array, frozen_MS: Array | None = None) -> list[Pairs]:
     """The same where a rule says after each look which arms go on."""
     results = {**{f"arm {i}": a_S for i, a_S in enumerate(a_MS)}, REFERENCE: r_S}
+    frozen = {} if frozen_MS is None else {f"arm {i}": frozen_S for i, frozen_S in enumerate(frozen_MS)}
     seeds = dict.fromkeys(results, rule.looks[0].num_pairs)
     for look in range(len(rule.looks) - 1):
-        going = rule(_values(results, seeds), look)
+        going = rule(_values(results, seeds), _values(frozen, seeds), look)
         if not going:
             break
         for arm in (*going, REFERENCE):
@@ -101,7 +109,7 @@ def under_rule(rule: Rule, a_MS: Array, r_S: Array) -> list[Pairs]:
         if arm != REFERENCE:
             a_S, r = results[arm][:n], r_S[:n]
             looks = reached(rule.looks, order, range(n), np.flatnonzero(np.isfinite(a_S - r)).tolist())
-            found.append(_pairs(a_S, r, looks=looks))
+            found.append(_pairs(a_S, r, frozen[arm][:n] if frozen else None, looks=looks))
     return found
 
 
@@ -115,7 +123,7 @@ def _values(results: dict[str, Array], seeds: dict[str, int]) -> Values:
 NO_IDS = pd.Series(dtype=str)
 
 
-def _pairs(a_S: Array, r_S: Array, *, looks: tuple[Look, ...] | None) -> Pairs:
+def _pairs(a_S: Array, r_S: Array, frozen_S: Array | None, *, looks: tuple[Look, ...] | None) -> Pairs:
     done, failed, lost = np.isfinite(a_S - r_S), np.isnan(a_S), np.isnan(r_S)
     sides = Sides(
         arm=int((failed & ~lost).sum()), reference=int((lost & ~failed).sum()), both=int((failed & lost).sum())
@@ -123,6 +131,8 @@ def _pairs(a_S: Array, r_S: Array, *, looks: tuple[Look, ...] | None) -> Pairs:
     return Pairs(
         arm="arm", arm_S=a_S[done], reference_S=r_S[done], arm_ids=NO_IDS, reference_ids=NO_IDS,
         num_lost=int((~done).sum()), num_failed=int(failed.sum()), overlap=0.0, sides=sides, looks=looks,
+        frozen_S=None if frozen_S is None else (frozen_S - r_S)[done],
+        num_frozen_lost=0 if frozen_S is None else int(np.isnan(frozen_S[done]).sum()),
     )  # fmt: skip
 
 

@@ -20,6 +20,7 @@ from rich.table import Table
 from orchestrator.command.arguments import at_least
 from orchestrator.command.retrain import deviation, retrain, save_weights
 from orchestrator.ledger import manifest
+from orchestrator.ledger.declared_rows import is_declared
 from orchestrator.storage import weights
 from orchestrator.storage.results_folder import Folder
 
@@ -82,7 +83,7 @@ PARTS = ("search", "rerank", "confirm", "frozen")
 
 def _status(folder: Folder, study: dict[str, Any], _: argparse.Namespace, console: Console) -> None:
     every = pq.read_table(folder.table("runs")).to_pylist()
-    rows = [row for row in every if _is_declared(study, row)]
+    rows = [row for row in every if is_declared(study, row)]
     table = Table(title=escape(study["title"]), title_justify="left", box=None, header_style="bold")
     statuses = ("completed", "pruned", "failed")
     table.add_column("arm")
@@ -101,21 +102,13 @@ def _status(folder: Folder, study: dict[str, Any], _: argparse.Namespace, consol
     console.print(f"{len(rows)}{of_all} runs are published in {folder.address}; {_owner(folder)}", markup=False)
     if others := len(every) - len(rows):
         told = "run is" if others == 1 else "runs are"
-        console.print(f"{others} more {told} of another declaration (epochs, seeds, data or code), and do not count")
+        console.print(f"{others} more {told} of another declaration (python -m analysis says why), and do not count")
 
 
 def _part(study: dict[str, Any], row: dict[str, Any]) -> str:
     """The phase of a row, or "frozen": a confirm run with the hyperparameters of the reference's search."""
     is_frozen = row["phase"] == "confirm" and row["tuning"] == "reference" and not study["is_path"]
     return "frozen" if is_frozen else row["phase"]
-
-
-def _is_declared(study: dict[str, Any], row: dict[str, Any]) -> bool:
-    """Whether a row is of the study as it is declared now, but for the choice of its configuration."""
-    first = study["first_seed"]
-    is_seed = row["phase"] != "confirm" or first <= row["seed"] < first + study["seeds"]
-    names = (("epochs_planned", "epochs"), ("data_sha256", "data_sha256"), ("code_sha256", "code_sha256"))
-    return is_seed and all(row[column] == study[key] for column, key in names)
 
 
 def _owner(folder: Folder) -> str:
@@ -155,7 +148,7 @@ def _print_best(folder: Folder, study: dict[str, Any], arm: str, config_id: str,
     rows = pq.read_table(folder.table("runs"), filters=[("arm", "=", arm), ("config_id", "=", config_id)]).to_pylist()
     console.print(f"[bold]{escape(arm)}[/bold]  configuration {config_id or 'none: no search run completed'}")
     done = [r for r in rows if r["phase"] == "confirm" and r["status"] == "completed"]
-    confirm = [r for r in done if _is_declared(study, r)]
+    confirm = [r for r in done if is_declared(study, r)]
     if not confirm:
         console.print("  no confirm run is published yet")
         return

@@ -20,6 +20,7 @@ from analysis.figures.style import (
 )
 from analysis.formatting import span
 from analysis.results.declaration import Study
+from analysis.tables.robustness import failures
 
 ROW = 0.5  # inches a modality
 # metric -> what it is, colour, marker, place in the row
@@ -55,13 +56,14 @@ def dependence(table: pd.DataFrame, study: Study, *, ax: Axes | None = None) -> 
     ax.set_yticks(range(len(modalities)), [readable(name, 14) for name in modalities])
     ax.set_ylim(len(modalities) - 0.5, -0.5)
     ax.axvline(0, color=PALE, lw=0.8, zorder=0)
-    ax.set_xlim(min(-0.2, rows["mean"].min() - 0.1), max(1.2, rows["mean"].max() + 0.1))  # of few seeds, wide intervals
+    ax.set_xlim(min(0.0, rows["mean"].min()) - 0.03, max(1.0, rows["mean"].max()) + 0.03)  # a share
     ax.tick_params(axis="y", length=0)
     ax.set_xlabel("dependence of what is generated (normalised HSIC)")
     ax.legend(loc="lower center", bbox_to_anchor=(0.42, 1.0), ncols=2, handletextpad=0.3, columnspacing=1.0)
     note(
         ax,
-        f"Arm {study.reference}. Mean and 95 % t interval over {span(rows['n_seeds'])} seeds, on the same test items.",
+        f"Arm {study.reference}. Mean and 95 % t interval over {span(rows['n_seeds'])} seeds, on the same test items."
+        f"{failures(rows, ['metric', 'modality'])}",
     )
     return ax
 
@@ -85,7 +87,8 @@ def gradients(table: pd.DataFrame, study: Study, *, ax: Axes | None = None) -> A
     note(
         ax,
         f"Arm {study.reference}. In standard deviations of a feature for one of F_y; mean over test items and "
-        f"{span(rows['n_seeds'])} seeds, with the 95 % t interval over seeds.{without}",
+        f"{span(rows['n_seeds'])} seeds, with the 95 % t interval over seeds.{without}"
+        f"{failures(rows, ['modality', 'step'])}",
     )
     return ax
 

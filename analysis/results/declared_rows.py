@@ -6,6 +6,7 @@ that a longer search has replaced. None of them enters a table, a figure or a cl
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -22,6 +23,7 @@ def counted(runs: pd.DataFrame, study: Study) -> tuple[pd.DataFrame, dict[str, i
         study: the declaration.
     """
     confirm = (runs["phase"] == "confirm").to_numpy()
+    runs = runs.assign(search=_search_of(runs, confirm, study))
     is_wanted = is_own(runs, study) | is_reference(runs, study) if study.chosen else confirm
     reasons = {
         "of an arm that the study does not have": ~runs["arm"].isin(study.arms).to_numpy(),
@@ -31,7 +33,8 @@ def counted(runs: pd.DataFrame, study: Study) -> tuple[pd.DataFrame, dict[str, i
         "of a search that the study does not have": (runs["search"] >= study.searches).to_numpy(),
         "of a split that the study does not have": (runs["split"] >= study.splits).to_numpy(),
         "with a seed that is not among the study's": confirm & _is_other_seed(runs["seed"], study),
-        "of a configuration that was replaced": confirm & ~is_wanted,
+        "with a seed that is another split's": confirm & _is_of_other_split(runs, study),
+        "of a configuration that is not confirmed now": confirm & ~is_wanted,
     }
     left_out, counts = {}, np.ones(len(runs), dtype=bool)
     for reason, is_so in reasons.items():
@@ -62,6 +65,24 @@ def _is_other_seed(seeds: pd.Series, study: Study) -> np.ndarray:
     if study.first_seed is None or study.seeds is None:
         return np.zeros(len(seeds), dtype=bool)
     return ((seeds < study.first_seed) | (seeds >= study.first_seed + study.seeds)).to_numpy()
+
+
+def _search_of(runs: pd.DataFrame, confirm: np.ndarray, study: Study) -> np.ndarray:
+    """The search whose choice a confirm run confirms now: seeds take them in turn.
+
+    A run that two searches ask is trained once, and its row has the search that asked first.
+    """
+    asked = runs["search"].to_numpy()
+    if study.first_seed is None:
+        return asked
+    return np.where(confirm, (runs["seed"] - study.first_seed) % study.searches, asked)
+
+
+def _is_of_other_split(runs: pd.DataFrame, study: Study) -> np.ndarray:
+    """Whether a seed's split is not the one whose turn it is."""
+    if study.first_seed is None or not math.isfinite(study.splits):
+        return np.zeros(len(runs), dtype=bool)
+    return ((runs["seed"] - study.first_seed) % int(study.splits) != runs["split"]).to_numpy()
 
 
 def _has_config(runs: pd.DataFrame, ids: Mapping[str, tuple[str, ...]], study: Study) -> np.ndarray:

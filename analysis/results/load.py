@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from analysis.results.declaration import Change, Study, read_study
 from analysis.results.declared_rows import counted, is_own, is_reference
+from analysis.statistics.paired_tests import BEYOND
 
 # Columns of `runs` beside `param:<param>` and `metric:<name>`, and what stands for them where a ledger has none.
 RUN_DEFAULTS = {
@@ -25,8 +26,6 @@ RUN_DEFAULTS = {
     "gpu_share": float("nan"), "device": None, "host": None, "git_sha": None, "git_dirty": None, "code_sha256": None,
     "data_sha256": None, "versions": None, "reused_from": None,
 }  # fmt: skip
-# The square of a number that is much larger is infinite.
-BEYOND = 1e100
 OLD_FOLDS = 5  # of a rerank, in every ledger of before
 RUN_COLUMNS = ("run_id", "arm", "phase", "config_id", "seed", "status")
 EVALUATION_COLUMNS = ("run_id", "condition", "modality", "level", "metric", "value")

@@ -89,21 +89,23 @@ def paired(own: pd.DataFrame, reference: pd.DataFrame, *, arm: str, test_to_trai
             reference=int((~both["failed_arm"] & both["failed_reference"]).sum()),
             both=int((both["failed_arm"] & both["failed_reference"]).sum()),
         ),
-        is_constant=_is_constant(done),
+        is_constant=all(is_constant(done, side) for side in ("_arm", "_reference")),
         num_failed=int(own["failed"].sum()),
         overlap=(test_to_train or 0.0) if done["split"].nunique() > 1 else 0.0,
         looks=None,
     )
 
 
-def _is_constant(done: pd.DataFrame) -> bool:
-    """Whether seeds give equal numbers, bit for bit, in the arm and in the reference: of one split, and one search."""
-    several = done.groupby(["split", "config_id_arm", "config_id_reference"])[["value_arm", "value_reference"]].agg(
-        ["nunique", "size"]
-    )
-    sizes = several.xs("size", axis=1, level=1).to_numpy()
-    numbers = several.xs("nunique", axis=1, level=1).to_numpy()
-    return bool((sizes > 1).any() and (numbers[sizes > 1] == 1).all())
+def is_constant(runs: pd.DataFrame, side: str = "") -> bool:
+    """Whether seeds give equal numbers, bit for bit: those of one split, and one configuration.
+
+    Args:
+        runs: as `scored` gives them, of one arm.
+        side: the ending of its columns.
+    """
+    found = runs.groupby(["split", f"config_id{side}"])[f"value{side}"].agg(["nunique", "count"])
+    several = found[found["count"] > 1]
+    return len(several) > 0 and bool((several["nunique"] == 1).all())
 
 
 def _looks(results: Results, *, seeds: pd.Series, pairs: pd.Series) -> tuple[Look, ...] | None:

@@ -21,6 +21,8 @@ ALPHA = 0.05  # of each family of tests
 LEVEL = 0.95  # of each interval
 POWER = 0.80  # wanted when the number of seeds is planned
 MOST_SEEDS = 10**6  # that are told as needed
+# Numbers beyond any measurement are none: the square of one that is much larger is infinite.
+BEYOND = 1e100
 
 
 def finite(values: ArrayLike, what: str) -> Array:
@@ -83,7 +85,12 @@ def equivalence_p(d_S: ArrayLike, *, margin: float, overlap: float = 0.0) -> flo
 
 
 def equivalence_p_of(delta: float, error: float, *, df: float, margin: float) -> float:
-    """The same from an estimate, its standard error and the error's degrees of freedom."""
+    """The same from an estimate, its standard error and the error's degrees of freedom.
+
+    Raises:
+        ValueError: the estimate or its error is not finite.
+    """
+    finite([delta, error], "an estimate and its error")
     room = margin - abs(delta)
     if error == 0:
         return 0.0 if room > 0 else 1.0
@@ -91,7 +98,12 @@ def equivalence_p_of(delta: float, error: float, *, df: float, margin: float) ->
 
 
 def difference_p_of(delta: float, error: float, *, df: float) -> float:
-    """Two-sided t test of a difference from its standard error."""
+    """Two-sided t test of a difference from its standard error.
+
+    Raises:
+        ValueError: the difference or its error is not finite.
+    """
+    finite([delta, error], "a difference and its error")
     if error == 0:
         return 1.0 if delta == 0 else 0.0
     return float(2 * scipy.stats.t.sf(abs(delta) / error, df))

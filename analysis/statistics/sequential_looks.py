@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import scipy  # scipy.stats comes with its first use: --help and --plan do without it
 
-from analysis.statistics.paired_tests import ALPHA, Array
+from analysis.statistics.paired_tests import ALPHA, BEYOND, Array
 from analysis.statistics.verdict import UNDECIDED, Differences, Look, Sides, verdicts
 
 WEIGHTS = (0.1, 0.15, 0.25, 0.5)  # shares of alpha of the tests for a difference
@@ -118,6 +118,7 @@ class Rule:
             frozen: with those of the reference's search, of the arms that have such runs.
             look: from 0.
         """
+        values, frozen = _measured(values), _measured(frozen)
         arms = [arm for arm in values if arm != self.reference]
         differences = [self._differences(values, frozen, arm, look) for arm in arms]
         said = verdicts(differences, lower_is_better=self.lower_is_better, margin=self.margin)
@@ -192,6 +193,14 @@ class Rule:
         more_squares = variance * rng.chisquare(more - 1, DRAWS) if more > 1 else np.zeros(DRAWS)
         squares = (n - 1) * d_S.var(ddof=1) + more_squares + n * more / N * (more_mean - d_S.mean()) ** 2
         return (n * d_S.mean() + more * more_mean) / N, np.sqrt(squares / (N - 1) * (1 / N + self.overlap))
+
+
+def _measured(values: Values) -> dict[str, dict[int, float | None]]:
+    """With numbers beyond any measurement taken as failures, as a report takes them."""
+    return {
+        arm: {seed: None if x is None or not abs(x) < BEYOND else x for seed, x in known.items()}
+        for arm, known in values.items()
+    }
 
 
 def _numbers(values: Mapping[int, float | None], seeds: Sequence[int]) -> Array:

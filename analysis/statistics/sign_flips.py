@@ -56,14 +56,14 @@ def both_tunings_p(own_S: ArrayLike, other_S: ArrayLike, *, seed: int = 0) -> fl
 
     Args:
         own_S: differences to the reference with the hyperparameters of the arm's own search.
-        other_S: those of the same pairs with the hyperparameters of the reference's search; nan: none.
+        other_S: those of the same pairs with the hyperparameters of the reference's search; nan: no result.
         seed: of the signs, where there are more pairs than are counted in full.
 
     Raises:
-        ValueError: a difference of the first kind is not finite.
+        ValueError: a difference of the first kind is not finite, or one of the second infinite.
     """
     own, other = finite(own_S, "differences"), np.asarray(other_S, dtype=float)
-    is_known = np.isfinite(other)
+    is_known = ~np.isnan(other)
     if not is_known.any() or own.sum() * other[is_known].sum() <= 0:
         return 1.0
     each = max(sign_flip_p(own, seed=seed), sign_flip_p(other[is_known], seed=seed)) / 2

@@ -17,7 +17,7 @@ import pandas as pd
 
 from analysis.results.declaration import ParamValue, Study
 from analysis.results.load import Results
-from analysis.results.paired_runs import PAIR, scored, scores
+from analysis.results.paired_runs import PAIR, is_constant, scored, scores
 from analysis.statistics import paired_tests as st
 from analysis.statistics.paired_tests import Array
 from analysis.statistics.verdict import BETTER, EQUIVALENT, WORSE, Differences, disagree, family, verdicts
@@ -60,11 +60,11 @@ def effects(results: Results) -> list[Effect]:
     if model is None:
         return []
     names, weight_PC = model
-    value, num_lost = _results(results, list(cells))
+    value, num_lost, is_deaf = _results(results, list(cells))
     frozen_PS = _frozen(results, list(cells), value.index, weight_PC)
     overlap = (results.study.test_to_train or 0.0) if results.confirm["split"].nunique() > 1 else 0.0
     contrasts = [
-        Differences(d_S=d_S, frozen_S=frozen_S, num_lost=num_lost, overlap=overlap)
+        Differences(d_S=d_S, frozen_S=frozen_S, num_lost=num_lost, is_constant=is_deaf, overlap=overlap)
         for d_S, frozen_S in zip(weight_PC @ value.to_numpy(float).T, frozen_PS, strict=True)
     ]
     return _judged(contrasts, names, results)
@@ -108,12 +108,15 @@ def _model(cells: Mapping[str, frozenset[str]], study: Study) -> tuple[list[tupl
     return names, np.linalg.pinv(x_CP)[1:]
 
 
-def _results(results: Results, arms: Sequence[str]) -> tuple[pd.DataFrame, int]:
-    """The primary metric by pair and cell, of the pairs that all cells have; the number of pairs lost to failures."""
+def _results(results: Results, arms: Sequence[str]) -> tuple[pd.DataFrame, int, bool]:
+    """The primary metric by pair and cell, of the pairs that all cells have.
+
+    With the number of pairs lost to failures, and whether no cell differs between seeds.
+    """
     runs = {arm: scored(results, arm, results.study.primary_metric).set_index(PAIR) for arm in arms}
     value = pd.concat({arm: of_arm["value"] for arm, of_arm in runs.items()}, axis=1, join="inner").sort_index()
     complete = value.notna().all(axis=1)
-    return value[complete], int((~complete).sum())
+    return value[complete], int((~complete).sum()), all(is_constant(of_arm) for of_arm in runs.values())
 
 
 def _frozen(results: Results, arms: Sequence[str], pairs: pd.Index, weight_PC: Array) -> Sequence[Array | None]:

@@ -14,7 +14,7 @@ from analysis.statistics.paired_tests import LEVEL
 
 INTERPRETATION = "interpretation"
 GRADIENT = "gradient"
-INTERPRETATION_COLUMNS = ["arm", "modality", "metric", "step", "n_seeds", "mean", "sd", "ci_low", "ci_high"]
+INTERPRETATION_COLUMNS = ["arm", "modality", "metric", "step", "n_seeds", "failed", "mean", "sd", "ci_low", "ci_high"]
 TOLD = 4  # conditions with failures that a caption names
 COMPLETE, MISSING, NOISE = "complete", "missing/", "noise/"
 MISSING_COLUMNS = ["arm", "missing", "method", "metric", "n_seeds", "failed", "mean", "sd", "ci_low", "ci_high"]

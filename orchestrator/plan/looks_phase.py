@@ -20,14 +20,19 @@ class LooksPhase(Phase):
         look, is_last = len(looks), bool(looks) and not looks[-1].going
         if look + 1 >= study.budget.num_looks or is_last or any(True for _ in history.open_packs()):
             return None
-        going = tuple(self._around.seed_rule(*self._values(history), look))
+        going = tuple(a for a in self._around.seed_rule(*self._values(history), look) if study.runs_arm(a))
         going = (study.reference, *going) if going else ()
         return Looked(look=look, going=going, basis=history.basis())
 
     def _values(self, history: History) -> tuple[Values, Values]:
-        """With the hyperparameters of the arms' own searches, and with those of the reference's. A run may be both."""
+        """With the hyperparameters of the arms' own searches, and with those of the reference's. A run may be both.
+
+        Of the arms that run, and of those that an earlier call ran: the report corrects for their number too.
+        """
         study = self._around.study
-        own: dict[str, dict[int, float | None]] = {arm.name: {} for arm in study.running}
+        known = {record.run.arm for record in history.runs.values() if record.run.epochs == study.budget.epochs}
+        names = [arm.name for arm in study.arms if study.runs_arm(arm.name) or arm.name in known]
+        own: dict[str, dict[int, float | None]] = {name: {} for name in names}
         frozen: dict[str, dict[int, float | None]] = {}
         chosen = {(c.arm, c.search): c.config_id for c in history.chosen.values()}
         for record in history.runs.values():

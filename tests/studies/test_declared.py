@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 from toy import Toy, toy_study
 
 from analysis.reporting.report import write
 from analysis.results.load import load
+from analysis.tables.overview import effects
 from analysis.tables.robustness import failures, missing
+from orchestrator.ledger.declared_rows import is_declared
 from orchestrator.runners.run import Options, run
+from orchestrator.study.factorial_designs import factorial
 
 
 @pytest.fixture
@@ -55,12 +60,51 @@ def test_runs_of_another_declaration_are_counted_and_left_out(
     assert (f"{total} rows of the folder do not count" in text) == bool(total)
 
 
+@pytest.mark.parametrize(
+    ("calls", "left_out"),
+    [
+        ([{"splits": 1}, {"splits": 2}], {"with a seed that is another split's": 4}),
+        ([{"splits": 2}, {"splits": 1}], {"of a split that the study does not have": 4}),
+        (
+            [{"searches": 1, "trials": 4}, {"searches": 2, "trials": 4}],
+            {"of a configuration that is not confirmed now": 2},
+        ),
+        (
+            [{"searches": 2, "trials": 4}, {"searches": 1, "trials": 4}],
+            {"of a search that the study does not have": 4, "of a configuration that is not confirmed now": 2},
+        ),
+        ([{"trials": 2}, {"trials": 16}], {"of a configuration that is not confirmed now": 8}),
+        (
+            [{"frozen": True, "trials": 2}, {"frozen": True, "trials": 16}],
+            {"of a configuration that is not confirmed now": 12},
+        ),
+        ([{"frozen": True}, {"frozen": False}], {"of a configuration that is not confirmed now": 4}),
+        ([{"selected": ("full",)}, {"selected": ("square",)}], {}),
+    ],
+)
+def test_one_rule_says_which_rows_count_and_names_the_others(
+    calls: list[dict[str, Any]], left_out: dict[str, int], run_study: Callable, tmp_path: Path
+) -> None:
+    """Reports and `status` leave out the same rows, and every arm has each declared seed just once."""
+    for asked in calls:
+        run_study(accept_change=True, **{"trials": 2, "seeds": 4} | asked)
+    results = load(tmp_path / "results")
+    assert results.left_out == left_out
+    for arm in ("full", "square"):
+        own = results.of(arm, results.confirm)
+        assert sorted(own["seed"]) == [1, 2, 3, 4], arm
+        assert (own["search"] == (own["seed"] - 1) % results.study.searches).all()
+    declared = json.loads((tmp_path / "results" / "study.json").read_text())
+    every = pq.read_table(tmp_path / "results" / "runs").to_pylist()
+    assert {row["run_id"] for row in every if is_declared(declared, row)} == set(results.runs["run_id"])
+
+
 def test_a_configuration_that_a_longer_search_replaces_is_left_out(run_study: Callable, tmp_path: Path) -> None:
     run_study(trials=2, seeds=3)
     run_study(trials=16, seeds=3)
     results = load(tmp_path / "results")
     assert results.confirm.groupby("arm").size().to_dict() == {"full": 3, "square": 3}
-    assert results.left_out == {"of a configuration that was replaced": 6}
+    assert results.left_out == {"of a configuration that is not confirmed now": 6}
 
 
 @pytest.mark.parametrize("when", ["before any confirm run", "after results were known"])
@@ -121,6 +165,14 @@ def test_the_report_says_why_an_arm_is_not_confirmed(run_study: Callable, tmp_pa
     report = write(tmp_path / "results")
     assert "square is not confirmed: none of the search runs of square completed (4 failed)." in report.text
     assert "square is not confirmed" in report.page.read_text()
+
+
+def test_nor_do_the_components_of_a_factorial_design(run_study: Callable, tmp_path: Path) -> None:
+    factors = {"one": {"kind": "square"}, "two": {"depth": 4}}
+    run_study(Deaf(), trials=0, seeds=10, arms=factorial(factors, check=lambda _: None), factors=factors)
+    table = effects(load(tmp_path / "results"))
+    assert set(table["verdict"]) == {"undecided"}
+    assert set(table["cautions"]) == {"equal_numbers"}
 
 
 @pytest.mark.parametrize("asked", [{"searches": 2, "trials": 4}, {"splits": 2, "trials": 0}])
