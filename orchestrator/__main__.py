@@ -172,7 +172,7 @@ def _train(folder: Folder, study: dict[str, Any], arguments: argparse.Namespace,
     if row["status"] != "completed":
         raise ValueError(
             f"run {row['run_id']} must have completed to be compared with its row; it is {row['status']}. The same "
-            "command of the study with --retry-failed tries failed runs once more"
+            "command of the study with --retry-failed, or run(..., retry_failed=True), tries failed runs once more"
         )
     console.print(f"Training run {row['run_id']} ({row['arm']}, seed {row['seed']}) for {row['epochs']} epochs")
     outcome = retrain(study, [row])[row["run_id"]]

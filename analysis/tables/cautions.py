@@ -23,7 +23,7 @@ FAILURES, FEW_GROUPS, CHANGED_LATE, EQUAL = "failures", "few_groups", "changed_l
 MEANINGS = {
     COLLAPSE: "some seeds end far below the others of their arm, and a mean says little of such an arm",
     DISAGREE: "by its own search an arm differs, with the hyperparameters of the reference's search that is not shown, "
-    "so it may be the luck of one search: undecided; more trials, or --searches 2, tell",
+    "so it may be the luck of one search: undecided; more trials, or two searches an arm, tell",
     SHORT_SEARCH: "the search of the arm or of the reference had few runs, or still improved: more trials may change "
     "the difference",
     ONE_SEARCH: "one search, and no runs with the reference's hyperparameters: the word is about these configurations",

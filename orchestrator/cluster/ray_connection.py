@@ -12,6 +12,7 @@ import signal
 import socket
 import stat
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -99,10 +100,16 @@ def _join(address: str | None, workers: int | None) -> _Joined:
         wanted = _found_here() or "local"
         if wanted == "local" and address == "auto":
             raise ValueError(f"{said} auto: no Ray runs on this machine that is not a study's own. {remedy}")
+        said, remedy = (
+            "the Ray that runs here,",
+            "End it with 'ray stop', or run on this machine alone: --address local",
+        )
     if wanted == "local":
         return _start(workers, options)
     if "://" in wanted:
         raise ValueError(f"{said} must be a cluster's own address, host:port; got {wanted}. {remedy}")
+    if _running_here().get(wanted):
+        raise ValueError(f"{said} {wanted}: that Ray is another study's own, and ends with it. {remedy}")
     if not _answers_as_ray(wanted):
         raise ValueError(f"{said} {wanted}: no Ray cluster answers there within {ANSWER_SECONDS:.0f} s. {remedy}")
     try:
@@ -118,15 +125,21 @@ def _found_here() -> str | None:
 
     Not one that a study has started for itself: it is for that study alone, and goes with it.
     """
-    found = []
+    found = [address for address, is_own in _running_here().items() if not is_own]
+    latest = services.find_bootstrap_address(None)
+    return latest if latest in found else next(iter(sorted(found)), None)
+
+
+def _running_here() -> dict[str, bool]:
+    """The addresses of the Rays that run on this machine, each with whether a study has started it for itself."""
+    found: dict[str, bool] = {}
     for process in Path("/proc").glob("[0-9]*/cmdline"):
         with suppress(OSError):
             words = process.read_bytes().decode(errors="replace").split("\0")
-            is_raylet = Path(words[0]).name == "raylet" and _shares_network(process.parent)
-            if is_raylet and not any(OWN.search(word) for word in words):
-                found += [word.partition("=")[2] for word in words if word.startswith("--gcs-address=")]
-    latest = services.find_bootstrap_address(None)
-    return latest if latest in found else next(iter(sorted(found)), None)
+            if Path(words[0]).name == "raylet" and _shares_network(process.parent):
+                is_own = any(OWN.search(word) for word in words)
+                found |= {word.partition("=")[2]: is_own for word in words if word.startswith("--gcs-address=")}
+    return found
 
 
 def _shares_network(process: Path) -> bool:
@@ -138,7 +151,16 @@ def _shares_network(process: Path) -> bool:
 
 
 def _answers_as_ray(address: str) -> bool:
-    """Whether somebody at an address speaks as Ray does: gRPC, which is HTTP/2, and a server begins with SETTINGS."""
+    """Whether somebody at an address speaks as Ray does, within 5 seconds, those of the name's resolution included."""
+    heard = list[bool]()
+    knock = threading.Thread(target=lambda: heard.append(_speaks_as_ray(address)), daemon=True)
+    knock.start()
+    knock.join(ANSWER_SECONDS)
+    return any(heard)
+
+
+def _speaks_as_ray(address: str) -> bool:
+    """Whether it is gRPC that answers, which is HTTP/2: a server begins with SETTINGS."""
     host, _, port = address.rpartition(":")
     try:
         with socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER_SECONDS) as line:

@@ -10,8 +10,11 @@ from collections.abc import Collection, Sequence
 from orchestrator.process.job_origin import origin
 
 ONCE = ("--fresh", "--retry-failed")
-FLAG = re.compile(r"--([a-z][a-z-]+)(?: ([A-Z0-9]+)\b)?")
-SWITCHES = ("fresh", "retry_failed", "accept_change", "serial", "frozen")  # of Options, that are on or off
+FLAG = re.compile(r"--([a-z][a-z-]+)(?: ([A-Z0-9]+|local|auto)\b)?")
+SWITCHES = ("fresh", "retry_failed", "accept_change", "serial", "frozen")  # of Options and Budget, that are on or off
+NAMED = {"arms": "selected"}  # that have another name there
+# The others that somebody without a command line can give; what stands for another program stays as it is.
+SETTINGS = (*SWITCHES, "results", "address", "workers", "hours", "trials", "seeds", "searches", "rerank", "epochs")
 
 
 def lasting(words: Sequence[str]) -> list[str]:
@@ -42,6 +45,10 @@ def as_options(text: str) -> str:
 
     def spelt(found: re.Match[str]) -> str:
         name, value = found[1].replace("-", "_"), found[2]
+        if name in NAMED:
+            return NAMED[name] + (f" {value}" if value else "")
+        if name not in SETTINGS:
+            return found[0]
         return f"{name}={value or ('True' if name in SWITCHES else '...')}"
 
     return FLAG.sub(spelt, text)

@@ -12,10 +12,10 @@ import ast
 import hashlib
 import sys
 import tokenize
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from types import FunctionType, ModuleType
+from types import CellType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 REFLECTING = {"globals", "eval", "exec", "__import__"}  # who uses these may use any name
@@ -32,10 +32,9 @@ def code_sha256(objective: Any) -> str:
     own = getattr(objective, "code_sha256", None)
     if own is not None:
         return str(own)
-    kinds = [_code_of(objective), *(_code_of(v) for v in getattr(objective, "__dict__", {}).values() if callable(v))]
-    modules = {kind: sys.modules.get(getattr(kind, "__module__", "")) for kind in kinds}
-    known = {kind: module for kind, module in modules.items() if module is not None and _file_of(module) is not None}
-    kind = kinds[0]
+    kind = _code_of(objective)
+    modules = {one: sys.modules.get(getattr(one, "__module__", "")) for one in (kind, *_within(objective))}
+    known = {one: module for one, module in modules.items() if module is not None and _file_of(module) is not None}
     if kind not in known:
         raise ValueError(
             "an objective needs a source file, whose hash says which runs are of the same code; "
@@ -50,10 +49,65 @@ def code_sha256(objective: Any) -> str:
     return digest.hexdigest()
 
 
+def _within(objective: Any) -> Iterator[Any]:
+    """The classes and functions that an objective holds or was handed, however deep, in the order in which they stand.
+
+    Followed are attributes, closures, defaults, the arguments of a `partial`, and what stands in plain containers.
+    """
+    waiting, seen = [objective], set[int]()
+    while waiting:
+        value = waiting.pop(0)
+        if id(value) in seen:
+            continue
+        seen.add(id(value))
+        if value is not objective and callable(value) and not isinstance(value, partial | MethodType):
+            yield _code_of(value)
+        elif value is not objective and _is_of_project(type(value)):
+            yield type(value)
+        waiting += _held(value)
+
+
+def _held(value: Any) -> list[Any]:
+    held: list[Any] = []
+    match value:
+        case partial():
+            held = [value.func, *value.args, *value.keywords.values()]
+        case MethodType():
+            held = [value.__func__, value.__self__]
+        case FunctionType():
+            cells = [cell.cell_contents for cell in value.__closure__ or () if _is_filled(cell)]
+            held = [*cells, *(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values(), *vars(value).values()]
+        case Mapping():
+            held = list(value.values())
+        case list() | tuple():
+            held = list(value)
+        case set() | frozenset():
+            held = sorted(value, key=lambda one: (type(one).__name__, getattr(one, "__qualname__", "")))
+        case type() | ModuleType():
+            pass
+        case _ if _is_of_project(type(value)):
+            held = list(getattr(value, "__dict__", {}).values())
+    return held
+
+
+def _is_filled(cell: CellType) -> bool:
+    """Whether a name of a closure has a value already."""
+    try:
+        return cell.cell_contents is not cell
+    except ValueError:
+        return False
+
+
+def _is_of_project(kind: type) -> bool:
+    """Whether a class is the user's: not Python's, not of an installed package, and not of this one."""
+    module = sys.modules.get(kind.__module__)
+    return kind.__module__.partition(".")[0] not in ENGINE and module is not None and _file_of(module) is not None
+
+
 def _code_of(value: Any) -> Any:
     """The class or function that a value is made of."""
-    while isinstance(value, partial):
-        value = value.func
+    while isinstance(value, partial | MethodType):
+        value = value.func if isinstance(value, partial) else value.__func__
     return value if isinstance(value, type | FunctionType) else type(value)
 
 

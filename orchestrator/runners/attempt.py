@@ -143,7 +143,7 @@ class Attempt:
             return self._finished(stop.value, going, self._clock() - began)
         except seam.SeamError as error:
             return Broken(kind="bug", error=str(error))
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # sys.exit in an objective ends its pack, and not the study
             return Broken(kind=_kind(error), error=traceback.format_exc())
 
     def _finished(self, returned: Any, going: Collection[str], seconds: float) -> Finished | Broken:
@@ -230,7 +230,7 @@ class Attempt:
         return getattr(self._epoch, "memory", None)
 
 
-def _kind(error: Exception) -> str:
+def _kind(error: BaseException) -> str:
     """The kind of an exception, by its name: this package does not import the model's libraries."""
     names = {cls.__name__ for cls in type(error).__mro__}
     if names & {"OutOfMemoryError", "MemoryError"}:

@@ -24,7 +24,7 @@ from orchestrator.plan.phase import SeedRule, no_more_seeds
 from orchestrator.process.command_line import as_options
 from orchestrator.process.git_commit import commit
 from orchestrator.process.hang_watchdog import LEAST_SECONDS
-from orchestrator.process.signals import Interruption, draining, handlers_kept
+from orchestrator.process.signals import Interruption, draining
 from orchestrator.runners import serial
 from orchestrator.runners.attempt import CHECKPOINT_SECONDS
 from orchestrator.runners.coordinator import Coordinator, StudyError
@@ -39,7 +39,9 @@ from orchestrator.study.study import Study
 
 logger = logging.getLogger("orchestrator")
 
-UNCONFIRMED = "The column error of their rows says what went wrong; --retry-failed tries failed ones once more"
+UNCONFIRMED = (
+    "The column error of their rows says what went wrong; --retry-failed, or retry_failed=True, tries them again"
+)
 ONE_PACK = {"CPU": 1.0}  # what any pack takes; on a GPU, a share of that besides
 
 
@@ -68,8 +70,8 @@ class Options:
         if self.address is not None and self.address.startswith("ray://"):
             raise ValueError(
                 "--address must be a cluster's own address (host:port) or 'auto', on a machine of the cluster; got "
-                f"{self.address!r}. From a laptop, give --cluster FILE, the file of `ray up`; or log in to the head of "
-                "the cluster and give the same command there"
+                f"{self.address!r}. From a laptop, log in to the head of the cluster and give the same command there; "
+                "the scripts of this project have --cluster FILE for that, with the file of `ray up`"
             )
 
 
@@ -250,7 +252,7 @@ def _run_packs(coordinator: Coordinator, objective: Objective, options: Options,
             interruption = stack.enter_context(draining(coordinator.drain))
             serial.run(coordinator, objective, checkpoint_seconds=options.checkpoint_seconds)
             return interruption
-        stack.enter_context(handlers_kept())  # Ray does not give back what it takes
+        interruption = stack.enter_context(draining(coordinator.drain))  # Ray does not give back what it takes
         token.use_if_there()
         from orchestrator.cluster.ray_connection import connect, health
         from orchestrator.runners import ray_tune  # Ray is imported where it is used
@@ -264,7 +266,7 @@ def _run_packs(coordinator: Coordinator, objective: Objective, options: Options,
             require_room(there, ONE_PACK)
         if words := absent(there):
             console.print(words, markup=False, soft_wrap=True, highlight=False)
-        interruption = stack.enter_context(draining(coordinator.drain))  # after Ray has installed its own handlers
+        interruption.listen()  # once more, for Ray has installed its own handlers
         ray_tune.run(
             coordinator,
             objective,

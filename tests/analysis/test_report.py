@@ -140,23 +140,8 @@ def test_all_figures_and_tables_are_written(report: Report) -> None:
 
 
 def test_the_text_for_the_terminal_fits_it(report: Report) -> None:
-    lines = report.text.splitlines()
-    assert max(len(line) for line in lines) <= 100
-    assert lines[0].split() == [
-        "arm",
-        "n",
-        "failed",
-        "mean",
-        "±",
-        "sd",
-        "difference",
-        "[95",
-        "%]",
-        "p",
-        "Holm",
-        "it",
-        "is",
-    ]
+    width = min(100, shutil.get_terminal_size(fallback=(100, 24)).columns)
+    assert max(len(line) for line in report.text.splitlines()) <= width
 
 
 @pytest.mark.parametrize(

@@ -111,11 +111,13 @@ def test_a_ray_that_a_study_has_started_for_itself_is_nobody_elses(monkeypatch: 
     with connect("local", workers=1):
         import ray
 
-        own = str(ray.get_runtime_context().gcs_address).rpartition(":")[2]
+        address = str(ray.get_runtime_context().gcs_address)
         ask = "from orchestrator.cluster.ray_connection import _found_here; print(_found_here())"
         asked = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True)
-    assert own
-    assert asked.stdout.strip().rpartition(":")[2] != own
+        join = f"from orchestrator.cluster.ray_connection import connect; connect({address!r}, workers=1).__enter__()"
+        joined = subprocess.run([sys.executable, "-c", join], capture_output=True, text=True, check=False)
+    assert asked.stdout.strip().rpartition(":")[2] != address.rpartition(":")[2]
+    assert f"--address {address}: that Ray is another study's own, and ends with it" in joined.stderr
 
 
 def test_one_that_was_started_with_ray_start_is_found(ray_address: str) -> None:

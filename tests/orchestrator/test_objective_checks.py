@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import sys
 from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any
@@ -163,6 +164,17 @@ def test_what_cannot_be_stored_is_a_failed_row_that_says_what_must_hold(case, ru
     assert rows.error_kind.eq("bug").sum() >= 1
     assert rows[rows.status == "failed"].error.map(lambda text: words in text and "\n" not in text).all(), rows.error
     assert run_study(toy_study(trials=0, seeds=2, arms=toy_study().arms[:1])).complete  # the mended one goes on
+
+
+class Leaving(Toy):
+    def train(self, pack, state=None):
+        yield from ()
+        sys.exit("no more")
+
+
+def test_sys_exit_in_an_objective_ends_its_run_and_not_the_study(run_study, runs) -> None:
+    assert run_study(toy_study(trials=0, seeds=2), Leaving()).complete
+    assert runs().error.str.endswith("SystemExit: no more\n").all()
 
 
 ACCEPTED = {

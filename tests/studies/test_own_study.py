@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from orchestrator.process.command_line import as_options
 from orchestrator.process.source_hash import _needed
 
 SCRIPT = """
@@ -174,6 +175,58 @@ def test_data_without_a_name_are_refused(script: Path, tmp_path: Path) -> None:
         script.write_text(SCRIPT.replace('data_sha256 = "drawn"', f"data_sha256 = {bad}"))
         done = call(script, tmp_path / "results", cwd=tmp_path)
         assert "an objective must have data_sha256, a text" in done.stderr
+
+
+LIBRARY = """
+def make(loss):
+    def train(params):
+        return loss(params)
+    return train
+def train(params, loss=None):
+    return loss(params)
+class Holder:
+    def __init__(self, held):
+        self.held = held
+    def train(self, pack, state=None):
+        yield
+"""
+LOSSES = """
+def loss(params):
+    return 1.0
+class Loss:
+    def step(self, params):
+        return 1.0
+"""
+
+
+@pytest.mark.parametrize(
+    "objective",
+    [
+        "lib.make(losses.loss)", "partial(lib.train, loss=losses.loss)", "lib.Holder(losses.loss)",
+        "lib.Holder({'one': [losses.loss]})", "lib.Holder(losses.Loss())", "lib.Holder(losses.Loss().step)",
+        "lib.Holder(losses.Loss)", "lib.Holder(lib.Holder({losses.loss}))", "losses.Loss().step",
+    ],
+)  # fmt: skip
+def test_an_edit_of_what_an_objective_was_handed_is_noticed(objective: str, tmp_path: Path) -> None:
+    (tmp_path / "lib.py").write_text(LIBRARY)
+    program = (
+        "import sys; sys.path.insert(0, '.')\nimport lib, losses\nfrom functools import partial\n"
+        f"from orchestrator.process.source_hash import code_sha256\nprint(code_sha256({objective}))"
+    )
+
+    def hashed(text: str) -> str:
+        (tmp_path / "losses.py").write_text(text)
+        done = call("-c", program, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    assert hashed(LOSSES) == hashed(LOSSES) != hashed(LOSSES.replace("1.0", "10.0"))
+
+
+def test_messages_advise_settings_where_there_is_no_command_line() -> None:
+    assert as_options("with --fresh, or --results DIR") == "with fresh=True, or results=DIR"
+    assert as_options("Start one with 'ray start --head'") == "Start one with 'ray start --head'"
+    assert as_options("--arms runs some; --address local") == "selected runs some; address=local"
 
 
 MODULE = '''"""Doc."""
