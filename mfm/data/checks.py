@@ -170,7 +170,8 @@ def _check_labels(where: str, read: Read, corpus: Corpus) -> None:
     bad = ~np.isfinite(label).all(axis=1)
     if bad.any():
         raise ValueError(
-            f"{where}: labels must be finite; item {str(read.item[bad][0])!r} has {label[bad][0].tolist()}"
+            f"{where}: labels must be finite; item {str(read.item[bad][0])!r} has {label[bad][0].tolist()}. "
+            "Leave the item out, or fetch the file again"
         )
     low = -np.inf if corpus.low is None else corpus.low
     high = np.inf if corpus.high is None else corpus.high

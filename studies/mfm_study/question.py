@@ -95,6 +95,12 @@ class Question:
         few = items < ENOUGH_ITEMS or self.num_groups("valid") < ENOUGH_GROUPS
         return few and self.num_groups("train", "valid") >= RERANK_FOLDS
 
+    @property
+    def _group_word(self) -> str:
+        """What test items come in; where files name no videos, every segment stands for itself."""
+        is_alone = self.group == "video" and (self.dataset.group == self.dataset.item).all()
+        return "segment" if is_alone else self.group
+
     def _about(self, preset_name: str, preset: Preset) -> dict[str, object]:
         folds = [self.folds.of(self.dataset, split) for split in range(self.num_splits)]
         items = {name: round(float(np.mean([(f == name).sum() for f in folds]))) for name in FOLDS}
@@ -102,7 +108,7 @@ class Question:
             "data": self.dataset.source,
             "items": items,
             "modalities": {m.name: m.kind for m in self.dataset.modalities},
-            "group": self.group,
+            "group": self._group_word,
             "preset": f"{preset_name}: {preset.words}",
         }
         if self.num_splits > 1:

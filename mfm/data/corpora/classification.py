@@ -107,7 +107,8 @@ def class_numbers(label: np.ndarray, *, classes: tuple[str, ...], where: str) ->
         return label[:, 0].astype(np.int64)
     raise ValueError(
         f"{where}: labels must be one-hot columns of {list(classes)}, or their numbers from 0 to {len(classes) - 1}; "
-        f"got {label.shape[1]} column(s) with the values {np.unique(label)[:6].tolist()}"
+        f"got {label.shape[1]} column(s) with the values {np.unique(label)[:6].tolist()}. Name the files of this data "
+        "set, or encode the labels so"
     )
 
 

@@ -55,14 +55,25 @@ def digits(folder: Path | str, *, read_mat: MatReader, most: Mapping[str, int] |
     first = _from_npz(folder, "mnist")
     has_svhn = all((folder / f"{fold}_32x32.mat").is_file() for fold in ("train", "test"))
     second = _from_mat(folder, read_mat) if has_svhn else _from_npz(folder, "usps")
-    return paired((first, second), seed=SEED, most=most)
+    return paired((first, second), seed=SEED, most=most, where=str(folder))
 
 
-def paired(sets: Sequence[Images], *, seed: int, most: Mapping[str, int] | None = None) -> Dataset:
-    """The data set of pairs; the same seed gives the same pairs."""
+def paired(
+    sets: Sequence[Images], *, seed: int, most: Mapping[str, int] | None = None, where: str = "the sets"
+) -> Dataset:
+    """The data set of pairs; the same seed gives the same pairs.
+
+    Raises:
+        ValueError: a fold has no pair.
+    """
     rng = np.random.default_rng(seed)
     split = [_folds(images, rng) for images in sets]
     rows = {fold: _pairs([s[fold] for s in split], sets, fold, rng, (most or {}).get(fold)) for fold in FOLDS}
+    if empty := [fold for fold in FOLDS if not len(rows[fold][0])]:
+        raise ValueError(
+            f"{where}: every split must have items; {' and '.join(empty)} lacks them, for no digit has images of both "
+            "sets there. Fetch the files again"
+        )
     digit = np.concatenate([sets[0].digit[_origin(fold)][rows[fold][0]] for fold in FOLDS])
     fold = np.repeat(FOLDS, [len(rows[name][0]) for name in FOLDS])
     values = [
@@ -155,37 +166,51 @@ def _from_npz(folder: Path, name: str) -> Images:
         )
     arrays = read_npz(path, _ARRAYS)
     values = {fold: arrays[f"x_{fold}"][:, None] for fold in ("train", "test")}
-    return _checked(Images(name=name, values=values, digit={f: arrays[f"y_{f}"] for f in values}), path)
+    digit = {fold: _whole(arrays[f"y_{fold}"], path, most=9) for fold in values}
+    return _checked(Images(name=name, values=values, digit=digit), dict.fromkeys(values, path))
+
+
+def _whole(digit_N: np.ndarray, path: Path, *, most: int) -> np.ndarray:
+    """Digits as whole numbers, one an image."""
+    is_number = digit_N.ndim == 1 and digit_N.size > 0 and digit_N.dtype.kind in "iuf"
+    if not is_number or not np.isin(digit_N, range(most + 1)).all():
+        which = ""
+        if is_number:
+            row = int(np.flatnonzero(~np.isin(digit_N, range(most + 1)))[0])
+            which = f"; item {row} has {digit_N[row]}"
+        raise ValueError(
+            f"{path}: digits must be 0 to {most}, a whole number an image; got {digit_N.dtype} "
+            f"{digit_N.shape}{which}. Encode the labels so, or fetch the file again"
+        )
+    return digit_N.astype(np.int64)
 
 
 def _from_mat(folder: Path, read_mat: MatReader) -> Images:
     """SVHN's cropped digits: X (32, 32, 3, N) and y (N, 1), in which a zero is a 10."""
-    values, digit = {}, {}
+    values, digit, paths = {}, {}, {}
     for fold in ("train", "test"):
-        path = folder / f"{fold}_32x32.mat"
+        path = paths[fold] = folder / f"{fold}_32x32.mat"
         arrays = read_mat(path)
         if missing := {"X", "y"} - set(arrays):
-            raise ValueError(f"{path} must hold the arrays X and y of SVHN; it lacks {sorted(missing)}")
+            raise ValueError(f"{path} must hold the arrays X and y of SVHN; it lacks {sorted(missing)}. Fetch it again")
         values[fold] = np.moveaxis(arrays["X"], (3, 2), (0, 1))
-        digit[fold] = arrays["y"].ravel() % 10
-    return _checked(Images(name="svhn", values=values, digit=digit), folder)
+        digit[fold] = _whole(arrays["y"].ravel(), path, most=10) % 10
+    return _checked(Images(name="svhn", values=values, digit=digit), paths)
 
 
-def _checked(images: Images, path: Path) -> Images:
+def _checked(images: Images, paths: Mapping[str, Path]) -> Images:
     """The images with values from 0 to 1."""
     for fold, values in images.values.items():
-        digit = images.digit[fold]
+        digit, path = images.digit[fold], paths[fold]
         if values.ndim != 4 or values.dtype != np.uint8 or len(values) != len(digit):
             raise ValueError(
                 f"{path}: {fold} images must be whole numbers of 8 bits with one digit each; "
-                f"got {values.shape} of {values.dtype} and {len(digit)} digits"
+                f"got {values.shape} of {values.dtype} and {len(digit)} digits. Fetch the file again"
             )
-        if not len(digit) or digit.min() < 0 or digit.max() > 9:
-            raise ValueError(f"{path}: {fold} digits must be 0 to 9, of at least one image")
         if not values.any():
             raise ValueError(f"{path}: {fold} images must show something; all of them are zero. Fetch the file again")
     return Images(
         name=images.name,
         values={fold: values.astype(np.float32) / 255 for fold, values in images.values.items()},
-        digit={fold: digit.astype(np.int64) for fold, digit in images.digit.items()},
+        digit=images.digit,
     )

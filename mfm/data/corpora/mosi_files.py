@@ -90,7 +90,8 @@ def _from_utterances(path: Path, max_steps: int) -> Recordings:
     _check_words(path, arrays["token_ids"], arrays["length"], num_words=len(glove))
     if arrays["covarep_mean"].ndim != 2:
         raise ValueError(
-            f"{path}: covarep_mean must be (items, features); got the shape {arrays['covarep_mean'].shape}"
+            f"{path}: covarep_mean must be (items, features); got the shape {arrays['covarep_mean'].shape}. "
+            "Average it over the steps, or fetch the file again"
         )
     # The vectors of <pad> and <unk> are zero: an unknown word is a step without data, but counts as a word.
     words = [
@@ -113,10 +114,13 @@ def _check_words(path: Path, ids: np.ndarray, length: np.ndarray, *, num_words: 
     if ids.ndim != 2 or ids.dtype.kind not in "iu" or not ids.size or ids.min() < 0 or ids.max() >= num_words:
         raise ValueError(
             f"{path}: token_ids must be (items, words) of whole numbers from 0 to {num_words - 1}, the rows of glove; "
-            f"got {ids.dtype} {ids.shape}"
+            f"got {ids.dtype} {ids.shape}. Fetch the file again"
         )
     if length.shape != ids.shape[:1] or length.min() < 0 or length.max() > ids.shape[1]:
-        raise ValueError(f"{path}: length must be one number per item, from 0 to {ids.shape[1]}; got {length.shape}")
+        raise ValueError(
+            f"{path}: length must be one number per item, from 0 to {ids.shape[1]}; got {length.shape}. "
+            "Fetch the file again"
+        )
 
 
 def _table_names() -> set[str]:
@@ -135,10 +139,14 @@ def _table(x_path: Path, y_path: Path, fold: str) -> Recordings:
     x_NTD, y = read_h5(x_path), read_h5(y_path)
     if x_NTD.ndim != 3 or x_NTD.shape[2] != NUM_COLUMNS:
         raise ValueError(
-            f"{x_path} must be (items, steps, {NUM_COLUMNS}): word vector 300, COVAREP 5, FACET 20; got {x_NTD.shape}"
+            f"{x_path} must be (items, steps, {NUM_COLUMNS}): word vector 300, COVAREP 5, FACET 20; got {x_NTD.shape}. "
+            "Name the folder of MFN's files"
         )
     if y.size != len(x_NTD):
-        raise ValueError(f"{y_path} must hold one label for each of the {len(x_NTD)} items; got the shape {y.shape}")
+        raise ValueError(
+            f"{y_path} must hold one label for each of the {len(x_NTD)} items; got the shape {y.shape}. "
+            "Fetch the files of one version"
+        )
     item = row_names(fold, len(x_NTD))
     return Recordings(
         source=f"{describe(x_path.parent)}: X and y of MFN, which name no videos: each segment stands as its own",

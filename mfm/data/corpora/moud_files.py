@@ -46,7 +46,9 @@ def read_official(folder: Path) -> Recordings:
     label, fold_of = _labels(folder / _LABELS), _folds(folder / _ORDER)
     segments = [segment for segment in fold_of if segment in label]
     if not segments:
-        raise ValueError(f"{folder}: no segment of {_ORDER} has a label in {_LABELS}; are both files of MOUD?")
+        raise ValueError(
+            f"{folder}: no segment of {_ORDER} has a label in {_LABELS}. Name the folder of both files of MOUD"
+        )
     return Recordings(
         source=f"{describe(folder)}: the official pickles; neutral segments left out",
         values={name: _features(folder / file, segments) for name, file in _FILES.items()},
@@ -60,6 +62,7 @@ def read_official(folder: Path) -> Recordings:
 def _labels(path: Path) -> dict[Segment, float]:
     """The label of every segment that is not neutral; a line is `<video>_<segment> <label>`, a video `video_<n>`."""
     labels: dict[Segment, float] = {}
+    seen = set[Segment]()
     for number, line in enumerate(path.read_text(encoding="latin1").splitlines(), start=1):
         words = line.split()
         if not words:
@@ -68,10 +71,14 @@ def _labels(path: Path) -> dict[Segment, float]:
         if len(words) < 2 or len(parts) != 3 or words[1] not in {*_CLASSES, "neutral"}:
             raise ValueError(
                 f"{path}, line {number} must be like 'video_1_2 positive', with positive, neutral or negative; "
-                f"got {line[:60]!r}"
+                f"got {line[:60]!r}. Correct the line"
             )
+        segment = "_".join(parts[:2]), parts[2]
+        if segment in seen:
+            raise ValueError(f"{path}: an item must stand once; {words[0]!r} stands 2 times. Remove the other line")
+        seen.add(segment)
         if words[1] in _CLASSES:
-            labels["_".join(parts[:2]), parts[2]] = _CLASSES[words[1]]
+            labels[segment] = _CLASSES[words[1]]
     return labels
 
 
@@ -83,9 +90,13 @@ def _folds(path: Path) -> dict[Segment, str]:
         for row in filter(None, csv.reader(file)):
             video, dot, ending = row[0].partition(".")
             if not dot or len(ending) < 5:
-                raise ValueError(f"{path}: a row must start like 'video_1.mp4_2'; got {row[0][:60]!r}")
-            place = videos.setdefault(video, len(videos))
-            folds[video, ending[4:]] = _fold(place)
+                raise ValueError(f"{path}: a row must start like 'video_1.mp4_2'; got {row[0][:60]!r}. Correct the row")
+            place, segment = videos.setdefault(video, len(videos)), (video, ending[4:])
+            if segment in folds:
+                raise ValueError(
+                    f"{path}: an item must stand once; {'_'.join(segment)!r} stands 2 times. Remove the other row"
+                )
+            folds[segment] = _fold(place)
     return folds
 
 
@@ -101,7 +112,8 @@ def _features(path: Path, segments: list[Segment]) -> np.ndarray:
         arrays: list[Any] = [videos[video][segment] for video, segment in segments]
     except (KeyError, TypeError, IndexError) as error:
         raise ValueError(
-            f"{path} must be a dict of videos, each a dict of segments, with all that are labelled; it lacks {error}"
+            f"{path} must be a dict of videos, each a dict of segments, with all that are labelled; it lacks {error}. "
+            "Fetch the files of one version"
         ) from error
     names = [f"{path}, {'_'.join(segment)}" for segment in segments]
     return stack([_steps(a, name) for a, name in zip(arrays, names, strict=True)], names=names)
@@ -111,5 +123,5 @@ def _steps(values: Any, where: str) -> np.ndarray:
     """float32 (steps, features); NaN becomes 0, and the rest is clipped, as in the official experiments."""
     array = as_array(values, where=where)
     if array.ndim != 2 or array.dtype.kind not in "biuf":
-        raise ValueError(f"{where} must be numbers (steps, features); got {array.dtype} {array.shape}")
+        raise ValueError(f"{where} must be numbers (steps, features); got {array.dtype} {array.shape}. Fetch it again")
     return np.clip(np.nan_to_num(array), -_LARGEST, _LARGEST).astype(np.float32)

@@ -110,12 +110,16 @@ def pom(folder: Path | str) -> Dataset:
     """
     videos = read_folder(Path(folder), name="POM", official=(600, 100, 203))
     if videos.label.shape[1] != len(POM_COLUMNS):
-        raise ValueError(f"{folder}: POM has {len(POM_COLUMNS)} ratings per video; got {videos.label.shape[1]}")
+        raise ValueError(
+            f"{folder}: POM has {len(POM_COLUMNS)} ratings per video; got {videos.label.shape[1]}. Name another folder"
+        )
     kept = [column for column, name in enumerate(POM_COLUMNS) if name != "sentiment"]
     return replace(videos, label=videos.label[:, kept]).dataset(name="pom", corpus=POM, task=POM_TASK)
 
 
 def _rated(videos: Recordings, folder: Path | str) -> Recordings:
     if videos.label.shape[1] != 1:
-        raise ValueError(f"{folder}: ICT-MMMO has one label per video; got {videos.label.shape[1]}")
+        raise ValueError(
+            f"{folder}: ICT-MMMO has one label per video; got {videos.label.shape[1]}. Name another folder"
+        )
     return videos

@@ -91,7 +91,10 @@ def as_array(values: object, *, where: str) -> np.ndarray:
     try:
         return np.asarray(values)
     except ValueError as error:
-        raise ValueError(f"{where} must be an array whose rows have one length: {_odd_row(values, error)}") from error
+        raise ValueError(
+            f"{where} must be an array whose rows have one length: {_odd_row(values, error)}. Pad the rows, or leave "
+            "it out"
+        ) from error
 
 
 def _odd_row(values: object, error: ValueError) -> str:

@@ -48,7 +48,7 @@ def read_folder(
     if missing := [file for file in expected if not (folder / file).is_file()]:
         raise ValueError(
             f"{folder} must hold {name} as the .h5 files of the MFN repository's new_data; it lacks {missing} "
-            f"and holds {holds(folder)}"
+            f"and holds {holds(folder)}. Rename the files, or fetch them again"
         )
     parts = [_fold(folder, fold, present) for fold in folds]
     sizes = tuple(len(part.item) for part in parts)
@@ -85,5 +85,5 @@ def _fold(folder: Path, fold: str, present: tuple[str, ...]) -> Recordings:
 def _sequences(path: Path) -> np.ndarray:
     values = read_h5(path)
     if values.ndim != 3:
-        raise ValueError(f"{path} must be (videos, steps, features); got the shape {values.shape}")
+        raise ValueError(f"{path} must be (videos, steps, features); got the shape {values.shape}. Fetch it again")
     return values

@@ -130,7 +130,7 @@ def _of_words(where: str, features: Sequence[Any], words: Sequence[Any]) -> list
         if array.ndim != 2 or len(array) != np.size(ids) or array.shape[1] != arrays[0].shape[1]:
             raise ValueError(
                 f"{where} of segment {row} must have one row for each of its {np.size(ids)} words, all of one width; "
-                f"got the shape {array.shape}"
+                f"got the shape {array.shape}. Leave the segment out, or fetch the file again"
             )
     return arrays
 
@@ -151,14 +151,19 @@ def _split(
     label = as_float32(split[key], where=f"{where}, {key}")
     if label.size != num_items * prod(label_shape):
         one = "one number" if label_shape == (1,) else f"an array of the shape {label_shape}"
-        raise ValueError(f"{where}: {key} must be {one} per item, {num_items} in all; got the shape {label.shape}")
+        raise ValueError(
+            f"{where}: {key} must be {one} per item, {num_items} in all; got the shape {label.shape}. "
+            "Fetch the file again"
+        )
     return {name: arrays[theirs] for name, theirs in MODALITIES.items()}, label.reshape(num_items, -1)
 
 
 def _features(where: str, name: str, split: Mapping[str, Any]) -> np.ndarray:
     array = as_array(split[_one_of(where, split, (name,))], where=f"{where}, {name}")
     if array.ndim != 3:
-        raise ValueError(f"{where}: {name} must be (items, steps, features); got the shape {array.shape}")
+        raise ValueError(
+            f"{where}: {name} must be (items, steps, features); got the shape {array.shape}. Fetch it again"
+        )
     if name == "audio" and array.dtype.kind == "f":
         array = np.where(np.isneginf(array), 0, array)
     return as_float32(array, where=f"{where}, {name}")
@@ -223,7 +228,7 @@ def segment_names(ids: Mapping[str, Any], *, where: str) -> dict[str, Names | No
                 raise ValueError(
                     f"{where}, ids of {fold}: item {row} must have an id; got {name!r}. Write one, or leave it out"
                 )
-    ending = _ending([name for own in names.values() for name in own], where=where)
+    ending = _ending(names, where=where)
     return {fold: _items_and_videos(names[fold], ending) if fold in names else None for fold in ids}
 
 
@@ -235,19 +240,21 @@ def _texts(ids: Any, *, where: str) -> np.ndarray:
     """Ids as text (N, parts); blanks around them are nobody's name."""
     array = as_array(ids, where=where)
     if array.size == 0 or array.ndim == 0:
-        raise ValueError(f"{where} must be one per item, and at least one; got the shape {array.shape}")
+        raise ValueError(f"{where} must be one per item, and at least one; got {array.shape}. Fetch the file again")
     array = np.char.decode(array, "latin1") if array.dtype.kind == "S" else array.astype(str)
     plain = np.array([unicodedata.normalize("NFC", text).strip(BLANKS) for text in array.ravel().tolist()])
     return plain.reshape(len(array), -1)
 
 
-def _ending(names: Sequence[str], *, where: str) -> str | None:
-    """How names end after their video's; None: they are videos."""
+def _ending(names: Mapping[str, Sequence[str]], *, where: str) -> str | None:
+    """How names, by fold, end after their video's; None: they are videos."""
     for ending in _ENDINGS:
-        fits = {name: re.fullmatch(f"(.+?){ending}", name) for name in names}
+        found = {fold: {name: re.fullmatch(f"(.+?){ending}", name) for name in own} for fold, own in names.items()}
+        fits = {name: match for own in found.values() for name, match in own.items()}
         videos = [match[1] for match in fits.values() if match]
-        if ending == NUMBER and len(set(videos)) in (1, len(videos)):
-            continue  # names that share all but a number, as video_7 does, or nothing, are those of videos
+        is_one_a_fold = all(len({match[1] for match in own.values() if match}) <= 1 for own in found.values())
+        if ending == NUMBER and (is_one_a_fold or len(set(videos)) == len(videos)):
+            continue  # names that share all but a number, as video_7 or test_7 do, or nothing, are those of videos
         if videos and len(videos) == len(fits):
             return ending
         if videos:

@@ -54,15 +54,18 @@ class Reader:
     cannot: dict[str, str]
     label: Callable[[int], float] = lambda number: float(number % 3) + 1
     official: bool = False  # folds follow from the names of videos
+    items: dict[str, int] = field(default_factory=lambda: {"train": 6, "valid": 4, "test": 4})
+    video: str = "{fold}v{number}"
     many: int = 94  # videos, or items where files name no videos: one more than the corpus has
 
 
 def content(reader: Reader) -> Content:
     rng = np.random.default_rng(0)
     items = []
-    for fold, number in {"train": 6, "valid": 4, "test": 4}.items():
+    for fold, number in reader.items.items():
         for n in range(number):
-            video = f"{OFFICIAL[fold]}x{n // 2}" if reader.official else f"{fold}v{n // 2}"
+            form = f"{OFFICIAL[fold]}x{{number}}" if reader.official else reader.video
+            video = form.format(fold=fold, number=n // 2)
             values = {m: rng.normal(size=(STEPS, width)) for m, width in reader.widths.items()}
             items.append(Item(fold=fold, video=video, number=n % 2, label=reader.label(n), values=values))
     return Content(items=items)
@@ -295,6 +298,9 @@ NO_NAMES = dict.fromkeys(("duplicate item", "shared video", "odd id"), "files na
 ONE_ARRAY = "an array of numbers has one width and no more dimensions than it is read with"
 BY_NAME = "the fold follows from the video's name"
 PADDED = "each modality's sequences are padded, item by item"
+BY_PLACE = "the fold follows from the video's place in the file"
+CLIPPED = "values are clipped to 255, as in the official experiments"
+WORDS = "labels are words: test_classes has a line that names no class"
 
 READERS: dict[str, Reader] = {
     "mosi .npz": Reader(
@@ -336,6 +342,16 @@ READERS: dict[str, Reader] = {
         write=write_h5_folder, read=classification.moud, widths=TWO, label=lambda n: float(n % 2),
         cannot={**NO_NAMES, "other width": ONE_ARRAY, "too many": "copies differ in how many they hold"},
     ),
+    "moud pickles": Reader(
+        write=write_moud, read=classification.moud, widths=SMALL, label=lambda n: float(n % 2),
+        video="{fold}_v{number}", items={"train": 96, "valid": 20, "test": 4},
+        cannot={
+            "shared video": BY_PLACE, "wrong split name": BY_PLACE, "label off the scale": WORDS,
+            "label missing": WORDS,
+            "odd id": "a line of another form is refused: see test_classes", "other steps in one fold": PADDED,
+            "too many": "copies differ in how many they hold", "absurd value": CLIPPED, "value not finite": CLIPPED,
+        },
+    ),
     "iemocap pickle": Reader(
         write=write_iemocap, read=lambda path: classification.iemocap(path, emotion="sad"), widths=SMALL,
         label=lambda n: float(n % 2), cannot={"too many": "copies differ in how many they hold"},
@@ -373,6 +389,7 @@ def test_what_one_reader_checks_all_check(
     assert re.search(words, text), text
     assert "\n" not in text
     assert folder.name in text or "mosi" in text, f"the file is not named: {text}"
+    assert re.search(r"[.] [A-Z][a-z]+ \w+", text), f"no remedy: {text}"
 
 
 @pytest.mark.parametrize("reader", ["mosi X and y", "mosi pickle of splits", "mmmo .h5", "youtube .h5"])

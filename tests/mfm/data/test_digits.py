@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -132,12 +133,33 @@ def test_a_folder_that_lacks_a_set_says_what_it_holds(tmp_path: Path) -> None:
         digits(tmp_path / "nowhere", read_mat=no_mat)
 
 
-@pytest.mark.parametrize("change", [{"y_train": np.array([11], np.uint8)}, {"x_test": np.zeros((1, 4, 4))}])
-def test_what_is_no_image_of_a_digit_is_refused(tmp_path: Path, change: dict[str, np.ndarray]) -> None:
-    good = {"x_train": np.zeros((1, 4, 4), np.uint8), "y_train": np.zeros(1, np.uint8)}
-    np.savez(tmp_path / "mnist.npz", **{**good, "x_test": good["x_train"], "y_test": good["y_train"], **change})
-    with pytest.raises(ValueError, match=r"mnist.npz: (train|test)"):
+IMAGES = np.ones((100, 4, 4), np.uint8)
+LABELS = np.arange(100, dtype=np.uint8) % 10
+SPOILT: dict[str, tuple[dict[str, np.ndarray], str]] = {
+    "off the scale": ({"y_train": LABELS + 9}, r"mnist.npz: digits must be 0 to 9, .*; item 1 has 10"),
+    "no number": ({"y_train": np.full(100, "seven")}, r"mnist.npz: digits must be 0 to 9"),
+    "missing": ({"y_train": np.where(LABELS == 3, np.nan, LABELS)}, r"mnist.npz: digits must be .*; item 3 has nan"),
+    "no whole number": ({"y_train": LABELS + 0.7}, r"mnist.npz: digits must be .*; item 0 has 0.7"),
+    "one-hot": ({"y_train": np.eye(10)[LABELS]}, r"mnist.npz: digits must be .*\(100, 10\)"),
+    "a column": ({"y_test": LABELS[:, None]}, r"mnist.npz: digits must be .*\(100, 1\)"),
+    "no images": ({"x_test": IMAGES[:0], "y_test": LABELS[:0]}, r"mnist.npz: digits must be"),
+    "other numbers": ({"x_test": np.zeros((100, 4, 4))}, r"mnist.npz: test images must be whole numbers of 8 bits"),
+    "fewer labels": ({"y_test": LABELS[:-1]}, r"mnist.npz: test images must be .* and 99 digits"),
+    "nothing shown": ({"x_test": IMAGES * 0}, r"mnist.npz: test images must show something"),
+    "no digit of both": ({"y_test": np.zeros(100, int)}, r"every split must have items; test lacks them"),
+}
+
+
+@pytest.mark.parametrize("how", SPOILT)
+def test_what_is_no_image_of_a_digit_is_refused_in_one_line_that_says_what_to_do(tmp_path: Path, how: str) -> None:
+    good = {"x_train": IMAGES, "y_train": LABELS, "x_test": IMAGES, "y_test": LABELS}
+    change, words = SPOILT[how]
+    np.savez(tmp_path / "mnist.npz", **{**good, **change})
+    np.savez(tmp_path / "usps.npz", **{**good, "y_test": LABELS % 9 + 1} if how == "no digit of both" else good)
+    with pytest.raises(ValueError, match=words) as caught:
         digits(tmp_path, read_mat=no_mat)
+    assert "\n" not in str(caught.value)
+    assert re.search(r"[.] [A-Z][a-z]+ [^.]+$", str(caught.value)), "no remedy"
 
 
 def test_planted_styles_say_nothing_of_the_digit_nor_of_each_other() -> None:

@@ -157,6 +157,14 @@ def test_segment_ids_of_every_kind_give_items_and_videos(ids, item, group):
     assert groups.tolist() == group
 
 
+def test_ids_that_are_rows_of_a_fold_hide_no_video() -> None:
+    """Else every fold would be one video, and no video of two folds be seen."""
+    found = segment_names({fold: [f"{fold}_{row}" for row in range(3)] for fold in FOLDS}, where="file")
+    assert [names[1].tolist() for names in found.values() if names] == [
+        [f"{fold}_{row}" for row in range(3)] for fold in FOLDS
+    ]
+
+
 @pytest.mark.parametrize("ids", [[], "video", np.zeros((0, 3), str)])
 def test_ids_must_be_a_list_of_at_least_one(ids):
     with pytest.raises(ValueError, match="ids of train must be one per item"):
