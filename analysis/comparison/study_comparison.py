@@ -14,6 +14,7 @@ from analysis.results.load import Results
 from analysis.results.paired_runs import Pairs, paired, scored
 from analysis.statistics import paired_tests as st
 from analysis.statistics.verdict import family, verdicts
+from analysis.tables.cautions import between_studies
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +41,7 @@ class Change:
     failed_a: int
     failed_b: int
     params_changed: str  # hyperparameters whose chosen values differ: a -> b
+    cautions: str  # names, separated by spaces: see tables.cautions
 
 
 COLUMNS = [field.name for field in fields(Change)]
@@ -110,13 +112,15 @@ def _rows(a: Results, b: Results, arms: Sequence[Pairs], *, margin: float) -> li
     lower = a.study.is_better_low(a.study.primary_metric)
     tests = family(differences, margin=margin)
     said = verdicts(differences, lower_is_better=lower, margin=margin)
+    changed = [params_changed(a, b, arm.arm) for arm in arms]
     return [
         Change(
             **_measured(arm),  # type: ignore[arg-type]
             p_exact=tests.p_exact[i], p_holm=tests.p_holm[i], p_equiv_holm=tests.p_equiv_holm[i],
             verdict=said[i][0], reason=said[i][1],
             seeds_needed=st.seeds_needed(_sd(arm.d_S), smallest_effect=margin, num_arms=len(arms)),
-            failed_a=_failed(a, arm.arm), failed_b=_failed(b, arm.arm), params_changed=params_changed(a, b, arm.arm),
+            failed_a=_failed(a, arm.arm), failed_b=_failed(b, arm.arm), params_changed=changed[i],
+            cautions=between_studies((a, b), arm, margin=margin, is_tuned_anew=bool(changed[i])),
         )
         for i, arm in enumerate(arms)
     ]  # fmt: skip

@@ -13,7 +13,8 @@ from analysis.formatting import count, decimals, join, mean_sd, metric_name, sho
 from analysis.reporting.sentences import headline
 from analysis.results.declaration import Study
 from analysis.statistics.verdict import BETTER, EQUIVALENT, UNDECIDED, WORSE
-from analysis.tables.cautions import MARK, marked
+from analysis.tables.cautions import BETWEEN as MEANINGS_BETWEEN
+from analysis.tables.cautions import MARK, explained, marked
 
 WIDTH = 100
 DIFFERENCE = "difference [{level}]"
@@ -62,7 +63,8 @@ def between(found: Between, *, width: int = WIDTH) -> str:
         width: of the terminal.
     """
     width, study = min(width, WIDTH), found.a.study
-    rows = [BETWEEN, *(_change(row, decimals(found.smallest_effect)) for _, row in found.table.iterrows())]
+    d, words = decimals(found.smallest_effect), marked(found.table)
+    rows = [BETWEEN, *(_change(row, word, d) for word, (_, row) in zip(words, found.table.iterrows(), strict=True))]
     lines = aligned(rows, width)
     side = "lower" if study.is_better_low(study.primary_metric) else "higher"
     legend = (
@@ -71,7 +73,8 @@ def between(found: Between, *, width: int = WIDTH) -> str:
         f"{_told(found)}"
     )
     rule = "-" * max(len(line) for line in lines)
-    told = [legend, *_undecided(found.table), *_failed(found.table), *_differs(found)]
+    cautions = explained(found.table, study, MEANINGS_BETWEEN)
+    told = [legend, *cautions, *_undecided(found.table), *_failed(found.table), *_differs(found)]
     wrapped = [text for line in told for text in textwrap.wrap(line, width=width, subsequent_indent="  ")]
     return "\n".join([lines[0], rule, *lines[1:], rule, *wrapped])
 
@@ -102,11 +105,11 @@ def _told(found: Between) -> str:
     return f"Of {count(len(found.table), 'arm')}, {join([f'{n} {word}' for word, n in numbers.items() if n])}."
 
 
-def _change(row: pd.Series, d: int) -> tuple[str, ...]:
+def _change(row: pd.Series, verdict: str, d: int) -> tuple[str, ...]:
     a, b = ({"mean": row[f"mean_{x}"], "sd": row[f"sd_{x}"]} for x in "ab")
     interval = f" [{signed(row['ci_low'], d)}, {signed(row['ci_high'], d)}]" if pd.notna(row["ci_low"]) else ""
     cells = (row["arm"], str(row["n_seeds"]), mean_sd(a, d), mean_sd(b, d))
-    return *cells, f"{signed(row['delta'], d)}{interval}", show_p(row["p_holm"]), row["verdict"]
+    return *cells, f"{signed(row['delta'], d)}{interval}", show_p(row["p_holm"]), verdict
 
 
 def _cells(row: pd.Series, verdict: str, study: Study) -> tuple[str, ...]:

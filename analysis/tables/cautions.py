@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -31,6 +31,10 @@ MEANINGS = {
     FEW_GROUPS: "the test items come from fewer than 10 {groups}: an interval for new ones is hardly known",
     CHANGED_LATE: "the declaration was changed after results were known",
     EQUAL: "neither the arm nor the reference differs between seeds; does the model use its seed?",
+}
+# The same of two studies.
+BETWEEN = MEANINGS | {
+    ONE_SEARCH: "the two studies chose other hyperparameters by one search each: the word is about these configurations"
 }
 MARK = "*"  # beside a verdict that has a caution
 FEW = 10  # groups
@@ -70,6 +74,30 @@ def cautions(
         EQUAL: differences.is_constant,
     }
     return " ".join(name for name in MEANINGS if there[name])
+
+
+def between_studies(studies: Sequence[Results], arm: Pairs, *, margin: float, is_tuned_anew: bool) -> str:
+    """The same for one arm of two studies.
+
+    Args:
+        studies: both.
+        arm: its pairs over the two.
+        margin: the smaller of their smallest effects.
+        is_tuned_anew: whether they chose other hyperparameters for it.
+    """
+    lower = studies[0].study.is_better_low(studies[0].study.primary_metric)
+    groups = [results.items["group"].nunique() for results in studies if len(results.items)]
+    is_searched = is_tuned_anew and any(results.study.trials for results in studies)
+    there = {
+        COLLAPSE: any(collapsed(arm, lower_is_better=lower, margin=margin)),
+        SHORT_SEARCH: is_searched and any(_is_short(results, arm.arm) for results in studies),
+        ONE_SEARCH: is_searched and any(results.study.searches == 1 for results in studies),
+        FAILURES: arm.num_lost > 0,
+        FEW_GROUPS: bool(groups) and min(groups) < FEW,
+        CHANGED_LATE: any(results.late_changes for results in studies),
+        EQUAL: arm.is_constant,
+    }
+    return " ".join(name for name in MEANINGS if there.get(name))
 
 
 def _is_short(results: Results, arm: str) -> bool:
@@ -115,7 +143,13 @@ def in_words(compared: pd.DataFrame, study: Study) -> list[str]:
         study: the declarations.
     """
     lines = [_collapse(row, study) for _, row in compared.iterrows() if row["collapsed"]]
-    for name, meaning in MEANINGS.items():
+    return lines + explained(compared, study)
+
+
+def explained(compared: pd.DataFrame, study: Study, meanings: Mapping[str, str] = MEANINGS) -> list[str]:
+    """What each caution means, and of which arms it is said."""
+    lines = []
+    for name, meaning in meanings.items():
         arms = [arm for arm, names in zip(compared["arm"], compared["cautions"], strict=True) if name in names.split()]
         if arms:
             lines.append(f"{spoken(name).capitalize()} ({_named(arms, len(compared))}): {meaning}.")

@@ -147,3 +147,19 @@ def test_the_command_says_in_one_line_what_is_wrong(
         error = capsys.readouterr().err
         assert error.startswith("error: ")
         assert error.count("\n") == 1
+
+
+def test_cautions_stand_beside_the_words(before: Path, after: Path, tmp_path: Path) -> None:
+    """Searches of 6 trials are short, and chose anew; a failed run is told of its arm alone."""
+    same = compared(before, before).table.set_index("arm")["cautions"]
+    assert not any("search" in names for names in same), "no other hyperparameters, so no luck of a search"
+    found = compared(before, after)
+    names = found.table.set_index("arm")["cautions"]
+    assert all({"short_search", "one_search"} <= set(text.split()) for text in names)
+    text = " ".join(terminal.between(found).split())
+    assert "One search (all 3 arms): the two studies chose other hyperparameters by one search each" in text
+    lost = compared(before, write_results(tmp_path, replace(AFTER, failed_seeds={"late_fusion": [0]})))
+    assert "failures" in row(lost, "late_fusion")["cautions"]
+    assert "failures" not in row(lost, "full")["cautions"]
+    line = next(line for line in terminal.between(lost).splitlines() if line.startswith("late_fusion"))
+    assert line.endswith("*"), "a star where not all arms share the caution"
