@@ -46,7 +46,7 @@ class Bench:
 
     def measure(self, number: int) -> dict[str, float]:
         """A configuration in the three ways."""
-        params = self.study.configuration(self.study.reference, _draw(self.study, number))
+        params = self.params(number)
         began = time.perf_counter()
         hold_out = self._mean(params, "search", [(0, None)], "valid_mae")
         between = time.perf_counter()
@@ -58,7 +58,24 @@ class Bench:
             "seconds_hold_out": between - began, "seconds_folds": ended - between,
         }  # fmt: skip
 
+    def params(self, number: int) -> Params:
+        """A configuration of the reference, drawn at random."""
+        return self.study.configuration(self.study.reference, _draw(self.study, number))
+
     def _mean(self, params: Params, phase: Phase, which: Sequence[tuple[int, int | None]], metric: str) -> float:
+        return float(np.mean(self.results(params, phase, which, metric)))
+
+    def results(
+        self, params: Params, phase: Phase, which: Sequence[tuple[int, int | None]], metric: str
+    ) -> list[float]:
+        """What training it reaches, a value a seed and fold; they train as one pack.
+
+        Args:
+            params: the configuration.
+            phase: whose items are trained on and scored.
+            which: seeds and folds.
+            metric: to be read.
+        """
         arm = self.study.reference
         runs = tuple(
             make_run(self.study, FINGERPRINT, params, arm=arm, phase=phase, search=0, seed=seed, split=0, fold=fold)
@@ -69,14 +86,14 @@ class Bench:
             while True:
                 next(training)
         except StopIteration as stop:
-            return float(np.mean([outcome.metrics[metric] for outcome in stop.value.values()]))
+            return [float(stop.value[run.run_id].metrics[metric]) for run in runs]
 
 
 def main() -> None:
     """Trains what is missing, and prints what all configurations say."""
     options = _options()
     known = _known(options.csv)
-    bench = _bench(options)
+    bench = bench_of(options)
     for number in _missing(known, options):
         known.append(bench.measure(number))
         if options.csv is not None:
@@ -142,7 +159,12 @@ def _draw(study: Study, number: int) -> Params:
     return dict(trial.params)
 
 
-def _bench(options: argparse.Namespace) -> Bench:
+def bench_of(options: argparse.Namespace) -> Bench:
+    """On planted data, or CMU-MOSI.
+
+    Args:
+        options: `data`, `epochs` and `seeds`.
+    """
     words = [] if options.data is None else ["--data", str(options.data)]
     question = mosi_ablation.ask(mosi_ablation.SCRIPT.parse(words))
     question = replace(question, params={**question.params, "encoder": "ef_lstm"})

@@ -35,7 +35,7 @@ MEANINGS = {
 # The same of two studies.
 BETWEEN = MEANINGS | {
     SHORT_SEARCH: "a search of one study had few runs, or still improved: more trials may change the difference",
-    ONE_SEARCH: "the two studies chose other hyperparameters by one search each: the word is about these configurations"
+    ONE_SEARCH: "the studies chose other hyperparameters by one search each: the word is about these configurations",
 }
 MARK = "*"  # beside a verdict that has a caution
 FEW = 10  # groups

@@ -157,7 +157,7 @@ def test_cautions_stand_beside_the_words(before: Path, after: Path, tmp_path: Pa
     names = found.table.set_index("arm")["cautions"]
     assert all({"short_search", "one_search"} <= set(text.split()) for text in names)
     text = " ".join(terminal.between(found).split())
-    assert "One search (all 3 arms): the two studies chose other hyperparameters by one search each" in text
+    assert "One search (all 3 arms): the studies chose other hyperparameters by one search each" in text
     lost = compared(before, write_results(tmp_path, replace(AFTER, failed_seeds={"late_fusion": [0]})))
     assert "failures" in row(lost, "late_fusion")["cautions"]
     assert "failures" not in row(lost, "full")["cautions"]
