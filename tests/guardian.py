@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 MARK = "STUDIES_TEST_RUN"
-NETWORK = "studies-"  # and the process id of the run
+NETWORK = "studies-"  # and the process id of the run; small disks are named so, too
 
 
 def watch(mark: str) -> None:
@@ -25,7 +25,10 @@ def watch(mark: str) -> None:
 
 
 def clear(mark: str) -> None:
-    """Kills the processes with this mark, again and again until there are none, and removes networks of dead runs."""
+    """Kills the processes with this mark, again and again until there are none.
+
+    Networks and mounts of dead runs are removed.
+    """
     ends = time.monotonic() + 30
     while (found := marked(mark)) and time.monotonic() < ends:
         for process in found:
@@ -33,6 +36,7 @@ def clear(mark: str) -> None:
                 os.kill(process, signal.SIGKILL)
         time.sleep(0.1)
     remove_networks_of_the_dead()
+    remove_mounts_of_the_dead()
 
 
 def marked(mark: str) -> set[int]:
@@ -45,11 +49,24 @@ def marked(mark: str) -> set[int]:
     return found - {os.getpid()}
 
 
+def is_of_the_dead(name: str) -> bool:
+    """Whether a name of ours has the process id of a run that is gone."""
+    run = name.removeprefix(NETWORK).partition("-")[0]
+    return name.startswith(NETWORK) and run.isdigit() and not Path(f"/proc/{run}").exists()
+
+
+def remove_mounts_of_the_dead() -> None:
+    """Takes away the small disks of runs that are gone: they name their run as what is mounted."""
+    mounts = [line.split() for line in Path("/proc/self/mounts").read_text().splitlines()]
+    for source, place, *_ in reversed(mounts):
+        if is_of_the_dead(source):
+            subprocess.run(["umount", "-l", place], capture_output=True, check=False)
+
+
 def remove_networks_of_the_dead() -> None:
     """Ends hosts whose run is gone, and removes their networks."""
     for path in Path("/run/netns").glob(f"{NETWORK}*"):
-        run = path.name.removeprefix(NETWORK).partition("-")[0]
-        if run.isdigit() and not Path(f"/proc/{run}").exists():
+        if is_of_the_dead(path.name):
             inside = subprocess.run(["ip", "netns", "pids", path.name], capture_output=True, text=True, check=False)
             for process in inside.stdout.split():
                 with suppress(ProcessLookupError):

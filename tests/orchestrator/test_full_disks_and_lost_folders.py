@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from guardian import NETWORK
 from ledger_check import check
 from rich.console import Console
 from toy import Toy, toy_study
@@ -27,7 +28,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 200 kB."""
     disk = tmp_path / "disk"
     disk.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", disk], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200k", f"{NETWORK}{os.getpid()}", disk], check=True)
     yield disk
     subprocess.run(["umount", "-l", disk], check=False)
 

@@ -51,6 +51,20 @@ def test_networks_of_a_run_that_is_gone_are_removed() -> None:
     subprocess.run(["ip", "netns", "delete", own], check=True)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
+def test_disks_of_a_run_that_is_gone_are_removed(tmp_path: Path) -> None:
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    for run in (gone.pid, os.getpid()):
+        (tmp_path / str(run)).mkdir()
+        source = f"{guardian.NETWORK}{run}"
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=100k", source, tmp_path / str(run)], check=True)
+    guardian.remove_mounts_of_the_dead()
+    assert not (tmp_path / str(gone.pid)).is_mount()
+    assert (tmp_path / str(os.getpid())).is_mount(), "that run still lives"
+    subprocess.run(["umount", tmp_path / str(os.getpid())], check=True)
+
+
 def _wait_for(happens) -> str:
     ends = time.monotonic() + 60
     while not (found := happens()):
