@@ -19,11 +19,12 @@ from orchestrator.history.run_counts import tallies
 from orchestrator.plan.phase import SeedRule, Values
 from orchestrator.plan.plan import Done, Wait
 from orchestrator.plan.search_phase import SearchPhase
+from orchestrator.runners.run import not_searched
 from orchestrator.study.budget import SEED_STRIDE
 from orchestrator.study.design import Arm
 from orchestrator.study.factorial_designs import factorial
 from orchestrator.study.model import Cost
-from orchestrator.study.params import Params
+from orchestrator.study.params import Params, require_known
 from orchestrator.study.runs import Fingerprint, Pack
 from orchestrator.study.study import Study
 
@@ -660,3 +661,20 @@ def test_a_rerank_that_is_cut_off_anywhere_asks_every_fold_once(cut: float) -> N
     assert statuses(cut_off.plan)["full", "confirm"] == 4
     counts = tallies(study, cut_off.plan.history)
     assert all(tally.num_missing == 0 for tally in counts.values())
+
+
+def test_more_than_999_seeds_are_as_many_runs() -> None:
+    world = World(toy_study(trials=0, seeds=1100), num_workers=1).run()
+    assert num_confirmed(world.plan) == {"full": 1100, "square": 1100}
+
+
+def test_a_name_that_is_not_known_is_told_with_those_that_are() -> None:
+    with pytest.raises(ValueError, match=r"^arm 'squar' is not known; did you mean 'square'\? Known: full, square$"):
+        require_known("arm", "squar", ["square", "full"])
+    with pytest.raises(ValueError, match=r"^arm 'x' is not known\. Known: full$"):
+        require_known("arm", "x", ["full"])
+
+
+def test_what_all_arms_hold_fixed_is_said_not_to_be_searched() -> None:
+    study = toy_study(arms={"full": {}, "square": {"kind": "square"}})
+    assert not_searched(study) == ["Not searched: kind, which arm square holds fixed"]
