@@ -15,6 +15,8 @@ from analysis.figures.style import (
     Grid,
     canvas,
     note,
+    of_own_scale,
+    one_scale,
     readable,
     show_range,
     styled,
@@ -40,11 +42,15 @@ def learning_curves(table: pd.DataFrame, study: Study, *, columns: int = 2, widt
     arms = [arm for arm in study.arms if arm in known]
     grid = Grid.of(len(arms), columns=columns, width=width, below=0.12)
     titles = 1
+    wanted = {arm: _limits(table, study, arm) for arm in arms}
+    limits = one_scale(wanted, study.reference) if study.reference in wanted else wanted
     for ax, arm in zip(grid.axes, arms, strict=True):
         learning_curve(table, study, arm, ax=ax)
+        show_range(ax, limits[arm])
         ax.set_xlabel("")
         titles = max(titles, titled(ax, f"{arm} (n = {_seeds(table, arm)})", inches=grid.panel_width))
-    text = f"{_meaning(table)} Grey: the reference, {readable(study.reference, 40)}. Each panel has its own scale."
+    scales = of_own_scale(limits, study.reference) if study.reference in limits else ""
+    text = f"{_meaning(table)} Grey: the reference, {readable(study.reference, 40)}. {scales}"
     return grid.finish(xlabel="epoch", ylabel=metric_name(study.search_metric), text=text, titles=titles)
 
 
@@ -60,13 +66,11 @@ def learning_curve(table: pd.DataFrame, study: Study, arm: str, *, ax: Axes | No
     """
     alone = ax is None
     ax = canvas(ax, height=2.4)
-    shown = []
     for name, colour in ((study.reference, GREY), (arm, GREY if arm == study.reference else BLUE)):
         curve = table[table["arm"] == name]
         ax.fill_between(curve["epoch"], curve["low"], curve["high"], color=colour, alpha=0.25, lw=0)
         ax.plot(curve["epoch"], curve["mean"], color=colour)
-        shown += _shown(curve, study)
-    show_range(ax, shown)
+    show_range(ax, _limits(table, study, arm))
     ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     ax.yaxis.set_major_locator(MaxNLocator(3))
     titled(ax, f"{arm} (n = {_seeds(table, arm)})")
@@ -75,6 +79,12 @@ def learning_curve(table: pd.DataFrame, study: Study, arm: str, *, ax: Axes | No
         ax.set_ylabel(metric_name(study.search_metric))
         note(ax, _meaning(table[table["arm"] == arm]))
     return ax
+
+
+def _limits(table: pd.DataFrame, study: Study, arm: str) -> tuple[float, float]:
+    """The lowest and highest value that a panel must hold."""
+    shown = [x for name in (study.reference, arm) for x in _shown(table[table["arm"] == name], study)]
+    return (min(shown), max(shown)) if shown else (0.0, 1.0)
 
 
 def _shown(curve: pd.DataFrame, study: Study) -> list[float]:

@@ -13,6 +13,7 @@ from analysis.figures.style import (
     INK,
     ORANGE,
     PURPLE,
+    TEXT,
     VERDICTS,
     better_worse,
     canvas,
@@ -65,7 +66,7 @@ def _draw_row(ax: Axes, y: int, row: pd.Series) -> None:
     if np.isfinite(row["estimate"]):
         ax.hlines(y, row["ci_low"], row["ci_high"], color=colour, lw=2.2, alpha=0.65)
         ax.plot(row["estimate"], y, marker, color=colour, mfc="white" if hollow else colour, ms=4.6, mew=1.1, zorder=3)
-    ax.text(1.02, y, row["verdict"], transform=ax.get_yaxis_transform(), va="center", ha="left", fontsize=6.5)
+    ax.text(1.02, y, row["verdict"], transform=ax.get_yaxis_transform(), va="center", ha="left", fontsize=TEXT)
 
 
 def _label(ax: Axes, labels: dict[int, str], study: Study) -> None:
@@ -83,4 +84,4 @@ def _label(ax: Axes, labels: dict[int, str], study: Study) -> None:
     ax.set_xlabel(f"effect on {metric_name(study.primary_metric)}")
     low, high = better_worse(study.is_better_low(study.primary_metric))
     for x, ha, text in ((0, "left", f"← {low}"), (1, "right", f"{high} →")):
-        ax.text(x, 1.0, text, transform=ax.transAxes, ha=ha, va="bottom", fontsize=6, color=GREY)
+        ax.text(x, 1.0, text, transform=ax.transAxes, ha=ha, va="bottom", fontsize=TEXT, color=GREY)

@@ -14,6 +14,7 @@ from analysis.figures.style import (
     GREY,
     INK,
     PALE,
+    TEXT,
     VERDICTS,
     better_worse,
     canvas,
@@ -167,7 +168,7 @@ def _worse(pairs: pd.DataFrame, arm: str, study: Study) -> str:
 
 
 def _say(ax: Axes, y: float, x: float, text: str, *, ha: str) -> None:
-    ax.text(x, y, text, ha=ha, va="center", fontsize=6, bbox={"facecolor": "white", "lw": 0, "pad": 1}, zorder=2)
+    ax.text(x, y, text, ha=ha, va="center", fontsize=TEXT, bbox={"facecolor": "white", "lw": 0, "pad": 1}, zorder=2)
 
 
 def _label_rows(ax: Axes, rows: pd.DataFrame, limits: tuple[float, float]) -> None:
@@ -183,13 +184,13 @@ def _label_rows(ax: Axes, rows: pd.DataFrame, limits: tuple[float, float]) -> No
 
 def _beside(ax: Axes, rows: pd.DataFrame, title: str, texts: Sequence[str]) -> None:
     """A column of words at the right edge."""
-    ax.text(1.02, 1.0, title, transform=ax.transAxes, va="bottom", ha="left", fontsize=6, color=GREY)
+    ax.text(1.02, 1.0, title, transform=ax.transAxes, va="bottom", ha="left", fontsize=TEXT, color=GREY)
     for y, text in zip(range(len(rows)), texts, strict=True):
-        ax.text(1.02, y, text, transform=ax.get_yaxis_transform(), va="center", ha="left", fontsize=6.5)
+        ax.text(1.02, y, text, transform=ax.get_yaxis_transform(), va="center", ha="left", fontsize=TEXT)
 
 
 def _label_axis(ax: Axes, study: Study) -> None:
     ax.set_xlabel(f"difference in {metric_name(study.primary_metric)} to {readable(study.reference, width=40)}")
     low, high = better_worse(study.is_better_low(study.primary_metric))
     for x, ha, text in ((0, "left", f"← {low}"), (1, "right", f"{high} →")):
-        ax.text(x, 1.0, text, transform=ax.transAxes, ha=ha, va="bottom", fontsize=6, color=GREY)
+        ax.text(x, 1.0, text, transform=ax.transAxes, ha=ha, va="bottom", fontsize=TEXT, color=GREY)

@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from analysis.figures.style import BLUE, GREEN, GREY, ORANGE, better_worse, canvas, note, readable, styled
+from analysis.figures.style import BLUE, GREEN, GREY, ORANGE, TEXT, better_worse, canvas, note, readable, styled
 from analysis.formatting import metric_name, span
 from analysis.results.declaration import Study
 
@@ -44,8 +44,8 @@ def frozen(table: pd.DataFrame, study: Study, *, ax: Axes | None = None) -> Axes
     ax.set_xlabel(f"difference to {study.reference} in {metric_name(study.primary_metric)}")
     low, high = better_worse(lower)
     for x, ha, text in ((0, "left", f"← {low}"), (1, "right", f"{high} →")):
-        ax.text(x, 1.0, text, transform=ax.transAxes, ha=ha, va="bottom", fontsize=6, color=GREY)
-    ax.legend(loc="lower center", bbox_to_anchor=(0.4, 1.04), ncols=2, handletextpad=0.3, columnspacing=1.0)
+        ax.text(x, 1.0, text, transform=ax.transAxes, ha=ha, va="bottom", fontsize=TEXT, color=GREY)
+    ax.legend(loc="lower center", bbox_to_anchor=(0.3, 1.04), ncols=1, handletextpad=0.3)
     note(
         ax,
         f"Mean and 95 % t interval over {span(table['n_seeds'])} paired seeds, not corrected: secondary. Green: within "

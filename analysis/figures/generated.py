@@ -9,7 +9,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from analysis.figures.style import BLUE, COLUMN, GREY, INK, PAGE, VERMILLION, Grid, figure_note, show_range, styled
+from analysis.figures.style import (
+    BLUE,
+    COLUMN,
+    GREY,
+    INK,
+    PAGE,
+    TEXT,
+    VERMILLION,
+    Grid,
+    figure_note,
+    show_range,
+    styled,
+)
 from analysis.formatting import spaced
 
 CELL = 0.3  # inches: a picture
@@ -36,8 +48,8 @@ def exchanged(arrays: Arrays, modalities: Sequence[str]) -> Figure:
         cells = np.concatenate([np.concatenate([blank, style])[None], np.concatenate([content[:, None], made], axis=1)])
         _mosaic(ax, cells)
         _separate(ax, content.shape[1:])
-        ax.set_title(f"{spaced(name)}: F_a from the top row", fontsize=6.5, loc="left")
-    panels[0].set_ylabel("F_y from the left column", fontsize=6.5)
+        ax.set_title(f"{spaced(name)}: F_a from the top row", fontsize=TEXT, loc="left")
+    panels[0].set_ylabel("F_y from the left column", fontsize=TEXT)
     figure_note(
         figure,
         "Top row and left column: test items. Inside: generated from F_y of the item at the left and F_a of the item "
@@ -55,7 +67,7 @@ def reconstructed(arrays: Arrays, modalities: Sequence[str]) -> Figure:
     figure, panels = _panels(len(modalities), rows=len(shown), columns=columns)
     for ax, name in zip(panels, modalities, strict=True):
         _mosaic(ax, np.stack([_grey(arrays[f"{name}/{what}"]) for what in shown]))
-        ax.set_title(spaced(name), fontsize=6.5, loc="left")
+        ax.set_title(spaced(name), fontsize=TEXT, loc="left")
     _name_rows(panels[0], [stages[what] for what in shown], arrays[f"{modalities[0]}/observed"].shape[-2])
     figure_note(
         figure,
@@ -81,13 +93,13 @@ def sampled(arrays: Arrays, modalities: Sequence[str]) -> Figure:
         height, width = content.shape[1:]
         ax.axvline(width - 0.5, color=VERMILLION, lw=0.8)
         ax.axhline(items * height - 0.5, color=VERMILLION, lw=0.8)
-        ax.set_title(spaced(name), fontsize=6.5, loc="left")
+        ax.set_title(spaced(name), fontsize=TEXT, loc="left")
     height = arrays[f"{modalities[0]}/observed"].shape[-2]
     panels[0].set_yticks(
         [(items / 2) * height, (items + more / 2) * height],
         ["F_y\nfixed,\nF_a from\nthe prior", "all\nfrom the\nprior"],
     )
-    panels[0].tick_params(left=False, labelsize=6.5)
+    panels[0].tick_params(left=False, labelsize=TEXT)
     figure_note(
         figure,
         "Above: F_y of the test item at the left, Z_a drawn from N(0, I). Below: all codes drawn from N(0, I), at the "
@@ -112,7 +124,7 @@ def curves(arrays: Arrays, modalities: Sequence[str], *, columns: int = MOST_ITE
     for number, ax in enumerate(grid.axes):
         (name, feature), item = wanted[number // count], number % count
         _curve(ax, arrays, name, feature, item)
-        ax.set_title(f"{spaced(name)} {feature + 1}, item {item + 1}", loc="left", fontsize=6.5)
+        ax.set_title(f"{spaced(name)} {feature + 1}, item {item + 1}", loc="left", fontsize=TEXT)
     for row in range(len(wanted)):
         panels = grid.axes[row * count : (row + 1) * count]
         show = np.concatenate([np.asarray(line.get_ydata(), dtype=float) for ax in panels for line in ax.lines])
@@ -180,4 +192,4 @@ def _separate(ax: Axes, size: tuple[int, ...]) -> None:
 
 def _name_rows(ax: Axes, names: Sequence[str], height: int) -> None:
     ax.set_yticks([(row + 0.5) * height - 0.5 for row in range(len(names))], list(names))
-    ax.tick_params(left=False, labelsize=6.5, labelcolor=INK)
+    ax.tick_params(left=False, labelsize=TEXT, labelcolor=INK)

@@ -20,6 +20,8 @@ from analysis.figures.style import (
     Grid,
     canvas,
     note,
+    of_own_scale,
+    one_scale,
     readable,
     styled,
     thinned,
@@ -45,28 +47,35 @@ def search_history(table: pd.DataFrame, study: Study, *, columns: int = 2, width
     arms = [arm for arm in study.arms if arm in known]
     grid = Grid.of(len(arms), columns=columns, width=width, below=0.12)
     titles = 1
+    reference = table[table["arm"] == study.reference]
+    wanted = {arm: _limits(table[table["arm"] == arm], reference, study) for arm in arms}
+    limits = one_scale(wanted, study.reference) if study.reference in wanted else wanted
     for ax, arm in zip(grid.axes, arms, strict=True):
-        history(table, study, arm, ax=ax)
+        history(table, study, arm, limits=limits[arm], ax=ax)
         ax.set_xlabel("")
         titles = max(titles, titled(ax, f"{arm} (n = {(table['arm'] == arm).sum()})", inches=grid.panel_width))
-    text = f"{_meaning(table)} Grey: the best so far of the reference, {readable(study.reference, 40)}."
+    scales = of_own_scale(limits, study.reference) if study.reference in limits else ""
+    text = f"{_meaning(table)} Grey: the best so far of the reference, {readable(study.reference, 40)}. {scales}"
     return grid.finish(xlabel="search run", ylabel=metric_name(study.search_metric), text=text, titles=titles)
 
 
 @styled
-def history(table: pd.DataFrame, study: Study, arm: str, *, ax: Axes | None = None) -> Axes:
+def history(
+    table: pd.DataFrame, study: Study, arm: str, *, limits: tuple[float, float] | None = None, ax: Axes | None = None
+) -> Axes:
     """The search of one arm.
 
     Args:
         table: `tables.history`.
         study: the declarations.
         arm: its name.
+        limits: of the metric; None: those of this arm and the reference.
         ax: where to draw; a new figure otherwise.
     """
     alone = ax is None
     ax = canvas(ax, height=2.6)
     runs = table[table["arm"] == arm]
-    low, high = _limits(runs, table[table["arm"] == study.reference], study)
+    low, high = limits or _limits(runs, table[table["arm"] == study.reference], study)
     _draw_runs(ax, runs, low, high, worse=high if study.is_better_low(study.search_metric) else low)
     for name, colour in ((study.reference, GREY), (arm, BLUE)):
         for _, search in table[table["arm"] == name].groupby("search"):

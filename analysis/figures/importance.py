@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.figures.sensitivity import scale
-from analysis.figures.style import BLUE, COLUMN, GREY, ORANGE, PALE, canvas, figure_note, note, readable, styled
+from analysis.figures.style import BLUE, COLUMN, GREY, ORANGE, PALE, TEXT, canvas, figure_note, note, readable, styled
 from analysis.formatting import metric_name
 from analysis.sensitivity.importance import ENOUGH_RUNS, FANOVA, FANOVA_WHERE_ACTIVE, PED_ANOVA, QUESTIONS, leading
 from analysis.sensitivity.param_axis import Axis
@@ -60,7 +60,7 @@ def _draw(ax: Axes, table: pd.DataFrame, params: list[str], methods: tuple[str, 
     ax.margins(x=0.08)
     ax.tick_params(axis="y", length=0)
     name, unit = ("fANOVA", "share of the variance") if FANOVA in methods else ("PED-ANOVA", "share of the sum")
-    ax.set_title(f"{name}\n{readable(QUESTIONS[methods[0]], 24)}", loc="left", fontsize=6.5)
+    ax.set_title(f"{name}\n{readable(QUESTIONS[methods[0]], 24)}", loc="left", fontsize=TEXT)
     ax.set_xlabel(unit)
 
 

@@ -82,7 +82,7 @@ def gradients(table: pd.DataFrame, study: Study, *, ax: Axes | None = None) -> A
     draw = _draw_steps if rows["modality"].duplicated().any() else _draw_without_steps
     draw(ax, rows)
     ax.set_ylim(bottom=0)
-    ax.set_ylabel("norm of the gradient by F_y")
+    ax.set_ylabel("gradient by F_y (norm)")
     without = " Dashed: a modality without steps." if rows.groupby("modality").size().nunique() > 1 else ""
     note(
         ax,

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 
-from analysis.figures.style import COLUMN, GREY, INK, canvas, note, readable, styled, thinned
+from analysis.figures.style import COLUMN, GREY, INK, TEXT, canvas, note, readable, styled, thinned
 from analysis.formatting import metric_name, short
 from analysis.sensitivity.search_runs import Trials
 
@@ -62,7 +62,7 @@ def _mark_lane(ax: Axes, everywhere: bool) -> None:
     """The lane below the axes, where some hyperparameter has no meaning somewhere."""
     ax.set_ylim(-0.05 if everywhere else INACTIVE - 0.06, 1.08)
     if not everywhere:
-        ax.text(-0.15, INACTIVE, "no meaning", ha="right", va="center", fontsize=5.5, color=GREY)
+        ax.text(-0.15, INACTIVE, "no meaning", ha="right", va="center", fontsize=TEXT, color=GREY)
         ax.axhline(INACTIVE, color=GREY, lw=0.4, ls=":", zorder=0)
 
 
@@ -100,7 +100,7 @@ def _draw_axis(ax: Axes, x: int, heights: Sequence[float], labels: Sequence[str]
     ax.vlines(x, 0, 1, color=INK, lw=0.7, zorder=3)
     box = {"facecolor": "white", "alpha": 0.75, "lw": 0, "pad": 0.4}
     for height, label in zip(heights, labels, strict=True):
-        ax.text(x + 0.06, height, label, fontsize=5.5, va="center", ha="left", zorder=4, bbox=box)
+        ax.text(x + 0.06, height, label, fontsize=TEXT, va="center", ha="left", zorder=4, bbox=box)
 
 
 def _ticks(trials: Trials, param: int) -> tuple[list[float], list[str]]:

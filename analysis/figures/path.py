@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from analysis.figures.style import GREY, INK, VERDICTS, canvas, note, readable, styled
+from analysis.figures.style import GREY, INK, TEXT, VERDICTS, canvas, note, readable, styled
 from analysis.formatting import metric_name, span
 from analysis.results.declaration import Study
 
@@ -31,7 +31,13 @@ def path(table: pd.DataFrame, study: Study, *, ax: Axes | None = None) -> Axes:
         ax.vlines(i, row["mean_low"], row["mean_high"], color=colour, lw=2.2, alpha=0.6)
         ax.plot(i, row["mean"], marker, color=colour, mfc="white" if hollow else colour, ms=5, mew=1.1, zorder=3)
         ax.annotate(
-            row["verdict"], (i, top), xytext=(0, 5), textcoords="offset points", ha="center", fontsize=6.5, color=colour
+            row["verdict"],
+            (i, top),
+            xytext=(0, 5),
+            textcoords="offset points",
+            ha="center",
+            fontsize=TEXT,
+            color=colour,
         )
     ax.plot([], [], "o-", color=INK, lw=1, ms=4, label=f"{metric_name(study.primary_metric)}, fresh seeds")
     labels = [readable(row["arm"] if not row["removed"] else f"− {row['removed']}", 13) for _, row in table.iterrows()]

@@ -20,6 +20,7 @@ from analysis.figures.style import (
     PALE,
     PURPLE,
     SKY,
+    TEXT,
     VERMILLION,
     Grid,
     better_worse,
@@ -48,7 +49,6 @@ METHODS = {
     "generative": ("generative alone", ORANGE, "X"),
 }
 ROW = 0.42  # inches a subset
-SMALLEST = 7.0  # points
 SPREAD = 0.78  # of a row, that its methods share
 
 
@@ -94,7 +94,7 @@ def _draw_method(ax: Axes, rows: pd.DataFrame, y: Sequence[float], method: str) 
     for place, (_, row) in zip(y, rows.iterrows(), strict=True):
         if row["failed"] and row["n_seeds"]:
             text = f" {row['n_seeds']} of {row['n_seeds'] + row['failed']} seeds"
-            ax.annotate(text, (row["mean"], place), fontsize=SMALLEST, color=colour, va="center")
+            ax.annotate(text, (row["mean"], place), fontsize=TEXT, color=colour, va="center")
 
 
 def _label_subsets(ax: Axes, subsets: Sequence[str], study: Study, metric: str) -> None:

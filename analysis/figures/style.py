@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -18,14 +18,15 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.formatting import spaced
+from analysis.formatting import join, spaced
 
 COLUMN = 3.4  # inches: a column of a paper
 PAGE = 7.0  # inches: both columns, a page of a report, a slide
 PIXELS, DPI = 1400, 300  # of a PNG: wide enough for a slide, and at most so many dots an inch
 FORMATS = ("svg", "png")
 MOST_DOTS = 300  # in a panel
-NOTE = 6  # points
+STRETCH = 3.0  # of a panel's own scale, at most, so that all share one
+TEXT = 7  # points: the smallest that a column of a paper takes
 LEFT, RIGHT, PANEL = 0.5, 0.08, 0.78  # of a grid, in inches: margins, height of a panel
 OURS = "ours"  # label of the figures that were not given by a caller
 
@@ -43,8 +44,8 @@ VERDICTS = {
 }
 
 _RC: dict[Any, Any] = {
-    "font.size": 7, "axes.labelsize": 7, "axes.titlesize": 7, "xtick.labelsize": 6.5, "ytick.labelsize": 6.5,
-    "legend.fontsize": 6.5, "figure.titlesize": 7.5, "font.family": ["DejaVu Sans"],
+    "font.size": TEXT, "axes.labelsize": TEXT, "axes.titlesize": TEXT, "xtick.labelsize": TEXT, "ytick.labelsize": TEXT,
+    "legend.fontsize": TEXT, "figure.titlesize": 7.5, "font.family": ["DejaVu Sans"],
     "axes.edgecolor": GREY, "axes.labelcolor": INK, "text.color": INK, "xtick.color": INK, "ytick.color": INK,
     "axes.linewidth": 0.6, "xtick.major.width": 0.6, "ytick.major.width": 0.6, "xtick.major.size": 2.5,
     "ytick.major.size": 2.5, "xtick.minor.size": 1.5, "ytick.minor.size": 1.5, "xtick.minor.width": 0.4,
@@ -92,7 +93,7 @@ def note(ax: Axes, text: str) -> None:
 def figure_note(figure: Figure, text: str) -> None:
     """The same for a whole figure."""
     inches = float(figure.get_size_inches()[0])
-    figure.supxlabel(wrapped(text, inches), x=0.01, ha="left", fontsize=NOTE, color=GREY, linespacing=1.25)
+    figure.supxlabel(wrapped(text, inches), x=0.01, ha="left", fontsize=TEXT, color=GREY, linespacing=1.25)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +109,8 @@ class Grid:
     @classmethod
     def of(cls, count: int, *, columns: int, width: float, between: float = 0.36, below: float = 0.24) -> Grid:
         """A figure for `count` panels, row by row."""
-        columns = min(columns, max(1, count))
+        rows = -(-count // max(1, min(columns, count)))
+        columns = -(-count // max(1, rows))  # as few panels stay empty as can be
         figure = Figure(figsize=(width, 1))
         axes = figure.subplots(-(-count // columns), columns, squeeze=False).ravel()
         for spare in axes[count:]:
@@ -133,8 +135,8 @@ class Grid:
         width = float(self.figure.get_size_inches()[0])
         rows = -(-len(self.axes) // self.columns)
         lines = wrapped(text, width)
-        bottom = 0.12 * (lines.count("\n") + 1) + (0.4 if xlabel else 0.26)
-        top, gap = 0.04 + 0.11 * titles, self.below + 0.11 * titles
+        bottom = 0.135 * (lines.count("\n") + 1) + (0.4 if xlabel else 0.26)
+        top, gap = 0.04 + 0.12 * titles, self.below + 0.12 * titles
         height = bottom + rows * PANEL + (rows - 1) * gap + top
         self.figure.set_size_inches(width, height)
         self.figure.subplots_adjust(
@@ -148,7 +150,7 @@ class Grid:
                 ax.tick_params(labelbottom=False)
         middle = (bottom + height - top) / 2 / height
         self.figure.text(0.05 / width, middle, ylabel, rotation=90, ha="left", va="center")
-        self.figure.text(0.05 / width, 0.05 / height, lines, fontsize=NOTE, color=GREY, linespacing=1.25, va="bottom")
+        self.figure.text(0.05 / width, 0.05 / height, lines, fontsize=TEXT, color=GREY, linespacing=1.25, va="bottom")
         return self.figure
 
 
@@ -161,13 +163,13 @@ def thinned(count: int, *, keep: np.ndarray | None = None) -> np.ndarray:
 
 def wrapped(text: str, inches: float) -> str:
     """A note in lines of this width."""
-    return "\n".join(textwrap.wrap(text, width=max(20, int(inches * 22.5))))
+    return "\n".join(textwrap.wrap(text, width=max(20, int(inches * 19.5))))
 
 
 def titled(ax: Axes, text: str, *, inches: float = COLUMN) -> int:
     """Sets a panel's title and returns its number of lines."""
-    lines = readable(text, max(12, int(inches * 20)))
-    ax.set_title(lines, loc="left", fontsize=6.5, linespacing=0.95)
+    lines = readable(text, max(12, int(inches * 18.5)))
+    ax.set_title(lines, loc="left", fontsize=TEXT, linespacing=0.95)
     return lines.count("\n") + 1
 
 
@@ -196,6 +198,34 @@ def show_range(ax: Axes, values: Sequence[float] | np.ndarray, *, axis: str = "y
     low, high = float(finite.min()), float(finite.max())
     room = (high - low) * margin or abs(high) * 0.05 or 1.0
     (ax.set_ylim if axis == "y" else ax.set_xlim)(low - room, high + room)
+
+
+def one_scale(wanted: Mapping[str, tuple[float, float]], first: str) -> dict[str, tuple[float, float]]:
+    """The y limits of panels: one scale for all, unless one needs so much room that the others would be squeezed.
+
+    Args:
+        wanted: by panel, the lowest and the highest value that it must hold.
+        first: the panel whose differences must stay visible: the scale is at most STRETCH times its own.
+
+    Returns:
+        The limits of each panel; one that does not fit keeps its own.
+    """
+    low, high = wanted[first]
+    most = STRETCH * (high - low)
+    common = [first]
+    for name in sorted(wanted, key=lambda name: max(high, wanted[name][1]) - min(low, wanted[name][0])):
+        both = min(low, wanted[name][0]), max(high, wanted[name][1])
+        if both[1] - both[0] <= most:
+            (low, high), common = both, [*common, name]
+    return {name: (low, high) if name in common else own for name, own in wanted.items()}
+
+
+def of_own_scale(limits: Mapping[str, tuple[float, float]], first: str) -> str:
+    """A sentence for the note: which panels have another scale."""
+    others = [name for name, own in limits.items() if own != limits[first]]
+    return "All panels have one scale" + (
+        f"; another one: {join([spaced(name) for name in others])}." if others else "."
+    )
 
 
 def save(figure: Figure, path: Path, *, formats: Sequence[str] = FORMATS) -> None:

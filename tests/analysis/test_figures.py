@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from analysis import figures
+from analysis.figures.style import GREY, TEXT, Grid, of_own_scale, one_scale
 from analysis.results.load import Results
 from analysis.sensitivity.importance import leading
 from analysis.sensitivity.param_slices import slices
@@ -108,11 +109,28 @@ def test_no_words_collide_and_none_leaves_the_figure(drawn: dict[str, Figure], n
         assert min(shared) < 1.5, f"{first!r} collides with {second!r}"
 
 
+def test_no_word_is_smaller_than_a_column_of_a_paper_takes(drawn: dict[str, Figure]) -> None:
+    for name, figure in drawn.items():
+        small = [text.get_text() for text in words(figure) if text.get_fontsize() < TEXT]
+        assert not small, name
+
+
 def test_every_figure_states_n_and_its_interval(drawn: dict[str, Figure]) -> None:
     for name, figure in drawn.items():
-        note = " ".join(text.get_text() for text in words(figure) if text.get_fontsize() == 6).replace("\n", " ")
+        note = " ".join(text.get_text() for text in words(figure) if text.get_color() == GREY).replace("\n", " ")
         assert any(word in note for word in ("n =", "n: ", "paired seeds")), name
         assert any(word in note for word in ("interval", "band", "not confidence")), name
+
+
+def test_panels_share_a_scale_unless_one_would_squeeze_the_others() -> None:
+    wanted = {"full": (0.6, 0.7), "near": (0.5, 0.7), "far": (0.6, 1.5), "wide": (0.6, 0.8)}
+    limits = one_scale(wanted, "full")
+    assert limits == {"full": (0.5, 0.8), "near": (0.5, 0.8), "far": (0.6, 1.5), "wide": (0.5, 0.8)}
+    assert of_own_scale(limits, "full") == "All panels have one scale; another one: far."
+
+
+def test_a_grid_has_as_few_empty_panels_as_can_be() -> None:
+    assert [Grid.of(n, columns=4, width=7.0).columns for n in (1, 3, 4, 5, 6, 9, 13)] == [1, 3, 4, 3, 3, 3, 4]
 
 
 def test_figures_for_a_column_are_as_wide_as_a_column(drawn: dict[str, Figure]) -> None:
