@@ -27,9 +27,7 @@ def test_an_interrupted_study_ends_in_good_order_and_goes_on(how: str, number: s
     extra = ["--serial"] if how == "serial" else ["--address", "local", "--workers", "2"]
     results = tmp_path / "results"
     command = [sys.executable, "studies/mosi_ablation.py", "--results", str(results), *LONG, *extra]
-    study = subprocess.Popen(
-        ["env", "--default-signal=HUP", *command], cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True
-    )  # where these tests run under nohup, the study would heed it
+    study = started(command)
     wait_for_epochs(results)
     study.send_signal(number)
     output, _ = study.communicate(timeout=60)
@@ -52,7 +50,7 @@ def test_a_second_interruption_stops_at_once_and_leaves_nothing_running(how: str
     extra = ["--serial"] if how == "serial" else ["--address", "local", "--workers", "2"]
     results = tmp_path / "results"
     command = [sys.executable, "studies/mosi_ablation.py", "--results", str(results), *LONG, *extra]
-    study = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    study = started(command)
     wait_for_epochs(results)
     study.send_signal(signal.SIGINT)
     time.sleep(0.02)
@@ -65,6 +63,12 @@ def test_a_second_interruption_stops_at_once_and_leaves_nothing_running(how: str
             return
         time.sleep(0.1)
     raise AssertionError("something of the study is left running")
+
+
+def started(command: list[str]) -> subprocess.Popen[str]:
+    """Begins a study. Where these tests run in the background or under nohup, it would ignore what they ignore."""
+    command = ["env", "--default-signal=HUP,INT", *command]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True)
 
 
 def sessions() -> list[str]:
