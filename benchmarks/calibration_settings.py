@@ -22,7 +22,7 @@ EQUIVALENCE_POWER, SEEDS_USED = "power of equivalence", "seeds used"
 FIXED, PLANNED, ADAPTIVE = "fixed seeds", "seeds needed", "adaptive seeds"
 BOTH = ", both tunings"  # a difference must be shown with the reference's hyperparameters too
 NUM_ARMS = 9
-ITEMS_SHARE = 5  # studies with recorded items are so many times fewer
+FEWER = 5  # studies with recorded items, and with both tunings, are so many times fewer
 Scores = Mapping[str, float]  # measure -> what one study contributes to it
 
 
@@ -64,7 +64,7 @@ def fixed_settings() -> list[Setting]:
             for n in (10, 20)
         ),
         *(
-            Setting(group=group, name=f"normal, {n} seeds{BOTH}", play=_fixed(Noise(), n, is_both=True))
+            Setting(group=group, name=f"normal, {n} seeds{BOTH}", play=_fixed(Noise(), n, is_both=True), share=FEWER)
             for n in (10, 20)
         ),
         *(
@@ -85,6 +85,7 @@ def planned_settings() -> list[Setting]:
             group=PLANNED,
             name=f"effect {margin / SD:g} sd, {n} seeds{BOTH if is_both else ''}",
             play=_planned(margin, n, is_both=is_both),
+            share=FEWER if is_both else 1,
         )
         for margin, n in needed.items()
         if n is not None
@@ -102,7 +103,10 @@ def adaptive_settings() -> list[Setting]:
         ),
         *(
             Setting(
-                group=ADAPTIVE, name=f"{name}, at most 30 seeds{BOTH}", play=_adaptive(noises[name], 30, is_both=True)
+                group=ADAPTIVE,
+                name=f"{name}, at most 30 seeds{BOTH}",
+                play=_adaptive(noises[name], 30, is_both=True),
+                share=FEWER,
             )
             for name in ("normal", "10 % of runs fail")
         ),
@@ -116,10 +120,7 @@ def item_settings() -> list[Setting]:
         "31 videos, 10 seeds": Crowd(), "31 videos, 20 seeds": Crowd(num_seeds=20), "10 videos, 10 seeds": few,
         "31 videos, effects alike in all": Crowd(video_sd=0.0),
     }  # fmt: skip
-    return [
-        Setting(group="seeds+videos", name=name, play=_items(crowd), share=ITEMS_SHARE)
-        for name, crowd in crowds.items()
-    ]
+    return [Setting(group="seeds+videos", name=name, play=_items(crowd), share=FEWER) for name, crowd in crowds.items()]
 
 
 def tuning_settings() -> list[Setting]:
@@ -134,7 +135,7 @@ def tuning_settings() -> list[Setting]:
     ] + [
         Setting(
             group="seeds+videos+tuning", name="5 arms, 2 searches, 31 videos, luck .020",
-            play=_items(Crowd(searches=2, luck_sd=0.02)), share=ITEMS_SHARE,
+            play=_items(Crowd(searches=2, luck_sd=0.02)), share=FEWER,
         )
     ]  # fmt: skip
 
