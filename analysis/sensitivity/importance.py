@@ -2,7 +2,7 @@
 
 fANOVA: which share of the variance over the whole range does a hyperparameter explain by itself? PED-ANOVA: what sets
     the best runs apart from all runs? They may well differ. Neither has a confidence interval: resampling runs gives
-    intervals that miss the truth (docs/statistics.md), so the band is the spread of refits, and the floor is what a
+    intervals that miss the truth (docs/designs.md), so the band is the spread of refits, and the floor is what a
     hyperparameter reaches by chance: the most in 19 shuffles of the results among the runs, which a dead hyperparameter
     exceeds 1 time in 20.
 """

@@ -16,7 +16,7 @@ Phase = Literal["search", "rerank", "confirm"]
 # Whose search chose a run's hyperparameters: the arm's own, or the reference's.
 Tuning = Literal["own", "reference"]
 # Parts into which the items that are not tested are dealt to rank the best of a search again. What that buys is
-# measured by benchmarks/selection.py, on CMU-MOSI too: docs/statistics.md.
+# measured by benchmarks/selection.py, on CMU-MOSI too: docs/designs.md.
 RERANK_FOLDS = 5
 
 
