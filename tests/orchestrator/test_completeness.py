@@ -193,6 +193,18 @@ def test_a_plan_that_is_done_lacks_nothing_wherever_it_was_cut(seed: int) -> Non
     assert not list(driver.plan.history.open_packs())
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_a_plan_that_was_cut_at_any_single_event_lacks_nothing_in_the_end(seed: int) -> None:
+    rng = np.random.default_rng(1000 + seed)
+    study, fates = random_study(rng), Fates(rng)
+    whole = Driver(study, fates, [], most=10**6)
+    assert whole.run()
+    for cut in range(len(whole.events)):
+        driver = Driver(study, fates, whole.events[:cut], most=10**6)
+        assert driver.run()
+        assert not list(missing(study, driver.plan)), cut
+
+
 @pytest.mark.parametrize("case", ["one value", "two choices", "whole numbers", "steps"])
 def test_a_space_of_few_configurations_is_searched_and_confirmed(
     case: str, run_study: Callable, runs: Callable
