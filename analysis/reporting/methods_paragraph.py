@@ -43,7 +43,7 @@ def _searched(results: Results) -> list[str]:
     tuned = f"Only {study.reference} was tuned, by" if study.is_path else "Each arm was tuned by"
     return [
         f"{tuned} {searches}, with a sampler and a pruner of its own: {runs} per arm over "
-        f"{count(len(study.space), 'hyperparameter')}, none of which any arm pins, judged by "
+        f"{count(len(study.space), 'hyperparameter')}, none of which any arm holds fixed, judged by "
         f"{metric_name(study.search_metric)}. Of {count(len(search), 'search run')}, {told}.",
         *_ranked_again(results),
     ]

@@ -29,7 +29,7 @@ def show_plan(prepared: Prepared, folder: Folder, arguments: Arguments, console:
     table = Table(title=escape(study.title), title_justify="left", box=None, header_style="bold", padding=(0, 1, 0, 0))
     parts = parts_of(study)
     table.add_column("arm", min_width=max(len(arm.name) for arm in study.running))  # names are typed: they stay whole
-    table.add_column("pins", overflow="fold")
+    table.add_column("holds fixed", overflow="fold")
     for part in parts:
         table.add_column(part, justify="right")
     counts = tallies(study, history)

@@ -147,18 +147,23 @@ def _foresight(study: Study) -> list[str]:
         numbers = [str(n) for n in study.budget.looks]
         return [
             f"Adaptive seeds: an arm stops at the first of {', '.join(numbers[:-1])} or {numbers[-1]} seeds at which "
-            "it is decided, or at which more would hardly decide it (docs/statistics.md)"
+            f"it is decided, or at which more would hardly decide it{_both(study)}"
         ]
     least = reachable_p(study.budget.seeds, num_arms)
     if least <= 0.05:
         return [
             f"With {study.budget.seeds} seeds the smallest possible p after Holm's correction over {num_arms} arms is "
-            f"{least:.2g}; how large a difference they find, docs/statistics.md says"
+            f"{least:.2g}{_both(study)}"
         ]
     return [
         f"No arm can be called worse or better: with {study.budget.seeds} seeds the smallest possible p after Holm's "
         f"correction over {num_arms} arms is {least:.2g}; --seeds {pairs_in_reach(num_arms)} is the least that can"
     ]
+
+
+def _both(study: Study) -> str:
+    """Which runs must show a difference."""
+    return "; worse or better must be shown by both tunings (docs/statistics.md)" if study.budget.frozen else ""
 
 
 def _steps_in_reach(study: Study) -> str:
