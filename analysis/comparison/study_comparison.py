@@ -77,7 +77,7 @@ def between(a: Results, b: Results) -> Between:
     if not any(len(arm.d_S) for arm in arms):
         raise ValueError(
             f"two studies are compared over the seeds and splits that both confirmed; {a.folder} and {b.folder} share "
-            "no arm with such a pair. Run both with the same --seed, and arms of the same names"
+            "no arm with such a pair. Run both with the same seed, and arms of the same names"
         )
     rows = _rows(a, b, arms, margin=margin)
     table = pd.DataFrame([asdict(row) for row in rows], columns=pd.Index(COLUMNS)).astype({"seeds_needed": "Int64"})
@@ -94,7 +94,7 @@ def _check(a: Results, b: Results) -> None:
     if data[0] and data[1] and data[0] != data[1]:
         raise ValueError(
             f"two studies are compared on the same data; {a.folder} has data {_hashes(data[0])}, {b.folder} has "
-            f"{_hashes(data[1])}. Give both the same --data"
+            f"{_hashes(data[1])}. Give both the same data"
         )
 
 

@@ -160,7 +160,7 @@ def _read_json(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise ValueError(
             f"{path.parent} must hold the study.json that a study writes when it starts; there is none. "
-            "Give the folder that the study was given as --results"
+            "Give the folder that the study writes to"
         ) from None
     except (OSError, ValueError) as error:
         raise ValueError(f"{path} must be readable JSON: {error}. Run the study's command again to write it") from error
