@@ -99,6 +99,20 @@ def test_one_rule_says_which_rows_count_and_names_the_others(
     assert {row["run_id"] for row in every if is_declared(declared, row)} == set(results.runs["run_id"])
 
 
+@pytest.mark.parametrize(("what", "reason"), [("data_sha256", "on other data"), ("code_sha256", "of other code")])
+def test_runs_on_other_data_or_of_other_code_are_left_out(
+    what: str, reason: str, run_study: Callable, tmp_path: Path
+) -> None:
+    run_study(trials=0, seeds=4)
+    declaration = tmp_path / "results" / "study.json"
+    declared = json.loads(declaration.read_text()) | {what: "another"}
+    declaration.write_text(json.dumps(declared))
+    results = load(tmp_path / "results")
+    assert results.left_out == {reason: 8}
+    assert results.confirm.empty
+    assert not any(is_declared(declared, row) for row in pq.read_table(tmp_path / "results" / "runs").to_pylist())
+
+
 def test_a_configuration_that_a_longer_search_replaces_is_left_out(run_study: Callable, tmp_path: Path) -> None:
     run_study(trials=2, seeds=3)
     run_study(trials=16, seeds=3)
