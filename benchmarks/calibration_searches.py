@@ -59,7 +59,7 @@ class Pool:
 def measure(pool: Pool, *, trials: int, num_seeds: int, studies: int, seed: int) -> Iterator[str]:
     """Lines of the table: one a shift."""
     for shift in SHIFTS:
-        rng, counts, worth = np.random.default_rng([seed, trials, num_seeds]), np.zeros(4), []
+        rng, counts, worth = np.random.default_rng([seed, trials, num_seeds]), np.zeros(3), []
         for _ in range(studies):
             a_MS, r_S, frozen_MS, level = pool.study(rng, trials=trials, num_seeds=num_seeds)
             worth.append(level)
@@ -70,11 +70,11 @@ def measure(pool: Pool, *, trials: int, num_seeds: int, studies: int, seed: int)
             )
             said_alone, said = ([w for w, _ in verdicts(d, lower_is_better=True, margin=MARGIN)] for d in (alone, both))
             if shift:
-                counts += [said_alone[0] == WORSE, said[0] == WORSE, 0, 0]
+                counts += [said_alone[0] == WORSE, said[0] == WORSE, 0]
             else:
                 false = [bool({WORSE, BETTER} & set(words)) for words in (said_alone, said)]
-                counts += [*false, np.mean([w == EQUIVALENT for w in said]), 0]
-        alone, both, equal, _ = 100 * counts / studies
+                counts += [*false, np.mean([w == EQUIVALENT for w in said])]
+        alone, both, equal = 100 * counts / studies
         what = f"first arm worse by {shift:g}: found" if shift else "no effect: studies with a false word"
         more = "" if shift else f"; arms called equivalent {equal:.1f}; luck {np.std(worth):.4f}"
         yield f"{trials:3} trials, {num_seeds} seeds, {what}: own search alone {alone:.1f}, report {both:.1f} %{more}"

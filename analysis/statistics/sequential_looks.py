@@ -163,15 +163,16 @@ class Rule:
         """Predictive probability that the last look decides an arm, given its differences so far.
 
         T tests in place of the sign-flip tests. Where there are runs with the hyperparameters of the reference's
-        search, a difference must be shown by both kinds, each on one side; they are taken as independent.
+        search, a difference must be shown by both kinds, each on one side; they are taken as going together, as they
+        do where an arm chose what the reference chose: then no arm stops because both are the same runs.
         """
-        last, rng = self.looks[-1], np.random.default_rng(0)
+        last = self.looks[-1]
         kinds = [found.d_S]
         if found.frozen_S is not None:
             kinds.append(found.frozen_S[np.isfinite(found.frozen_S)])
         if any(len(d_S) < 2 or len(d_S) >= last.num_pairs or not d_S.std() for d_S in kinds):
             return 1.0
-        t = [self._means_at_last(d_S, rng) for d_S in kinds]
+        t = [self._means_at_last(d_S, np.random.default_rng(0)) for d_S in kinds]
         tested = level * last.weight / (2 if found.frozen_S is None else 1)
         beyond, within = scipy.stats.t.isf([tested, level * last.equivalence_weight], last.num_pairs - 1)
         is_above = np.all([mean >= beyond * error for mean, error in t], axis=0)

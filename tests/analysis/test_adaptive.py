@@ -132,6 +132,16 @@ def test_an_arm_whose_tunings_will_hardly_agree_stops() -> None:
     assert rule(values_at(rule, 0, own), values_at(rule, 0, {"torn": other["torn"]}), 0) == []
 
 
+def test_an_arm_that_chose_what_the_reference_chose_has_the_prospect_of_one_tuning() -> None:
+    """Both kinds are the same runs: what one shows the other does."""
+    rule = rule_for(2, 40)
+    drawn = draw(np.random.default_rng(9), rule, {"arm": 0.03})
+    values = values_at(rule, 0, drawn)
+    alone, same = (rule._differences(values, frozen, "arm", 0) for frozen in ({}, {"arm": values["arm"]}))
+    prospects = [rule._prospect(found, level=0.025) for found in (alone, same)]
+    assert 0.1 < prospects[0] <= prospects[1] < 1
+
+
 def test_an_arm_that_stopped_does_not_go_on_and_keeps_its_p() -> None:
     rule = rule_for(2, 60)
     drawn = draw(np.random.default_rng(2), rule, {"stopped": 0.02, "unclear": 0.035})
