@@ -87,27 +87,34 @@ def emotion_task(emotion: str) -> Task:
 
 
 def _dataset(recordings: Recordings, path: Path | str, *, name: str, corpus: Corpus, task: Task) -> Dataset:
-    label = class_numbers(recordings.label, classes=task.classes, where=str(path))
+    label = class_numbers(recordings.label, classes=task.classes, where=str(path), items=recordings.item)
     return replace(recordings, label=label).dataset(name=name, corpus=corpus, task=task, max_steps=OFFICIAL_STEPS)
 
 
-def class_numbers(label: np.ndarray, *, classes: tuple[str, ...], where: str) -> np.ndarray:
+def class_numbers(
+    label: np.ndarray, *, classes: tuple[str, ...], where: str, items: np.ndarray | None = None
+) -> np.ndarray:
     """The class of each item, int64 (N,).
 
     Args:
         label: (N, C), one-hot, or (N, 1), numbers from 0 on.
         where: the place of the labels, for the error.
+        items: their names, likewise; None: their numbers.
 
     Raises:
         ValueError: they are neither.
     """
-    if label.shape[1] == len(classes) and np.isin(label, (0, 1)).all() and (label.sum(axis=1) == 1).all():
-        return label.argmax(axis=1).astype(np.int64)
-    if label.shape[1] == 1 and np.isin(label, range(len(classes))).all():
-        return label[:, 0].astype(np.int64)
+    if label.shape[1] == len(classes):
+        fits, found = np.isin(label, (0, 1)).all(axis=1) & (label.sum(axis=1) == 1), label.argmax(axis=1)
+    else:
+        fits = np.isin(label, range(len(classes))).all(axis=1) & (label.shape[1] == 1)
+        found = label[:, 0]
+    if fits.all():
+        return found.astype(np.int64)
+    row = int(np.flatnonzero(~fits)[0])
     raise ValueError(
         f"{where}: labels must be one-hot columns of {list(classes)}, or their numbers from 0 to {len(classes) - 1}; "
-        f"got {label.shape[1]} column(s) with the values {np.unique(label)[:6].tolist()}. Name the files of this data "
+        f"item {str(row if items is None else items[row])!r} has {label[row].tolist()}. Name the files of this data "
         "set, or encode the labels so"
     )
 

@@ -56,7 +56,9 @@ def test_labels_of_another_data_set_are_refused(write_youtube, tmp_path, write_h
     write_youtube()
     with pytest.raises(ValueError, match="ICT-MMMO has one label per video; got 3"):
         mmmo(tmp_path)
-    with pytest.raises(ValueError, match=r"one-hot columns of \['negative', 'positive'\], .* got 3 column\(s\)"):
+    with pytest.raises(
+        ValueError, match=r"one-hot columns of \['negative', .*; item 'train-0000' has \[1.0, 0.0, 0.0\]"
+    ):
         moud(tmp_path)
     for fold, n in FOLDS.items():
         write_h5(tmp_path / f"y_{fold}.h5", np.arange(n) % 3)
@@ -67,7 +69,7 @@ def test_labels_of_another_data_set_are_refused(write_youtube, tmp_path, write_h
 
 @pytest.mark.parametrize("label", [[[0, 0]], [[1, 1]], [[0.5, 0.5]], [[2]], [[-1]], [[0, 1, 0]]])
 def test_labels_that_name_no_class_are_refused(label):
-    with pytest.raises(ValueError, match=r"here: labels must be one-hot columns of \['a', 'b'\]"):
+    with pytest.raises(ValueError, match=r"here: labels must be one-hot columns of \['a', 'b'\], .*; item '0' has "):
         class_numbers(np.array(label, np.float32), classes=("a", "b"), where="here")
 
 
