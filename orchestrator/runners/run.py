@@ -118,9 +118,14 @@ def run(
     try:
         here = program_here()
         program = here | {"results": str(options.results)} if here else {}
-        return _run(study, trains, replace(options, program=program), seed_rule, console)
+        result = _run(study, trains, replace(options, program=program), seed_rule, console)
     except (ValueError, StudyError) as error:
         raise type(error)(as_options(str(error))) from error
+    if not result.complete:
+        signal = result.interruption.signal
+        how = f"Interrupted in good order by {signal.name}" if signal else f"Not complete: {result.reason}"
+        console.print(f"{how}. What is finished is kept; run the same again to go on", markup=False, soft_wrap=True)
+    return result
 
 
 def _objective(given: Objective | Callable[..., Any], data: Any) -> Objective:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -243,3 +246,30 @@ def test_evaluations_that_failed_are_counted_beside_the_mean_of_the_others(
     assert noise[noise.level == 0.5].failed.tolist() == [1, 1]
     caption = failures(missing(load(tmp_path / "results")).query("arm == 'full'"), ["method", "missing"])
     assert caption == " Failed (no number), and not in the means: masked text 4 of 6."
+
+
+class Interrupted(Toy):
+    """Its first run sends its own process a signal."""
+
+    def train(self, pack, state=None):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return (yield from super().train(pack, state))
+
+
+@pytest.mark.parametrize(
+    ("objective", "options", "told"),
+    [
+        (Interrupted(), {}, "Interrupted in good order by SIGTERM. What is finished is kept; run the same again"),
+        (Toy(), {"hours": 1e-9}, "Not complete: "),
+        (Toy(), {}, ""),
+    ],
+)
+def test_a_call_that_ends_before_its_study_says_so(
+    objective: Toy, options: dict[str, Any], told: str, tmp_path: Path
+) -> None:
+    said = io.StringIO()
+    asked = Options(results=tmp_path / "results", serial=True, **options)
+    result = run(toy_study(trials=2, seeds=2), objective, asked, console=Console(file=said, width=60))
+    assert result.complete == (not told)
+    assert (told or "A new study") in said.getvalue()
+    assert ("run the same again to go on" in said.getvalue()) == bool(told)
