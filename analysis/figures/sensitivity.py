@@ -57,7 +57,7 @@ def sensitivity(
             ax.plot(room[one.axis.param], [0, 0], color=ORANGE, lw=3, transform=ax.get_xaxis_transform(), clip_on=False)
         titles = max(titles, titled(ax, _title(one), inches=grid.panel_width))
         ax.set_ylabel("")
-        if i % columns:
+        if i % grid.columns:
             ax.tick_params(labelleft=False)
     _share_scale(grid.axes, slices)
     bars = " Orange bar: predicted as good within seed noise, the other hyperparameters as chosen." if room else ""

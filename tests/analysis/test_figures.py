@@ -133,6 +133,17 @@ def test_a_grid_has_as_few_empty_panels_as_can_be() -> None:
     assert [Grid.of(n, columns=4, width=7.0).columns for n in (1, 3, 4, 5, 6, 9, 13)] == [1, 3, 4, 3, 3, 3, 4]
 
 
+@pytest.mark.parametrize("count", [4, 6, 7, 9])
+def test_the_first_panel_of_every_row_of_slices_and_no_other_has_numbers(found: Trials, count: int) -> None:
+    figure = figures.sensitivity(slices(found)[:count], columns=5, width=figures.PAGE)
+    figure.draw_without_rendering()
+    panels = [ax for ax in figure.axes if ax.axison]
+    left = min(ax.get_position().x0 for ax in panels)
+    for ax in panels:
+        numbers = [label for label in ax.get_yticklabels() if label.get_visible() and label.get_text()]
+        assert bool(numbers) == (ax.get_position().x0 < left + 1e-6)
+
+
 def test_figures_for_a_column_are_as_wide_as_a_column(drawn: dict[str, Figure]) -> None:
     for name, figure in drawn.items():
         width = figure.get_size_inches()[0]
