@@ -7,14 +7,14 @@ the size that a recurrence makes.
 from __future__ import annotations
 
 import timeit
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from mfm.data.dataset import Dataset
 from mfm.params.config import Config, ModalityConfig
+from mfm.params.encoders import ENCODERS, Sizes
+from mfm.params.operation_counts import Product, lstm
 
 # A training step is about three forward passes; a MAC is two operations.
 OPERATIONS_PER_MAC = 6
@@ -25,14 +25,6 @@ LARGE = 3.0
 OPERATIONS_PER_ENTRY, SECONDS_PER_STEP = 1000.0, 0.11e-3
 # Operations a second of a core whose rate was not measured.
 TYPICAL_RATE = 1e11
-
-
-class Product(NamedTuple):
-    """A vector times a matrix."""
-
-    inputs: float
-    outputs: float
-    times: float = 1.0
 
 
 def seconds_per_run(dataset: Dataset, config: Config, *, epochs: int, pack_size: int) -> float:
@@ -58,9 +50,8 @@ def seconds_per_epoch(dataset: Dataset, config: Config, *, rate: float = TYPICAL
 def num_networks(config: Config) -> int:
     """Networks that go through a batch step by step: those of the encoder, and one for every code and every decoder."""
     num_modalities = len(config.used)
-    encoder = {"ef_lstm": 1, "mfn": num_modalities + 1, "marn": num_modalities + 1}
     return (
-        encoder.get(config.encoder, num_modalities) * (config.multimodal_factor != "none")
+        ENCODERS[config.encoder].networks(num_modalities) * (config.multimodal_factor != "none")
         + num_modalities * (config.generative_factors == "modality")
         + (config.generative_factors == "shared")
         + num_modalities * (config.decoders != "none")
@@ -79,17 +70,18 @@ def products(dataset: Dataset, config: Config) -> list[Product]:
     images = {m.name: m.image_shape for m in dataset.modalities if m.image_shape is not None}
     found = list[Product]()
     if config.multimodal_factor != "none":
-        found += _ENCODERS[config.encoder](config, features, steps)
+        hidden = {name: config.modalities[name].hidden for name in features}
+        found += ENCODERS[config.encoder].products(config, Sizes(features=features, hidden=hidden, steps=steps))
     for name, num_features in features.items():
         own = config.modalities[name]
         if name in images:
             found += _image(config, images[name], own)
             continue
         if config.generative_factors == "modality":
-            found.append(_lstm(num_features, own.z, steps))
+            found.append(lstm(num_features, own.z, steps))
         if config.decoders != "none":
             width = config.f_y + own.f
-            found += [_lstm(0, width, steps), Product(width, num_features, steps)]
+            found += [lstm(0, width, steps), Product(width, num_features, steps)]
     return found
 
 
@@ -103,86 +95,6 @@ def _image(config: Config, image: tuple[int, int, int], own: ModalityConfig) -> 
         (config.multimodal_factor != "none", own.hidden),
     ]
     return [p for there, width in stacks if there for p in (*convolutions, Product(pixels / 16 * 32, width))]
-
-
-def _lstm(num_features: int, hidden: int, steps: float) -> Product:
-    return Product(num_features + hidden, 4 * hidden, steps)
-
-
-def _mlp(inputs: float, width: float, outputs: float, steps: float) -> list[Product]:
-    return [Product(inputs, width, steps), Product(width, outputs, steps)]
-
-
-def _mfn(config: Config, features: Mapping[str, int], steps: float) -> list[Product]:
-    hidden = {name: config.modalities[name].hidden for name in features}
-    cells, memory = 2 * sum(hidden.values()), config.memory
-    return [
-        *(_lstm(features[name], hidden[name], steps) for name in features),
-        *_mlp(cells, config.attention_width, cells, steps),
-        *_mlp(cells, config.candidate_width, memory, steps),
-        *_mlp(cells + memory, config.gamma1_width, memory, steps),
-        *_mlp(cells + memory, config.gamma2_width, memory, steps),
-    ]
-
-
-def _ef_lstm(config: Config, features: Mapping[str, int], steps: float) -> list[Product]:
-    return [_lstm(sum(features.values()), config.ef_hidden, steps)]
-
-
-def _embeddings(config: Config, features: Mapping[str, int], steps: float) -> list[Product]:
-    return [_lstm(d, config.modalities[name].hidden, steps) for name, d in features.items()]
-
-
-def _tfn(config: Config, features: Mapping[str, int], steps: float) -> list[Product]:
-    entries = (config.tfn_width + 1) ** len(features)
-    return _embeddings(config, features, steps) + _mlp(entries, config.tfn_hidden, config.tfn_hidden, 1)
-
-
-def _lmf(config: Config, features: Mapping[str, int], steps: float) -> list[Product]:
-    hidden = sum(config.modalities[name].hidden for name in features)
-    return [*_embeddings(config, features, steps), Product(hidden, config.lmf_rank * config.lmf_width)]
-
-
-def _late_fusion(config: Config, features: Mapping[str, int], steps: float) -> list[Product]:
-    hidden = sum(config.modalities[name].hidden for name in features)
-    return [*_embeddings(config, features, steps), Product(hidden, config.late_width)]
-
-
-def _marn(config: Config, features: Mapping[str, int], steps: float) -> list[Product]:
-    hidden = {name: config.modalities[name].hidden for name in features}
-    total = sum(hidden.values())
-    return [
-        *(_lstm(d + config.marn_code, hidden[name], steps) for name, d in features.items()),
-        *_mlp(total, config.marn_attentions * total, config.marn_reduced, steps),
-        Product(config.marn_reduced * len(features), config.marn_code, steps),
-    ]
-
-
-def _mult(config: Config, features: Mapping[str, int], steps: float) -> list[Product]:
-    stream, others = config.mult_heads * config.mult_head_width, max(1, len(features) - 1)
-    crossed, remembered = len(features) * (len(features) - 1), len(features)
-    return [
-        Product(config.mult_kernel * sum(features.values()), stream, steps),
-        *_transformer(stream, steps, times=steps * config.mult_layers * crossed),
-        *_transformer(others * stream, steps, times=steps * config.mult_layers * remembered),
-    ]
-
-
-def _transformer(width: int, steps: float, *, times: float) -> list[Product]:
-    """A layer: four maps of attention, the products of all pairs of steps, and two layers of four times its width."""
-    attention = [Product(width, width, 4 * times), Product(steps, width, 2 * times)]
-    return [*attention, Product(width, 4 * width, times), Product(4 * width, width, times)]
-
-
-_ENCODERS: Mapping[str, Callable[[Config, Mapping[str, int], float], list[Product]]] = {
-    "mfn": _mfn,
-    "ef_lstm": _ef_lstm,
-    "tfn": _tfn,
-    "lmf": _lmf,
-    "mult": _mult,
-    "marn": _marn,
-    "late_fusion": _late_fusion,
-}
 
 
 def _operations_per_second() -> float:

@@ -18,7 +18,7 @@ from studies.mfm_study.question import Question
 from studies.mfm_study.script import script
 from studies.mosi_ablation import SMALLEST_EFFECT
 
-REFERENCE = arms.ENCODERS[0]
+REFERENCE = arms.encoders()[0].name
 NOTE = (
     "Every arm swaps the encoder of Z_y for another and keeps the rest of MFM; each is tuned with the same number of "
     "search runs, over its own hyperparameters too. Encoders differ in size: parameters and training time stand beside "

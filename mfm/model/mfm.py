@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import import_module
 
 import torch
 from torch import Tensor, nn
 
-from mfm.encoders import ENCODERS, Encoder
+from mfm.encoders.encoder import Encoder
 from mfm.encoders.image import ImageEncoder, SharedImageEncoder
 from mfm.encoders.unimodal import SequenceEncoder, SharedEncoder, VectorEncoder
 from mfm.inputs.batch import Batch
@@ -25,6 +26,7 @@ from mfm.layers.random_streams import Noise
 from mfm.model.decoders import EveryStepDecoder, FirstStepDecoder, ImageDecoder, VectorDecoder
 from mfm.model.latent_codes import Posterior, noisy, sampled
 from mfm.params.config import Config
+from mfm.params.encoders import ENCODERS
 
 SHARED = "shared"  # the name of M_A's generative factor, beside the modalities'
 
@@ -51,7 +53,7 @@ class MFM(nn.Module):
 
     def __init__(self, num_members: int, config: Config, shape: Shape) -> None:
         super().__init__()
-        self.encoder = _encoder(num_members, config, shape)
+        self.encoder = encoder_of(num_members, config, shape)
         self.code_y = self.map_y = None
         if config.multimodal_factor == "factor":
             assert self.encoder is not None
@@ -174,10 +176,12 @@ def num_parameters(config: Config, shape: Shape) -> int:
         return sum(p.numel() for p in MFM(1, config, shape).parameters())
 
 
-def _encoder(num_members: int, config: Config, shape: Shape) -> Encoder | None:
+def encoder_of(num_members: int, config: Config, shape: Shape) -> Encoder | None:
+    """The network of Q(Z_y | X) that the configuration names; None: it has no multimodal factor."""
     if config.multimodal_factor == "none":
         return None
-    return ENCODERS[config.encoder](num_members, config, shape)
+    module, _, name = ENCODERS[config.encoder].network.partition(":")
+    return getattr(import_module(module), name)(num_members, config, shape)
 
 
 def _generative_factors(num_members: int, config: Config, shape: Shape) -> tuple[nn.ModuleDict, nn.ModuleDict]:

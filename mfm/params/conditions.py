@@ -9,27 +9,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from mfm.params.config import CHOICES, Config, ParamValue
+from mfm.params.encoders import ENCODERS, readers
 
 # hyperparameter -> ((parent, values), ...): the hyperparameter has a meaning while every parent has one and takes one
 # of the values.
 Conditions = dict[str, tuple[tuple[str, tuple[ParamValue, ...]], ...]]
 
-_MFN_PARTS = ("attention", "candidate", "gamma1", "gamma2")
 # Hyperparameters by the encoders that read them.
-_ENCODER_PARAMS: dict[str, tuple[str, ...]] = {
-    "memory": ("mfn",),
-    **{f"{part}_{what}": ("mfn",) for part in _MFN_PARTS for what in ("width", "dropout")},
-    "ef_hidden": ("ef_lstm",),
-    "embedding_dropout": ("tfn", "lmf", "late_fusion"),
-    **dict.fromkeys(("tfn_width", "tfn_hidden", "tfn_dropout"), ("tfn",)),
-    **dict.fromkeys(("lmf_rank", "lmf_width"), ("lmf",)),
-    **dict.fromkeys(("late_width", "late_dropout"), ("late_fusion",)),
-    **{f"mult_{what}": ("mult",) for what in ("heads", "head_width", "layers", "kernel", "dropout")},
-    **{f"marn_{what}": ("marn",) for what in ("attentions", "reduced", "code", "dropout")},
-}
-# The same for the hyperparameters that every modality has.
-_HIDDEN = ("mfn", "tfn", "lmf", "marn", "late_fusion")
-_SUMMARY = ("tfn", "lmf", "late_fusion")
+_ENCODER_PARAMS = {param: readers(param) for kind in ENCODERS.values() for param in kind.param_names}
 
 
 def conditions(modalities: Sequence[str]) -> Conditions:
@@ -64,8 +51,8 @@ def conditions(modalities: Sequence[str]) -> Conditions:
             f"z_{m}": own,
             f"f_{m}": (*own, ("factor_map", ("mlp", "linear"))),
             f"dropout_{m}": (*own, mlp),
-            f"hidden_{m}": (used, ("encoder", _HIDDEN)),
-            f"summary_{m}": (used, ("encoder", _SUMMARY)),
+            f"hidden_{m}": (used, ("encoder", readers("hidden"))),
+            f"summary_{m}": (used, ("encoder", readers("summary"))),
             f"weight_{m}": (used, *generated, ("generative_loss", (True,))),
         }
     return result

@@ -1,7 +1,8 @@
 """Every hyperparameter of MFM: its default and its meaning; mfm.params.conditions says when it has one.
 
 A flat mapping of hyperparameters is what travels (`base`, `Config.from_params`); `Config` is what the model reads.
-Hyperparameters of one modality end in its name: `z_language`. This module imports neither torch nor optuna.
+Hyperparameters of one modality end in its name: `z_language`; those of an encoder are in mfm.params.encoders. This
+module imports neither torch nor optuna.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
+from mfm.params.encoders import ENCODERS, EncoderParams
+
 ParamValue = bool | int | float | str
 
 CHOICES: Mapping[str, tuple[str, ...]] = {
-    "encoder": ("mfn", "ef_lstm", "tfn", "lmf", "mult", "marn", "late_fusion"),
+    "encoder": tuple(ENCODERS),
     "multimodal_factor": ("factor", "encoding", "none"),
     "generative_factors": ("modality", "shared", "none"),
     "factor_map": ("mlp", "linear", "identity"),
@@ -28,8 +31,6 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
 }
 # Of a modality: what TFN, LMF and late fusion read of a sequence, its last LSTM state or its mean over the steps.
 SUMMARIES = ("lstm", "mean")
-# Entries that the fused tensor of TFN may have: 65,536 times 64 hidden units are 4 million weights.
-TFN_LARGEST = 1 << 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +47,7 @@ class ModalityConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(EncoderParams):
     """One configuration of MFM; sections and equations are those of the paper (ICLR 2019).
 
     Raises:
@@ -81,38 +82,11 @@ class Config:
     f_y: int = 32
     z_shared: int = 32  # of the one generative factor of M_A
     f_shared: int = 32
-    memory: int = 64  # MFN: width of the multi-view gated memory u
-    attention_width: int = 64  # MFN: NN1, the delta-memory attention
-    candidate_width: int = 64  # MFN: NN2, the proposed update
-    gamma1_width: int = 64  # MFN: the retain gate
-    gamma2_width: int = 64  # MFN: the update gate
-    ef_hidden: int = 64  # EF-LSTM
-    tfn_width: int = 16  # TFN: width of a modality's embedding; the fused tensor has (tfn_width + 1)^M entries
-    tfn_hidden: int = 64  # TFN: width of the two layers that read the fused tensor
-    lmf_rank: int = 4  # LMF: terms in the decomposition of the weight tensor
-    lmf_width: int = 64  # LMF: width of the fused vector
-    late_width: int = 64  # late fusion: width of the layer over the modalities' embeddings
-    mult_heads: int = 10  # MulT: heads of every attention
-    mult_head_width: int = 4  # MulT: width of a head; a stream is mult_heads times as wide
-    mult_layers: int = 4  # MulT: layers of every transformer
-    mult_kernel: int = 1  # MulT: steps that the convolution in front reads; odd
-    marn_attentions: int = 4  # MARN: attentions at every step
-    marn_reduced: int = 32  # MARN: width to which a modality's attended states are reduced
-    marn_code: int = 64  # MARN: width of the cross-view code z
 
     # Dropout rates, in [0, 1).
     dropout_y: float = 0.2  # in Z_y -> F_y
     dropout_shared: float = 0.2
     dropout_label: float = 0.2  # in F_y -> Y
-    attention_dropout: float = 0.2
-    candidate_dropout: float = 0.2
-    gamma1_dropout: float = 0.2
-    gamma2_dropout: float = 0.2
-    embedding_dropout: float = 0.2  # TFN, LMF, late fusion: of what a modality's embedding reads
-    tfn_dropout: float = 0.2  # TFN: between its two layers
-    late_dropout: float = 0.2  # late fusion: after its layer
-    mult_dropout: float = 0.1  # MulT: on every residual branch, and inside the two-layer parts
-    marn_dropout: float = 0.2  # MARN: of the reduced states
 
     # In training, each modality of each item is hidden with this probability, and generated all the same; one is
     # always left (mfm.inputs.missing_modalities). For models that are to work with missing modalities.
@@ -176,8 +150,9 @@ class Config:
     def _check_components(self) -> None:
         if not self.used:
             raise ValueError("at least one modality must be used; set a 'use_<modality>' hyperparameter to true")
-        if self.multimodal_factor != "none":
-            self._check_encoder()
+        refusal = ENCODERS[self.encoder].refusal
+        if self.multimodal_factor != "none" and refusal and (told := refusal(self, len(self.used))):
+            raise ValueError(told)
         if self.multimodal_factor != "factor" and self.generative_factors == "none" and self.decoders != "none":
             raise ValueError(
                 "decoders need a factor to read: with generative_factors='none' they need multimodal_factor='factor'"
@@ -197,20 +172,6 @@ class Config:
             raise ValueError(
                 "without a label term there must be generative ones: label_loss=False needs generative_loss=True and "
                 f"decoders; got generative_loss={self.generative_loss} and decoders={self.decoders!r}"
-            )
-
-    def _check_encoder(self) -> None:
-        if self.encoder == "tfn" and self.tfn_width > (most := largest_tfn_width(len(self.used))):
-            raise ValueError(
-                f"the fused tensor of encoder 'tfn' has (tfn_width + 1)^{len(self.used)} entries for "
-                f"{len(self.used)} modalities in use, and must have at most {TFN_LARGEST}; got tfn_width "
-                f"{self.tfn_width}, which makes {(self.tfn_width + 1) ** len(self.used)}. "
-                + (f"Lower it to at most {most}" if most else "Use fewer modalities")
-                + ", or take encoder 'lmf', which never forms the tensor"
-            )
-        if self.encoder == "mult" and self.mult_kernel % 2 == 0:
-            raise ValueError(
-                f"hyperparameter 'mult_kernel' must be odd, as many steps before as after; got {self.mult_kernel}"
             )
 
     @property
@@ -253,11 +214,6 @@ class Config:
             m: ModalityConfig(**{f.name: params[f"{f.name}_{m}"] for f in fields(ModalityConfig)}) for m in modalities
         }
         return cls(modalities=own, **shared)
-
-
-def largest_tfn_width(num_modalities: int) -> int:
-    """The largest `tfn_width` whose fused tensor is accepted; 0: there is none."""
-    return next(w for w in range(TFN_LARGEST) if (w + 2) ** num_modalities > TFN_LARGEST)
 
 
 def _as_kind_of(default: ParamValue, value: ParamValue, *, name: str) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mfm.params.config import ParamValue
+from mfm.params.encoders import ENCODERS
 from orchestrator.study.design import Arm
 
 REFERENCE = "full"
@@ -60,7 +61,6 @@ _OBJECTIVES: dict[str, dict[str, ParamValue]] = {
     "generative_end": {"label_loss": False},
     "discriminative_end": {"generative_loss": False, "prior": "none"},
 }
-ENCODERS = ("mfn", "ef_lstm", "tfn", "lmf", "mult", "marn", "late_fusion")
 
 
 def objectives() -> tuple[Arm, ...]:
@@ -80,7 +80,8 @@ def missing() -> tuple[Arm, ...]:
 
 def encoders() -> tuple[Arm, ...]:
     """The encoders of the multimodal factor; the first is the reference, and the study's default."""
-    return tuple(Arm(name=name, pins={"encoder": name} if name != ENCODERS[0] else {}) for name in ENCODERS)
+    first, *others = ENCODERS
+    return (Arm(name=first), *(Arm(name=name, pins={"encoder": name}) for name in others))
 
 
 def components(modalities: Sequence[str], *, encoder: str) -> dict[str, dict[str, ParamValue]]:

@@ -7,23 +7,25 @@ from collections.abc import Sequence
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from mfm.params.config import CHOICES
+from mfm.params.encoders import Choice, Range, ranges
 
 Space = dict[str, BaseDistribution]
 
 
 def standard(modalities: Sequence[str]) -> Space:
     """What an ablation study tunes in every arm."""
+    encoders = {name: _distribution(values) for name, values in ranges("search").items()}
     space: Space = {
         "z_y": IntDistribution(8, 80, step=8),
         "f_y": IntDistribution(8, 80, step=8),
-        "memory": IntDistribution(32, 128, step=32),
-        "attention_width": IntDistribution(32, 128, step=32),
-        "candidate_width": IntDistribution(32, 128, step=32),
-        "ef_hidden": IntDistribution(32, 128, step=32),
+        "memory": encoders["memory"],
+        "attention_width": encoders["attention_width"],
+        "candidate_width": encoders["candidate_width"],
+        "ef_hidden": encoders["ef_hidden"],
         "dropout_y": FloatDistribution(0.0, 0.7),
         "dropout_label": FloatDistribution(0.0, 0.7),
-        "attention_dropout": FloatDistribution(0.0, 0.7),
-        "candidate_dropout": FloatDistribution(0.0, 0.7),
+        "attention_dropout": encoders["attention_dropout"],
+        "candidate_dropout": encoders["candidate_dropout"],
         "weight_prior": FloatDistribution(1e-3, 10.0, log=True),
         "lr": FloatDistribution(3e-4, 2e-2, log=True),
         "weight_decay": CategoricalDistribution((0.0, 1e-4, 1e-3)),
@@ -75,39 +77,20 @@ def images(modalities: Sequence[str], *, is_quick: bool) -> Space:
 
 def with_encoders(space: Space) -> Space:
     """A space with the own hyperparameters of every encoder, which are conditional on the choice of it."""
-    own: Space = {
-        "embedding_dropout": FloatDistribution(0.0, 0.7),
-        "tfn_width": IntDistribution(8, 32, step=8),
-        "tfn_hidden": IntDistribution(32, 128, step=32),
-        "tfn_dropout": FloatDistribution(0.0, 0.7),
-        "lmf_rank": CategoricalDistribution((1, 4, 8, 16)),
-        "lmf_width": IntDistribution(32, 128, step=32),
-        "late_width": IntDistribution(32, 128, step=32),
-        "late_dropout": FloatDistribution(0.0, 0.7),
-        "mult_heads": CategoricalDistribution((5, 10)),
-        "mult_head_width": IntDistribution(2, 8, step=2),
-        "mult_layers": IntDistribution(2, 4),
-        "mult_kernel": CategoricalDistribution((1, 3)),
-        "mult_dropout": FloatDistribution(0.0, 0.5),
-        "marn_attentions": IntDistribution(1, 6),
-        "marn_reduced": IntDistribution(16, 64, step=16),
-        "marn_code": IntDistribution(32, 128, step=32),
-        "marn_dropout": FloatDistribution(0.0, 0.7),
-    }
-    return space | own
+    return space | {name: _distribution(values) for name, values in ranges("search").items()}
 
 
 def with_encoders_quick(space: Space) -> Space:
     """A quick space with one own hyperparameter of every encoder."""
-    return space | {
-        "memory": IntDistribution(8, 24, step=8),
-        "ef_hidden": IntDistribution(16, 48, step=16),
-        "tfn_width": IntDistribution(4, 12, step=4),
-        "lmf_rank": IntDistribution(1, 4),
-        "late_width": IntDistribution(8, 24, step=8),
-        "mult_layers": IntDistribution(1, 2),
-        "marn_attentions": IntDistribution(1, 4),
-    }
+    return space | {name: _distribution(values) for name, values in ranges("quick").items()}
+
+
+def _distribution(values: Range | Choice) -> BaseDistribution:
+    if isinstance(values, Choice):
+        return CategoricalDistribution(values.values)
+    if values.step is None:
+        return FloatDistribution(values.low, values.high)
+    return IntDistribution(int(values.low), int(values.high), step=int(values.step))
 
 
 def with_components(space: Space) -> Space:

@@ -11,13 +11,15 @@ from torch.nn.functional import pad
 
 from mfm.cost_estimate import macs
 from mfm.data.planted.sequences import Plan, planted
-from mfm.encoders import ENCODERS
 from mfm.inputs.batch import Batch
 from mfm.inputs.input_shape import Shape
 from mfm.layers.linear import initialise
 from mfm.layers.random_streams import Fresh, Quiet
+from mfm.model.mfm import encoder_of as network_of
+from mfm.model.mfm import num_parameters
 from mfm.params.conditions import conditions, fusable
-from mfm.params.config import CHOICES, TFN_LARGEST, Config, base, largest_tfn_width
+from mfm.params.config import Config, base
+from mfm.params.encoders import ENCODERS, TFN_LARGEST, Choice, largest_tfn_width, ranges, readers
 
 K, T, B = 2, 5, 4
 WIDTHS = {"one": 5, "two": 3, "three": 4, "four": 2}
@@ -38,7 +40,9 @@ def config_of(names: tuple[str, ...], **pins: object) -> Config:
 def encoder_of(name: str, names: tuple[str, ...], **pins: object) -> torch.nn.Module:
     torch.manual_seed(7)
     shape = Shape(num_features={m: WIDTHS[m] for m in names}, kinds=KINDS, num_outputs=1)
-    encoder = ENCODERS[name](K, config_of(names, encoder=name, **pins), shape).double()
+    encoder = network_of(K, config_of(names, encoder=name, **pins), shape)
+    assert isinstance(encoder, torch.nn.Module)
+    encoder = encoder.double()
     for parameter in encoder.parameters():
         torch.nn.init.normal_(parameter, std=0.5)
     return encoder
@@ -86,8 +90,26 @@ def with_padding(made: dict[str, tuple[Tensor, Tensor]], *, front: int, back: in
     return longer
 
 
-def test_every_value_of_the_param_is_an_encoder() -> None:
-    assert tuple(ENCODERS) == CHOICES["encoder"]
+@pytest.mark.parametrize("which", ["search", "quick"])
+def test_what_is_searched_of_an_encoder_is_its_own_and_would_be_accepted(which: str) -> None:
+    names = ("one", "two", "three")
+    for param, values in ranges(which).items():
+        assert readers(param)
+        ends = values.values if isinstance(values, Choice) else (values.low, values.high)
+        for end in ends:
+            config_of(names, encoder=readers(param)[0], **{param: type(base(names)[param])(end)})
+
+
+def test_an_encoder_reads_no_hyperparameters_but_those_it_declares() -> None:
+    names, shape = ("one", "two"), Shape(num_features={"one": 4, "two": 3}, kinds=KINDS, num_outputs=1)
+    counted = {
+        name: {param: num_parameters(config_of(names, encoder=name, **{param: 9}), shape) for param in SMALL}
+        for name in ENCODERS
+    }
+    for name, kind in ENCODERS.items():
+        plain = num_parameters(config_of(names, encoder=name), shape)
+        changed = {param for param, number in counted[name].items() if number != plain}
+        assert changed == {param for param in kind.param_names if param in SMALL}
 
 
 @pytest.mark.parametrize("names", SETS, ids="+".join)
@@ -187,7 +209,9 @@ def test_members_of_a_pack_start_as_they_would_alone() -> None:
     names = ("one", "two", "three")
     for name in ENCODERS:
         shape = Shape(num_features={m: WIDTHS[m] for m in names}, kinds=KINDS, num_outputs=1)
-        pair, alone = (ENCODERS[name](n, config_of(names, encoder=name), shape) for n in (2, 1))
+        pair, alone = (network_of(n, config_of(names, encoder=name), shape) for n in (2, 1))
+        assert isinstance(pair, torch.nn.Module)
+        assert isinstance(alone, torch.nn.Module)
         initialise(pair, [3, 4])
         initialise(alone, [4])
         for together, one in zip(pair.parameters(), alone.parameters()):
