@@ -22,11 +22,12 @@ from analysis.figures.style import (
     readable,
     styled,
 )
-from analysis.formatting import metric_name, span
+from analysis.formatting import decimals, metric_name, signed, span
 from analysis.results.declaration import Study
 from analysis.tables.cautions import MARK, marked, spoken
 
 ROW = 0.23  # inches an arm
+LIFT = 0.12  # rows by which a marker stands above its intervals, so that it hides none
 FAR = 12  # smallest effects: so much room every arm gets on the axis
 
 
@@ -39,7 +40,7 @@ def forest(table: pd.DataFrame, study: Study, *, ax: Axes | None = None) -> Axes
         study: the declarations.
         ax: where to draw; a new figure otherwise.
     """
-    rows = _sorted(table[(table["role"] == "primary") & (table["arm"] != study.reference)], study)
+    rows = _shown(table, study)
     ax = canvas(ax, height=1.25 + ROW * max(1, len(rows)))
     limits = _limits(rows, study.smallest_effect)
     ax.axvspan(-study.smallest_effect, study.smallest_effect, color=GREEN, alpha=0.12, lw=0)
@@ -47,18 +48,29 @@ def forest(table: pd.DataFrame, study: Study, *, ax: Axes | None = None) -> Axes
     for y, (_, row) in enumerate(rows.iterrows()):
         _draw_row(ax, y, row, limits)
     _label_rows(ax, rows, limits)
-    _beside(
-        ax, rows, "verdict (seeds)", [f"{word} ({n})" for word, n in zip(marked(rows), rows["n_seeds"], strict=True)]
-    )
+    said = zip(rows["delta"], marked(rows), _fewer(rows), strict=True)
+    d = decimals(study.smallest_effect)
+    _beside(ax, rows, "difference, verdict", [f"{signed(delta, d)} {word}{few}" for delta, word, few in said])
     _label_axis(ax, study)
     note(
         ax,
-        f"Mean difference over {span(rows['n_seeds'])} paired seeds. Thick: {study.level} paired-t interval "
+        f"Mean difference over {_pairs(rows)}. Thick: {study.level} paired-t interval "
         f"(retraining), per arm, not simultaneous. Thin: new test {study.groups} too, where items are recorded. "
         f"Green: within ±{study.smallest_effect:g}, the declared smallest effect. Verdicts: Holm over {len(rows)} "
         f"arms.{_cautioned(rows)}",
     )
     return ax
+
+
+def _fewer(rows: pd.DataFrame) -> list[str]:
+    """The number of pairs of an arm that has fewer than others."""
+    most = rows["n_seeds"].max()
+    return [f" ({n})" if 0 < n < most else "" for n in rows["n_seeds"]]
+
+
+def _pairs(rows: pd.DataFrame) -> str:
+    most, few = int(rows["n_seeds"].max()) if len(rows) else 0, any(_fewer(rows))
+    return f"{most} paired seeds, where fewer: in brackets" if few else f"{span(rows['n_seeds'])} paired seeds"
 
 
 def _cautioned(rows: pd.DataFrame) -> str:
@@ -76,7 +88,7 @@ def seed_differences(pairs: pd.DataFrame, table: pd.DataFrame, study: Study, *, 
         study: the declarations.
         ax: where to draw; a new figure otherwise.
     """
-    rows = _sorted(table[(table["role"] == "primary") & (table["arm"] != study.reference)], study)
+    rows = _shown(table, study)
     ax = canvas(ax, height=1.15 + ROW * max(1, len(rows)))
     limits = _limits(rows, study.smallest_effect, seeds=pairs["delta"])
     ax.axvspan(-study.smallest_effect, study.smallest_effect, color=GREEN, alpha=0.12, lw=0)
@@ -94,11 +106,9 @@ def seed_differences(pairs: pd.DataFrame, table: pd.DataFrame, study: Study, *, 
     return ax
 
 
-def _sorted(rows: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """The arm whose removal costs most on top, arms without pairs at the bottom."""
-    return rows.sort_values(
-        "delta", ascending=not study.is_better_low(study.primary_metric), na_position="last", ignore_index=True
-    )
+def _shown(table: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """The arms beside the reference, in the order of the declaration, as everywhere."""
+    return table[(table["role"] == "primary") & (table["arm"] != study.reference)].reset_index(drop=True)
 
 
 def _limits(rows: pd.DataFrame, smallest_effect: float, seeds: pd.Series | None = None) -> tuple[float, float]:
@@ -122,10 +132,10 @@ def _draw_row(ax: Axes, y: int, row: pd.Series, limits: tuple[float, float]) -> 
     if not limits[0] <= row["delta"] <= limits[1]:
         _draw_beyond(ax, y, row, limits)
         return
-    ax.hlines(y, row["ci_items_low"], row["ci_items_high"], color=colour, lw=0.9, alpha=0.8)
-    ax.hlines(y, row["ci_low"], row["ci_high"], color=colour, lw=2.6, alpha=0.65)
     hollow = row["verdict"] in ("undecided", "")
-    ax.plot(row["delta"], y, marker, color=colour, mfc="white" if hollow else colour, ms=4.6, mew=1.1, zorder=3)
+    ax.plot(row["delta"], y - LIFT, marker, color=colour, mfc="white" if hollow else colour, ms=3.6, mew=0.9, zorder=3)
+    ax.hlines(y + LIFT, row["ci_items_low"], row["ci_items_high"], color=colour, lw=0.9, alpha=0.8)
+    ax.hlines(y + LIFT, row["ci_low"], row["ci_high"], color=colour, lw=2.6, alpha=0.65)
 
 
 def _draw_beyond(ax: Axes, y: int, row: pd.Series, limits: tuple[float, float]) -> None:
@@ -135,7 +145,7 @@ def _draw_beyond(ax: Axes, y: int, row: pd.Series, limits: tuple[float, float]) 
     start = end - np.sign(row["delta"]) * 0.1 * (limits[1] - limits[0])
     arrow = {"arrowstyle": "-|>", "color": colour, "lw": 1.2, "shrinkA": 0, "shrinkB": 0}
     ax.annotate("", (end, y), (start, y), arrowprops=arrow)
-    text = f"{row['delta']:+.2f} [{row['ci_low']:.2f}, {row['ci_high']:.2f}]"
+    text = f"[{row['ci_low']:.2f}, {row['ci_high']:.2f}]"
     _say(
         ax,
         y,
@@ -176,7 +186,7 @@ def _label_rows(ax: Axes, rows: pd.DataFrame, limits: tuple[float, float]) -> No
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
     ax.set_xlim(*limits)
-    ax.xaxis.set_major_locator(MaxNLocator(5))
+    ax.xaxis.set_major_locator(MaxNLocator(4))
     ax.set_ylim(max(0, len(rows) - 1) + 0.6, -0.65)
     for y in range(1, len(rows)):
         ax.axhline(y - 0.5, color=PALE, lw=0.4, zorder=0)

@@ -28,7 +28,7 @@ def frozen(table: pd.DataFrame, study: Study, *, ax: Axes | None = None) -> Axes
         ax: where to draw; a new figure otherwise.
     """
     lower = study.is_better_low(study.primary_metric)
-    rows = table.sort_values("frozen", ascending=not lower)
+    rows = table
     ax = canvas(ax, height=1.3 + ROW * len(rows))
     ax.axvspan(-study.smallest_effect, study.smallest_effect, color=GREEN, alpha=0.12, lw=0)
     ax.axvline(0, color=GREY, lw=0.8)

@@ -9,17 +9,25 @@ from __future__ import annotations
 import shutil
 import tempfile
 import textwrap
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from analysis.reporting import latex, sentences, terminal
-from analysis.reporting.figure_gallery import Gallery
-from analysis.reporting.html_page import render
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from analysis import figures
+from analysis.layout.section import Section
+from analysis.reporting import latex, terminal
+from analysis.reporting.all_sections import SECTIONS
+from analysis.reporting.html_page import Pictures, render
 from analysis.results.load import load
-from analysis.tables import ablation_path, cautions, overview
-from analysis.tables.all_tables import Findings, find
+from analysis.tables import ablation_path, cautions
 from analysis.tables.cost import NO_PRICES, Prices
+from analysis.tables.findings import Findings
+from analysis.words import sentences
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,13 +57,15 @@ def write(results_dir: str | Path, *, seed: int = 0, prices: Prices = NO_PRICES)
         ValueError: it is not a results folder, or one of its files is damaged.
         OSError: the report cannot be written.
     """
-    found = find(load(results_dir), seed=seed, prices=prices)
+    found = Findings(results=load(results_dir), seed=seed, prices=prices)
+    sections = [section for section in SECTIONS if section.is_there(found)]
+    tables = {name: table for section in sections for name, table in section.tables(found).items()}
     folder = found.results.folder / "report"
     aside = Path(tempfile.mkdtemp(prefix=".report-", dir=found.results.folder))
     try:
-        _write_tables(found, aside / "tables")
-        pictures = Gallery(found=found, folder=aside / "figures").draw()
-        page = render(found, pictures, folder=aside / "figures", written=datetime.now(UTC))
+        _write_tables(tables, found, aside / "tables")
+        pictures = draw(found, sections, aside / "figures")
+        page = render(found, sections, pictures, tables=list(tables), written=datetime.now(UTC))
         (aside / "index.html").write_text(page, encoding="utf-8")
         _publish(aside, folder)
     finally:
@@ -66,7 +76,7 @@ def write(results_dir: str | Path, *, seed: int = 0, prices: Prices = NO_PRICES)
 def _text(found: Findings) -> str:
     study = found.results.study
     width = min(terminal.WIDTH, shutil.get_terminal_size(fallback=(terminal.WIDTH, 24)).columns)
-    walked = textwrap.wrap(ablation_path.headline(found.path, study), width)
+    walked = textwrap.wrap(ablation_path.headline(found.of(ablation_path.path), study), width)
     notes = [
         *cautions.in_words(found.compared, study),
         *sentences.changed(found.results),
@@ -77,38 +87,29 @@ def _text(found: Findings) -> str:
     return "\n".join([terminal.verdicts(found.ablation, study, width=width), *walked, *told])
 
 
-def _write_tables(found: Findings, folder: Path) -> None:
-    """One CSV a table; the columns of the first three are read by other tools."""
+def _write_tables(tables: Mapping[str, pd.DataFrame], found: Findings, folder: Path) -> None:
     folder.mkdir(parents=True)
-    written = {
-        "ablation": found.ablation,
-        "importance": found.importance[overview.IMPORTANCE_COLUMNS],
-        "fairness": found.fairness,
-        "cost": found.cost,
-        "tuning": found.tuning,
-        "importance_details": found.importance,
-        "seeds": found.paired,
-        "failures": found.failures,
-        "progress": found.progress,
-        "best": found.best,
-        "history": found.history,
-        "curves": found.curves,
-        "sensitivity": overview.smooths(found.slices),
-        "tolerance": found.tolerance,
-    }
-    if found.results.study.is_path:
-        written["path"] = found.path
-    elif found.results.study.factors:
-        written["effects"] = found.effects
-    if len(found.frozen):
-        written["frozen"] = found.frozen
-    if len(found.missing):
-        written |= {"missing": found.missing, "robustness": found.noise, "robustness_area": found.areas}
-    if len(found.interpretation):
-        written["interpretation"] = found.interpretation
-    for name, table in written.items():
+    for name, table in tables.items():
         table.to_csv(folder / f"{name}.csv", index=False)
     (folder / "ablation.tex").write_text(latex.ablation(found.ablation, found.results.study), encoding="utf-8")
+
+
+def draw(found: Findings, sections: Sequence[Section], folder: Path) -> Pictures:
+    """Draws the figures of all sections into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    drawings = {one.name: one for section in sections for one in section.drawings(found)}
+    for name, one in drawings.items():
+        if one.draw is not None and not one.absent:
+            figures.save(_figure(one.draw()), folder / name)
+        if one.column is not None and not one.absent:
+            figures.save(_figure(one.column()), folder / f"{name}_column", formats=("svg",))
+    return Pictures(drawings=drawings, folder=folder)
+
+
+def _figure(drawn: Figure | Axes) -> Figure:
+    figure = drawn if isinstance(drawn, Figure) else drawn.get_figure(root=True)
+    assert isinstance(figure, Figure)
+    return figure
 
 
 def _publish(aside: Path, folder: Path) -> None:

@@ -10,11 +10,11 @@ import pandas as pd
 
 from analysis.comparison.study_comparison import Between
 from analysis.formatting import count, decimals, join, mean_sd, metric_name, show_p, signed
-from analysis.reporting.sentences import headline
 from analysis.results.declaration import Study
 from analysis.statistics.verdict import BETTER, EQUIVALENT, UNDECIDED, WORSE
 from analysis.tables.cautions import BETWEEN as MEANINGS_BETWEEN
 from analysis.tables.cautions import MARK, explained, marked
+from analysis.words.sentences import headline
 
 WIDTH = 100
 DIFFERENCE = "difference [{level}]"

@@ -19,6 +19,7 @@ ParamValue = bool | int | float | str
 Mode = Literal["min", "max"]
 Conditions = Mapping[str, Sequence[tuple[str, Sequence[ParamValue]]]]
 
+PLANTED, CONTROLS = "planted", "controls"  # in `about`: arm -> its truth; hyperparameter -> why it cannot matter
 REQUIRED = ("reference_arm", "primary_metric", "modes", "smallest_effect", "arms")
 
 
@@ -39,6 +40,14 @@ class Change:
     at: pd.Timestamp  # UTC
     what: tuple[str, ...]  # in words
     values: Mapping[str, tuple[Any, Any]]  # key of study.json -> before and after
+
+
+@dataclass(frozen=True, kw_only=True)
+class Truth:
+    """What is true of an arm, because the data was made so."""
+
+    verdict: str  # worse, better or equivalent
+    because: str  # of the data, in a sentence
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +104,21 @@ class Study:
     def groups(self) -> str:
         """What the test items come in, in the plural: "groups", unless the study's `about` says what a group is."""
         return f"{self.about.get('group', 'group')}s"
+
+    @property
+    def planted(self) -> Mapping[str, Truth]:
+        """Arm -> what is true of it by the construction of synthetic data; empty for real data."""
+        return {arm: Truth(**told) for arm, told in self.about.get(PLANTED, {}).items()}
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """What the declaration says about the study, beside what is planted."""
+        return {name: value for name, value in self.about.items() if name not in (PLANTED, CONTROLS)}
+
+    @property
+    def controls(self) -> Mapping[str, str]:
+        """Searched hyperparameters that cannot matter -> why: their importance is what chance gives."""
+        return {param: why for param, why in self.about.get(CONTROLS, {}).items() if param in self.space}
 
     def __post_init__(self) -> None:
         if self.reference not in self.arms:

@@ -11,17 +11,19 @@ from analysis.formatting import join
 from analysis.results.load import Results
 
 TUNING_COLUMNS = [
-    "arm", "search_runs", "fold_runs", "completed", "failed", "train_seconds", "late_gain", "converged", "optimism",
+    "arm", "search_runs", "fold_runs", "completed", "failed", "train_seconds", "late_gain", "ended", "optimism",
     "test_mean", "test_by_valid", "test_by_test", "inflation", "flag",
 ]  # fmt: skip
 LATE = 3  # the last third of a search's runs
+ENDED = 0.25  # of the smallest effect: so much a search may still gain there
 
 
 def tuning(results: Results) -> pd.DataFrame:
     """One row an arm; over several searches, the mean, and the largest late gain.
 
     late_gain: by how much the best so far of the search metric improved in the last third of a search.
-    converged: it improved there by less than the smallest effect; empty, where the search looks at another metric than
+    ended: whether the search had come to its end: "yes", where it improved there by at most a quarter of the smallest
+        effect; "no", where by the whole; "hardly" between them; empty, where the search looks at another metric than
         the claims.
     optimism: by how much the chosen configuration's search value is better than the mean over its fresh seeds, on
         the same validation items: it was chosen because it looked good.
@@ -43,9 +45,16 @@ def _row(results: Results, arm: str) -> dict[str, object]:
         "completed": int((search["status"] == "completed").sum()), "failed": int((both["status"] == "failed").sum()),
         "train_seconds": float(both.loc[both["reused_from"].isna(), "train_seconds"].sum()),
         "late_gain": late,
-        "converged": late < results.study.smallest_effect if _is_twin(results) and not math.isnan(late) else None,
+        "ended": _ended(late / results.study.smallest_effect) if _is_twin(results) else "",
         "optimism": _optimism(results, arm), **_inflation(results, arm),
     }  # fmt: skip
+
+
+def _ended(gain: float) -> str:
+    """In words, of a late gain in units of the smallest effect."""
+    if math.isnan(gain):
+        return ""
+    return "yes" if gain <= ENDED else "no" if gain >= 1 else "hardly"
 
 
 def _is_twin(results: Results) -> bool:
@@ -109,6 +118,6 @@ def _flag(row: pd.Series, table: pd.DataFrame) -> str:
         for column, words in (("search_runs", "fewer search runs"), ("completed", "less than half the completed runs"))
         if row[column] < table[column].max() * (1 if column == "search_runs" else 0.5)
     ]
-    if row["converged"] in (False,) and table["converged"].isin([True]).any():
+    if row["ended"] == "no" and (table["ended"] == "yes").any():
         reasons.append("its search still improved where others' had ended")
     return join(reasons)

@@ -93,6 +93,15 @@ class Task:
         return len(self.classes) if self.kind == "classification" else len(self.targets)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Need:
+    """What a model must not lack on synthetic data, because of how the data is made."""
+
+    param: str  # a model with this hyperparameter
+    value: bool | str  # at this value lacks it, and does worse
+    because: str  # of the data, in a sentence
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Dataset:
     """Items with their modalities, target, group and fold.
@@ -118,6 +127,8 @@ class Dataset:
     # By modality, what is known of an item's looks beyond its label, float32 (N, S): what probes of the factors look
     # for (mfm.evaluation.factor_probes). No model reads it.
     style: Mapping[str, np.ndarray] = field(default_factory=dict)
+    # Of synthetic data: what its construction makes every model need. Nothing is trained or scored by it.
+    needs: tuple[Need, ...] = ()
 
     def __post_init__(self) -> None:
         self._check_lengths()
@@ -200,6 +211,7 @@ class Dataset:
             group=self.group[rows],
             fold=self.fold[rows] if fold is None else fold,
             style={name: values[rows] for name, values in self.style.items()},
+            needs=self.needs,
         )
 
     @cached_property

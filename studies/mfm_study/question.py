@@ -101,6 +101,14 @@ class Question:
         is_alone = self.group == "video" and (self.dataset.group == self.dataset.item).all()
         return "segment" if is_alone else self.group
 
+    def _planted(self) -> dict[str, dict[str, str]]:
+        """The arms of which synthetic data decides what is true, for the report to hold its words against."""
+        lost = {
+            arm.name: [need.because for need in self.dataset.needs if arm.pins.get(need.param) == need.value]
+            for arm in self.arms
+        }
+        return {name: {"verdict": "worse", "because": "; ".join(why)} for name, why in lost.items() if why}
+
     def _about(self, preset_name: str, preset: Preset) -> dict[str, object]:
         folds = [self.folds.of(self.dataset, split) for split in range(self.num_splits)]
         items = {name: round(float(np.mean([(f == name).sum() for f in folds]))) for name in FOLDS}
@@ -110,7 +118,10 @@ class Question:
             "modalities": {m.name: m.kind for m in self.dataset.modalities},
             "group": self._group_word,
             "preset": f"{preset_name}: {preset.words}",
+            "controls": {"inert": "no part of the model reads it"},
         }
+        if planted := self._planted():
+            about["planted"] = planted
         if self.num_splits > 1:
             about["test_to_train"] = items["test"] / items["train"]  # for Nadeau and Bengio's factor
         return about

@@ -16,7 +16,7 @@ from analysis.reporting import latex
 from analysis.results.load import load
 from analysis.results.paired_runs import Pairs
 from analysis.tables import cautions
-from analysis.tables.all_tables import find
+from analysis.tables.findings import Findings
 
 
 def pairs_of(arm: list[float], reference: list[float]) -> Pairs:
@@ -57,7 +57,7 @@ def test_the_test_of_collapses_is_fishers_with_holm() -> None:
 
 def test_cautions_stand_wherever_the_verdict_stands(tmp_path: Path) -> None:
     written = report(write_results(tmp_path / "r", SMALL))
-    found = find(load(tmp_path / "r"))
+    found = Findings(results=load(tmp_path / "r"))
     rows = found.compared
     assert rows["cautions"].str.contains("one_search").all(), "no runs with the reference's hyperparameters"
     text = "the word is about these configurations"

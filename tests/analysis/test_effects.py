@@ -13,13 +13,13 @@ from results_folders import SMALL_SPACE, Recipe, write_results
 from scipy import stats
 
 from analysis.reporting.report import write
-from analysis.reporting.sentences import headline
 from analysis.results.load import Results, load
 from analysis.statistics.paired_tests import holm
 from analysis.tables import overview
-from analysis.tables.all_tables import find
 from analysis.tables.factorial_effects import ADDITIVE, COLUMNS, REDUNDANT, TIMES, effects
+from analysis.tables.findings import Findings
 from analysis.tables.redundancy import hidden
+from analysis.words.sentences import headline
 from orchestrator.study.design import Arm
 from orchestrator.study.factorial_designs import factorial, leave_two_out
 
@@ -110,20 +110,20 @@ def test_arms_that_do_not_tell_the_effects_apart_give_none(tmp_path: Path) -> No
 
 
 def test_components_that_hide_each_other_are_told(two_out: Results, fraction: Results, small: Results) -> None:
-    (line,) = hidden(find(two_out).compared, overview.effects(two_out), two_out.study)
+    (line,) = hidden(Findings(results=two_out).compared, overview.effects(two_out), two_out.study)
     assert line.startswith("Hidden by leaving out one at a time: neither no_b nor no_c makes a difference")
     assert "both removed (no_b+c) the result is worse" in line
-    assert hidden(find(small).compared, overview.effects(small), small.study) == []
+    assert hidden(Findings(results=small).compared, overview.effects(small), small.study) == []
     found = overview.effects(fraction)
     found.loc[found["effect"].isin(["b", "c"]), "verdict"] = "equivalent"
-    (line,) = hidden(find(fraction).compared.head(0), found, fraction.study)
+    (line,) = hidden(Findings(results=fraction).compared.head(0), found, fraction.study)
     assert "neither b nor c makes a difference that matters on average" in line
 
 
 def test_one_at_a_time_says_what_it_does_not_ask(tmp_path: Path) -> None:
     arms = (Arm(name="full"), *(Arm(name=f"no_{n}", pins=FACTORS[n]) for n in "de"))
     results = results_of(tmp_path, arms, num_factors=0)
-    (line,) = hidden(find(results).compared, overview.effects(results), results.study)
+    (line,) = hidden(Findings(results=results).compared, overview.effects(results), results.study)
     assert line.startswith("2 arms (no_d and no_e) make no difference that matters one at a time.")
 
 
@@ -136,8 +136,8 @@ def test_alternatives_are_not_said_to_hide_each_other(tmp_path: Path) -> None:
         seed_sd=0.01, parts=1,
     )  # fmt: skip
     results = load(write_results(tmp_path, recipe))
-    table = find(results).ablation
-    assert hidden(find(results).compared, overview.effects(results), results.study) == []
+    table = Findings(results=results).ablation
+    assert hidden(Findings(results=results).compared, overview.effects(results), results.study) == []
     assert headline(table, results.study) == (
         "Of 3 arms, 1 is worse than full and 2 are equivalent to full, by test MAE."
     )

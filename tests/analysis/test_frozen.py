@@ -11,17 +11,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.figure import Figure
 from results_folders import SMALL, write_results
-from test_figures import words
 
-from analysis import figures, report
-from analysis.reporting.figure_gallery import Gallery
+from analysis import report
 from analysis.results.load import Results, load
 from analysis.results.paired_runs import pairs
+from analysis.sections.search import SEARCH
 from analysis.statistics.sign_flips import sign_flip_p
 from analysis.tables import frozen_params
-from analysis.tables.all_tables import find
+from analysis.tables.findings import Findings
+from analysis.tables.frozen_params import frozen
 
 # Arm -> what its own search reaches beyond the reference, and what it reaches with the reference's hyperparameters.
 ARMS = {"won": (0.01, 0.20), "even": (0.10, 0.10), "short": (0.30, 0.10), "same": (0.05, 0.05), "lucky": (0.05, 0.0)}
@@ -96,7 +95,7 @@ def test_sentences_name_whom_they_are_about(tmp_path: Path) -> None:
 
 def test_an_arm_that_its_own_search_alone_would_call_worse_is_undecided_and_named(tmp_path: Path) -> None:
     results = write(tmp_path)
-    rows = find(results).compared.set_index("arm")
+    rows = Findings(results=results).compared.set_index("arm")
     assert rows["verdict"].to_dict() == {
         "won": "equivalent", "even": "worse", "short": "worse", "same": "worse", "lucky": "undecided",
     }  # fmt: skip
@@ -111,7 +110,7 @@ def test_an_arm_that_its_own_search_alone_would_call_worse_is_undecided_and_name
 
 def test_an_arm_that_chose_what_the_reference_chose_has_its_two_sided_test(tmp_path: Path) -> None:
     results = write(tmp_path)
-    rows = find(results).compared.set_index("arm")
+    rows = Findings(results=results).compared.set_index("arm")
     assert rows.loc["same", "p_exact"] == sign_flip_p(pairs(results, "same", "test_x").d_S)
 
 
@@ -124,7 +123,7 @@ def test_a_run_with_the_params_of_the_reference_that_failed_is_a_lost_pair(tmp_p
     assert (found.num_lost, found.num_frozen_lost) == (0, 2)
     assert found.frozen_S is not None
     assert np.isnan(found.frozen_S).tolist() == [True] * 2 + [False] * 6
-    row = find(results).compared.set_index("arm").loc["short"]
+    row = Findings(results=results).compared.set_index("arm").loc["short"]
     assert row["verdict"] == "undecided", "with 5 arms, 6 pairs reach nothing"
     assert "failures" in row["cautions"].split()
 
@@ -132,7 +131,7 @@ def test_a_run_with_the_params_of_the_reference_that_failed_is_a_lost_pair(tmp_p
 def test_while_runs_with_the_params_of_the_reference_are_missing_nothing_is_called_worse(tmp_path: Path) -> None:
     results = write(tmp_path)
     few = replace(results, runs=results.runs[~results.runs["config_id"].str.endswith("cold")])
-    rows = find(few).compared.set_index("arm")
+    rows = Findings(results=few).compared.set_index("arm")
     assert rows.loc[["even", "short", "lucky"], "verdict"].eq("undecided").all()
     assert rows.loc["even", "reason"].startswith(
         "8 of 8 runs with the hyperparameters of the reference's search are missing"
@@ -141,22 +140,11 @@ def test_while_runs_with_the_params_of_the_reference_are_missing_nothing_is_call
     assert rows.loc["same", "verdict"] == "worse"
 
 
-def test_it_is_drawn_and_a_study_without_says_so(tmp_path: Path) -> None:
+def test_it_is_drawn_and_a_study_without_it_has_no_such_figure(tmp_path: Path) -> None:
     (tmp_path / "with").mkdir()
-    found = find(write(tmp_path / "with"))
-    assert not isinstance(Gallery(found=found, folder=tmp_path / "drawn").draw()["frozen"], str)
-    plain = find(load(write_results(tmp_path / "without", SMALL)))
-    assert plain.frozen.empty
-    assert "hyperparameters of the reference" in str(Gallery(found=plain, folder=tmp_path / "drawn").draw()["frozen"])
-
-
-def test_no_word_of_the_figure_is_cut(tmp_path: Path) -> None:
-    results = write(tmp_path)
-    table = frozen_params.frozen(results)
-    table["arm"] = [f"no_generative_{arm}" for arm in table["arm"]]  # long names leave the axes less room
-    drawn = figures.frozen(table, results.study).figure
-    assert isinstance(drawn, Figure)
-    for text in words(drawn):
-        box = text.get_window_extent()
-        assert box.x0 >= -1, text.get_text()
-        assert box.x1 <= drawn.bbox.width + 1, text.get_text()
+    drawn = {one.name: one for one in SEARCH.drawings(Findings(results=write(tmp_path / "with")))}
+    assert not drawn["frozen"].absent
+    plain = Findings(results=load(write_results(tmp_path / "without", SMALL)))
+    assert plain.of(frozen).empty
+    assert "frozen" not in {one.name for one in SEARCH.drawings(plain)}
+    assert "frozen" not in SEARCH.tables(plain)

@@ -11,12 +11,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.reporting import methods_paragraph, report
+from analysis.reporting import report
 from analysis.results.load import Results, load
 from analysis.statistics.paired_tests import holm
 from analysis.statistics.sign_flips import sign_flip_p
 from analysis.tables import ablation_path
 from analysis.tables.ablation import compare
+from analysis.words import methods_paragraph
 
 # Arms of all combinations -> their error; the path removes b, then c, then a.
 ERRORS = {

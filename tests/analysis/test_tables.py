@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from analysis.reporting import methods_paragraph
 from analysis.results.load import Results
 from analysis.tables import overview
 from analysis.tables.cost import Prices, cost
+from analysis.words import methods_paragraph
 
 
 def test_fairness_counts_every_search_run_by_its_status(mosi: Results) -> None:

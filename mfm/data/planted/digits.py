@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from mfm.data.dataset import FOLDS, Dataset, Modality, Task
+from mfm.data.dataset import FOLDS, Dataset, Modality, Need, Task
 
 # The ends of the segments as (row, column), in a cell of two squares of side 1, its centre at 0: top, the upper two,
 # the middle, the lower two, bottom.
@@ -60,6 +60,14 @@ def planted_digits(plan: Plan, *, seed: int) -> Dataset:
         group=names,
         fold=np.repeat(FOLDS, [plan.num_items[name] for name in FOLDS]),
         style=style,
+        needs=tuple(
+            Need(
+                param=f"use_{name}",
+                value=False,
+                because=f"a patch hides a part of each image, and {name} shows what the other one hides",
+            )
+            for name in plan.sides
+        ),
     )
 
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from mfm.data.dataset import FOLDS, Dataset, Modality, Task
+from mfm.data.dataset import FOLDS, Dataset, Modality, Need, Task
 
 SHARED_WIDTH, PRIVATE_WIDTH = 3, 3
 EMPHASIS_RATE = 0.3
@@ -128,6 +128,21 @@ def _dataset(plan: Plan, rng: np.random.Generator, modalities: tuple[Modality, .
         item=np.array([f"{video}_{number}" for number, video in enumerate(video)]),
         group=video,
         fold=fold,
+        needs=_needs(plan),
+    )
+
+
+def _needs(plan: Plan) -> tuple[Need, ...]:
+    said = f"what is emphasised is said by {plan.said} alone, and enters the label"
+    marked = f"which steps are emphasised is marked by {plan.marked} alone, and enters the label"
+    both = (
+        f"the label depends on what {plan.said} says where {plan.marked} marks it, which a code of one modality alone "
+        "does not hold"
+    )
+    return (
+        Need(param=f"use_{plan.said}", value=False, because=said),
+        Need(param=f"use_{plan.marked}", value=False, because=marked),
+        Need(param="multimodal_factor", value="none", because=both),
     )
 
 

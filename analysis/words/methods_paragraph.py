@@ -7,11 +7,11 @@ import json
 import pandas as pd
 
 from analysis.formatting import count, duration, join, metric_name, p_is, span
-from analysis.reporting.sentences import is_declared_late
 from analysis.results.declaration import Study
 from analysis.results.load import Results
 from analysis.statistics.paired_tests import ALPHA
 from analysis.tables.factorial_effects import cells_of, is_averaged
+from analysis.words.sentences import is_declared_late
 
 
 def methods(results: Results) -> list[str]:

@@ -7,13 +7,15 @@ import math
 
 import pandas as pd
 
-from analysis.formatting import count, decimals, join, metric_name, span
+from analysis.formatting import count, decimals, join, metric_name, spaced, span
 from analysis.results.declaration import Change, Study
 from analysis.results.load import Results
+from analysis.sensitivity.search_runs import Trials
 from analysis.statistics import paired_tests as st
 from analysis.statistics.verdict import BETTER, EQUIVALENT, UNDECIDED, WORDS, WORSE
 from analysis.tables.factorial_effects import INTERACTION, MAIN
 
+FEWEST_TOLD = 20  # completed search runs: below, no hyperparameter is named as important
 LONGEST_VALUE = 24  # characters of a changed value that is shown
 
 MEANINGS = {
@@ -48,6 +50,15 @@ def headline(table: pd.DataFrame, study: Study) -> str:
     return f"Of {count(len(verdicts), 'arm')}, {join(parts)}, by {metric}."
 
 
+def named(table: pd.DataFrame) -> str:
+    """The arms of each verdict by name, in words that can be read aloud; empty where there are fewer than two."""
+    rows = table[table["verdict"] != ""]
+    if len(rows) < 2:
+        return ""
+    arms = {word: [spaced(arm) for arm in rows.loc[rows["verdict"] == word, "arm"]] for word in WORDS}
+    return " ".join(f"{word.capitalize()}: {join(names)}." for word, names in arms.items() if names)
+
+
 def _said(word: str, study: Study) -> str:
     """A verdict with what it is said against."""
     joined = {WORSE: "than", BETTER: "than", EQUIVALENT: "to"}
@@ -77,8 +88,9 @@ def finding(row: pd.Series, study: Study) -> str:
     if row["verdict"] == EQUIVALENT:
         also = " The difference is real, but too small to matter." if "differs" in row["reason"] else ""
         return f"Within ±{study.smallest_effect:g} of {study.reference} ({side} by {size}).{also}"
-    sentence = f"{side.capitalize()} than {study.reference} by {size}."
-    return f"{sentence} {_why_undecided(row)}" if row["verdict"] == UNDECIDED else sentence
+    if row["verdict"] == UNDECIDED:
+        return f"{side.capitalize()} by {size} on average. {_why_undecided(row)}"
+    return f"{side.capitalize()} than {study.reference} by {size}."
 
 
 def _why_undecided(row: pd.Series) -> str:
@@ -241,8 +253,19 @@ def coverage(table: pd.DataFrame, study: Study) -> list[str]:
     ]
 
 
-def importance_in_words(importance: pd.DataFrame) -> str:
-    """Which hyperparameters matter, by both methods."""
+def importance_in_words(importance: pd.DataFrame, runs: Trials) -> str:
+    """Which hyperparameters matter, by both methods; where too few runs were completed to say, how many there are.
+
+    Args:
+        importance: `tables.importance`.
+        runs: the search runs that it rests on.
+    """
+    completed = int((~runs.pruned_N).sum())
+    if completed < FEWEST_TOLD:
+        return (
+            f"Only {count(completed, 'run')} of its search were completed: too few to name the hyperparameters that "
+            f"matter (at least {FEWEST_TOLD})."
+        )
     sentences = []
     for method, name in (("fanova", "over the whole range (fANOVA)"), ("ped-anova", "among the best runs (PED-ANOVA)")):
         rows = importance[importance["method"] == method].sort_values("importance", ascending=False)
