@@ -23,6 +23,7 @@ from orchestrator.ledger import manifest
 from orchestrator.ledger.declared_rows import is_declared
 from orchestrator.storage import weights
 from orchestrator.storage.results_folder import Folder
+from orchestrator.study.failures import FAILURES
 
 WRONG = 2
 
@@ -97,6 +98,10 @@ def _status(folder: Folder, study: dict[str, Any], _: argparse.Namespace, consol
             name = escape(arm) if part in (parts or [part])[:1] else ""
             table.add_row(name, part, *(str(known[arm, part, status] or "") for status in statuses))
     console.print(table)
+    for kind, number in Counter(row["error_kind"] for row in rows if row["status"] == "failed").most_common():
+        known_kind = FAILURES.get(kind)
+        told = f"{known_kind.happened}. What helps: {known_kind.remedy}" if known_kind else "of an unknown kind"
+        console.print(f"{number} failed ({kind}): {told}", markup=False)
     planned = sum(sum(parts.values()) for parts in study.get("planned", {}).values())
     of_all = f" of about {planned}" if planned else ""
     console.print(f"{len(rows)}{of_all} runs are published in {folder.address}; {_owner(folder)}", markup=False)

@@ -29,6 +29,9 @@ class Corpus:
     high: float | None = None
     videos: int | None = None  # that it has at the most
     items: int | None = None
+    # How a folder of its files is known, for whoever names the wrong one.
+    files: tuple[str, ...] = ()  # any of them; patterns too
+    label_width: int | None = None  # of y_train.h5, in the layout of the MFN repository's new_data
 
 
 UNKNOWN = Corpus()

@@ -7,7 +7,6 @@ stopped.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -18,18 +17,9 @@ from orchestrator.history.run_factory import RunMaker, asked
 from orchestrator.plan.all_phases import phases_of
 from orchestrator.plan.pack_composition import Packer
 from orchestrator.plan.phase import Around, Listener, SeedRule, Waiting, no_more_seeds
+from orchestrator.study.failures import failure
 from orchestrator.study.runs import Fingerprint, Pack, Run
 from orchestrator.study.study import Study
-
-# How often an attempt that ended so is tried again; kinds that are absent are not.
-RETRIES: Mapping[str, float] = {
-    "crash": 2,
-    "hang": 1,
-    "data": 1,
-    "oom": 1,  # of a single run, which may have been its neighbours' victim
-    "preempted": math.inf,
-    "drained": math.inf,
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,7 +164,7 @@ class Plan:
         open_runs = self.history.open_runs(pack_id)
         by_arm = self._by_arm(open_runs)
         parts: list[list[str]] = []
-        if kind == "oom" and len(open_runs) > 1:
+        if failure(kind).is_halved and len(open_runs) > 1:
             middle = len(open_runs) // 2
             parts = [open_runs[:middle], open_runs[middle:]]
         elif len(by_arm) > 1 and self._is_too_often(pack_id, kind):
@@ -184,7 +174,7 @@ class Plan:
 
     def _is_too_often(self, pack_id: str, kind: str) -> bool:
         """Whether one more attempt that ends so is one too many."""
-        return self.history.packs[pack_id].failures.get(kind, 0) + 1 > RETRIES.get(kind, 0)
+        return self.history.packs[pack_id].failures.get(kind, 0) + 1 > failure(kind).retries
 
     def _by_arm(self, run_ids: Sequence[str]) -> list[list[str]]:
         result: dict[str, list[str]] = {}

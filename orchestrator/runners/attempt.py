@@ -22,6 +22,7 @@ from orchestrator.runners import seam
 from orchestrator.runners.seam import Refused
 from orchestrator.storage.checkpoints import Checkpoint, Checkpoints
 from orchestrator.storage.results_folder import Folder
+from orchestrator.study.failures import kind_of
 from orchestrator.study.objective import Epoch, Objective, PlainOutcome, Training
 from orchestrator.study.runs import Pack
 
@@ -232,7 +233,4 @@ class Attempt:
 
 def _kind(error: BaseException) -> str:
     """The kind of an exception, by its name: this package does not import the model's libraries."""
-    names = {cls.__name__ for cls in type(error).__mro__}
-    if names & {"OutOfMemoryError", "MemoryError"}:
-        return "oom"
-    return "data" if "OSError" in names else "bug"
+    return kind_of(cls.__name__ for cls in type(error).__mro__)

@@ -15,6 +15,7 @@ from orchestrator.runners.attempt import Attempt, Broken, Finished, Report
 from orchestrator.storage import checkpoints
 from orchestrator.storage.checkpoints import Checkpoint, Checkpoints
 from orchestrator.storage.results_folder import Folder
+from orchestrator.study.failures import kind_of
 from orchestrator.study.runs import Fingerprint, Pack
 from orchestrator.study.study import Study
 
@@ -140,3 +141,10 @@ def test_a_damaged_checkpoint_is_passed_over(tmp_path: Path, caplog: pytest.LogC
     assert Checkpoints(folder, "p", 3).latest(["of another study"]) is None
     checkpoints.remove(folder, "p")
     assert Checkpoints(folder, "p", 3).latest(["r"]) is None
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"), [(MemoryError, "oom"), (FileNotFoundError, "data"), (ConnectionError, "data"), (KeyError, "bug")]
+)
+def test_an_exceptions_kind_is_declared_by_the_names_of_its_bases(error: type[BaseException], kind: str) -> None:
+    assert kind_of(cls.__name__ for cls in error.__mro__) == kind

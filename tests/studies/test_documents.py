@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from orchestrator.study.failures import FAILURES
+
 ROOT = Path(__file__).parent.parent.parent
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
@@ -70,3 +72,9 @@ def test_every_file_that_a_document_names_exists() -> None:
         )
         for name in named:
             assert list(ROOT.glob(name)), f"{document.name}: {name}"
+
+
+def test_the_table_of_failures_has_every_kind() -> None:
+    table = (ROOT / "docs" / "ledger.md").read_text().split("**Failures are rows**")[1].split("\n**")[0]
+    named = set(re.findall(r"^\| `(\w+)`", table, re.MULTILINE))
+    assert named == FAILURES.keys() - {"drained"}, "a study that was stopped has no row"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -268,3 +269,12 @@ def test_a_hash_follows_what_is_used_and_nothing_else() -> None:
         ("loss(1)", "loss(2)"),
     ):
         assert _needed(MODULE.replace(old, new), "Mine") != kept
+
+
+def test_status_says_of_failures_what_happened_and_what_helps(script: Path, tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    script.write_text(SCRIPT.replace("return (np", 'return float("nan") if run.params["drop"] == 0 else (np'))
+    assert call(script, results, cwd=tmp_path).returncode == 0
+    status = call("-m", "orchestrator", "status", results, cwd=tmp_path)
+    told = " ".join(status.stdout.split())
+    assert re.search(r"\d+ failed \(nan\): a metric was not finite\. What helps: a smaller learning rate", told)

@@ -23,8 +23,9 @@ OFFICIAL_STEPS = 20
 
 YOUTUBE_TASK = Task(kind="classification", targets=("sentiment",), classes=("negative", "neutral", "positive"))
 MOUD_TASK = Task(kind="classification", targets=("sentiment",), classes=("negative", "positive"))
-YOUTUBE = Corpus(name="YouTube", items=269)
-MOUD = Corpus(name="MOUD")
+YOUTUBE = Corpus(name="YouTube", items=269, label_width=3)
+MOUD = Corpus(name="MOUD", files=("text_dict.p",), label_width=2)
+IEMOCAP = Corpus(name="IEMOCAP", files=("iemocap_data.pkl",))
 # The emotions in the order of the pickle's labels (MulT, src/eval_metrics.py).
 EMOTIONS = ("neutral", "happy", "sad", "angry")
 
@@ -78,7 +79,7 @@ def iemocap(path: Path | str, *, emotion: str) -> Dataset:
     splits = read_splits(file, label_shape=(len(EMOTIONS), 2))
     label = splits.label.reshape(-1, len(EMOTIONS), 2)[:, EMOTIONS.index(emotion)]
     segments, task = replace(splits, label=label), emotion_task(emotion)
-    return _dataset(segments, file, name=f"iemocap_{emotion}", corpus=Corpus(name="IEMOCAP"), task=task)
+    return _dataset(segments, file, name=f"iemocap_{emotion}", corpus=IEMOCAP, task=task)
 
 
 def emotion_task(emotion: str) -> Task:

@@ -50,9 +50,16 @@ POM_TASK = Task(
 
 
 # Numbers of videos and items are those of the official folds: a folder may have fewer.
-MOSI = Corpus(name="CMU-MOSI", low=-3, high=3, videos=93, items=2199)
-MMMO = Corpus(name="ICT-MMMO", low=1, high=5, items=340)
-POM = Corpus(name="POM", low=0, high=7, items=903)  # a few mean ratings lie below 1
+MOSI = Corpus(
+    name="CMU-MOSI",
+    low=-3,
+    high=3,
+    videos=93,
+    items=2199,
+    files=("X_train.h5", "mosi_utterances.npz", "mosi_data.pkl", "*.csd"),
+)
+MMMO = Corpus(name="ICT-MMMO", low=1, high=5, items=340, label_width=1)
+POM = Corpus(name="POM", low=0, high=7, items=903, label_width=17)  # a few mean ratings lie below 1
 
 
 def mosi(folder: Path | str, *, max_steps: int = OFFICIAL_STEPS) -> Dataset:
