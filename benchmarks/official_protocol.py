@@ -26,7 +26,7 @@ from mfm.data.dataset import Dataset
 from mfm.pack_training import Member, Outcome, Task
 from mfm.params.conditions import fusable
 from mfm.params.config import Config, base
-from mfm.train import train
+from mfm.training import train
 from studies.mfm_study.data_choice import real
 
 COMPLETIONS = 4  # trials of one structure, which train together

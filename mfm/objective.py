@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import torch
 
     from mfm.pack_training import Outcome, State
-    from mfm.train import Epoch
+    from mfm.training import Epoch
 
 # A sum that is split among threads has other bits; and workers have one core each.
 NUM_THREADS = 1
@@ -74,7 +74,12 @@ class Pack(Protocol):
 
 
 class MFMObjective:
-    """Trains packs of MFM runs on one data set.
+    """Trains packs of MFM runs on one data set: what `orchestrator.run` takes.
+
+    >>> dataset, _ = planted(Plan(num_items={"train": 60, "valid": 20, "test": 20}), seed=0)
+    >>> objective = MFMObjective(dataset, folds=Folds(), metric="valid_mae", mode="min")
+    >>> len(objective.data_sha256)
+    64
 
     Args:
         folds: which items are train, valid and test in each split.
@@ -127,11 +132,11 @@ class MFMObjective:
     def train(
         self, pack: Pack, state: State | None = None
     ) -> Generator[Epoch, Collection[str] | None, dict[str, Outcome]]:
-        """Trains a pack; test items are looked at in confirm runs only. See `mfm.train.train`."""
+        """Trains a pack; test items are looked at in confirm runs only. See `mfm.training.train`."""
         import torch
 
         from mfm.pack_training import Member, Task
-        from mfm.train import train
+        from mfm.training import train
 
         torch.set_num_threads(NUM_THREADS)
         names = self._dataset.modality_names

@@ -65,7 +65,12 @@ class Task:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Outcome:
-    """What a run leaves behind."""
+    """What a run leaves behind.
+
+    >>> dataset, _ = planted(Plan(num_items={"train": 60, "valid": 20, "test": 20}), seed=0)
+    >>> train(dataset, {"encoder": "ef_lstm"}, epochs=1).items["prediction"].shape
+    (20,)
+    """
 
     best_epoch: int
     metrics: Mapping[str, float]  # of the best epoch

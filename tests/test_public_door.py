@@ -16,10 +16,14 @@ from rich.console import Console
 
 from orchestrator import Study, run
 
-DOORS = ("orchestrator", "analysis")
+DOORS = ("orchestrator", "analysis", "mfm")
+READERS = {"mosi", "mmmo", "pom"}  # their examples read real files
 ALIASES = {"State"}  # of types: they have no docstring of their own
 NAMES = [
-    (door, name) for door in DOORS for name in importlib.import_module(door).__all__ if name not in ALIASES
+    pytest.param(door, name, marks=pytest.mark.data if name in READERS else ())
+    for door in DOORS
+    for name in importlib.import_module(door).__all__
+    if name not in ALIASES
 ]  # fmt: skip
 
 
@@ -52,15 +56,19 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(("door", "name"), NAMES)
-def test_the_example_of_every_name_runs(door: str, name: str, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_example_of_every_name_runs(
+    door: str, name: str, place: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(place)
+    if name in READERS and not Path("data").exists():
+        Path("data").symlink_to(request.getfixturevalue("data_dir"))
     what = getattr(importlib.import_module(door), name)
     text = what.__doc__
     assert text, "a docstring"
     assert text.strip().splitlines()[0].rstrip().endswith((".", ":")), "its first line is a whole sentence"
-    known = exported("orchestrator") | exported("analysis") | exported(door)
     quiet = functools.partial(run, console=Console(file=io.StringIO()))
-    known |= {"study": small_study(), "train": train, "run": quiet, "np": np, "FloatDistribution": FloatDistribution}
+    known = {"study": small_study(), "train": train, "np": np, "FloatDistribution": FloatDistribution}
+    known |= exported("orchestrator") | exported("analysis") | exported(door) | {"run": quiet}
     if not Path("results/first").exists():
         quiet(small_study(), train, serial=True, results="results/first")
     example = doctest.DocTestParser().get_doctest(text, known, name, None, None)

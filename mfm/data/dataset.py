@@ -21,6 +21,9 @@ FOLDS = ("train", "valid", "test")
 class Modality:
     """One kind of measurement of every item.
 
+    >>> Modality(name="text", values=np.ones((3, 5, 2), np.float32), mask=np.ones((3, 5), bool)).num_steps
+    5
+
     Raises:
         ValueError: shapes do not fit, or a value is NaN or infinite.
     """
@@ -71,7 +74,11 @@ class Modality:
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """What is predicted, and how the field scores it (MFM.md 5.4)."""
+    """What is predicted, and how the field scores it.
+
+    >>> Task(kind="classification", targets=("mood",), classes=("low", "high")).num_outputs
+    2
+    """
 
     kind: Literal["regression", "classification"]
     # Regression: one name per column of the target. Classification: the name of the label.
@@ -105,6 +112,21 @@ class Need:
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Dataset:
     """Items with their modalities, target, group and fold.
+
+    >>> text = Modality(name="text", values=np.ones((3, 2), np.float32), mask=np.ones(3, bool))
+    >>> names = np.array(["a", "b", "c"])
+    >>> mine = Dataset(
+    ...     name="mine",
+    ...     source="Three items by hand.",
+    ...     modalities=(text,),
+    ...     item=names,
+    ...     group=names,
+    ...     target=np.array([[0.5], [1.0], [-2.0]], np.float32),
+    ...     task=Task(kind="regression", targets=("mood",)),
+    ...     fold=np.array(["train", "valid", "test"]),
+    ... )
+    >>> mine.rows("test")
+    array([2])
 
     Raises:
         ValueError: lengths differ, a target is not finite, an item stands twice, a fold is empty, or a

@@ -16,6 +16,10 @@ class Folds:
 
     With `num_folds`, split s is fold s % num_folds of repeat s // num_folds; each item is tested once per repeat, and
     no group (video) is on two sides.
+
+    >>> dataset, _ = planted(Plan(num_items={"train": 60, "valid": 20, "test": 20}, items_per_group=5), seed=0)
+    >>> Folds(num_folds=5).of(dataset, split=0)[:2]
+    array(['test', 'test'], dtype='<U5')
     """
 
     num_folds: int | None = None  # None: the folds that the data set comes with, in every split

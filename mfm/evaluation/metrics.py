@@ -72,6 +72,10 @@ def num_levels(task: Task) -> int | None:
 def score(task: Task, prediction: np.ndarray, target: np.ndarray) -> dict[str, float]:
     """All scores of `modes(task)`; all are NaN where a prediction is not finite, for the member has diverged.
 
+    >>> task = Task(kind="regression", targets=("mood",))
+    >>> score(task, np.array([[0.0], [1.0]]), np.array([[0.5], [1.0]]))["mae"]
+    0.25
+
     Args:
         prediction: (N, C) values, or logits of the classes.
         target: (N, C) values, or (N,) class indices.

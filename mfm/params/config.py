@@ -50,6 +50,9 @@ class ModalityConfig:
 class Config(EncoderParams):
     """One configuration of MFM; sections and equations are those of the paper (ICLR 2019).
 
+    >>> Config.from_params(base(["language", "visual"], encoder="tfn"), ["language", "visual"]).used
+    ('language', 'visual')
+
     Raises:
         ValueError: a hyperparameter is out of its range, or the components cannot work together.
     """
@@ -227,6 +230,9 @@ def _as_kind_of(default: ParamValue, value: ParamValue, *, name: str) -> Any:
 
 def base(modalities: Sequence[str], **overrides: ParamValue) -> dict[str, ParamValue]:
     """Every hyperparameter with its default, for these modalities; `overrides` are other defaults.
+
+    >>> base(["language"], lr=0.01)["lr"]
+    0.01
 
     Raises:
         ValueError: an override is not a hyperparameter.

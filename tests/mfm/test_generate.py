@@ -17,7 +17,7 @@ from mfm.evaluation.generation import Trained, exchanged, observed, present, rec
 from mfm.pack_training import Member, Outcome
 from mfm.pack_training import Task as Training
 from mfm.params.config import Config, base
-from mfm.train import train
+from mfm.training import train
 
 NAMES = ("large", "small")
 PARAMS = {

@@ -15,7 +15,7 @@ from mfm.data.dataset import Dataset
 from mfm.data.planted.sequences import planted
 from mfm.pack_training import Member, Outcome
 from mfm.params.config import base
-from mfm.train import Epoch, train
+from mfm.training import Epoch, train
 
 pytestmark = [
     pytest.mark.gpu,

@@ -20,7 +20,7 @@ from mfm.model.mfm import MFM
 from mfm.pack_training import Member
 from mfm.pack_training import Task as Training
 from mfm.params.config import Config, base
-from mfm.train import train
+from mfm.training import train
 
 NAMES = ("large", "small")
 IMAGES = {"large": (2, 9, 11), "small": (1, 4, 5)}  # odd and even sides, one and two channels

@@ -14,7 +14,7 @@ from mfm.evaluation.interpretation import dependence, distances, gradient_norms,
 from mfm.layers.random_streams import Quiet
 from mfm.pack_training import Member, Outcome, Pack, Task
 from mfm.params.config import Config, base
-from mfm.train import train
+from mfm.training import train
 
 PLAN = Plan(
     num_items={"train": 400, "valid": 60, "test": 100},

@@ -24,7 +24,7 @@ from mfm.inputs.missing_modalities import hidden_at_random, subsets, without
 from mfm.layers.random_streams import Quiet
 from mfm.pack_training import Member, Outcome, Task
 from mfm.params.config import Config, base
-from mfm.train import evaluated, train
+from mfm.training import evaluated, train
 
 PLAN = Plan(
     num_items={"train": 60, "valid": 24, "test": 30},

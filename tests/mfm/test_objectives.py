@@ -26,7 +26,7 @@ from mfm.pack_training import Task as Training
 from mfm.params.conditions import conditions, fusable, structure
 from mfm.params.config import Config, base
 from mfm.params.training_stage import num_generative, stage_of
-from mfm.train import train
+from mfm.training import train
 
 PLAN = Plan(
     num_items={"train": 60, "valid": 24, "test": 30},

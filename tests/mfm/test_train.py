@@ -19,7 +19,7 @@ from mfm.model.mfm import num_parameters
 from mfm.pack_training import Member, Outcome
 from mfm.pack_training import Task as Training
 from mfm.params.config import Config, base
-from mfm.train import Epoch, train
+from mfm.training import Epoch, train
 
 PLAN = Plan(
     num_items={"train": 50, "valid": 24, "test": 30},

@@ -65,6 +65,9 @@ POM = Corpus(name="POM", low=0, high=7, items=903, label_width=17)  # a few mean
 def mosi(folder: Path | str, *, max_steps: int = OFFICIAL_STEPS) -> Dataset:
     """CMU-MOSI: sentiment of 2199 segments of 93 videos, in [-3, 3], with the official folds 1284/229/686.
 
+    >>> mosi("data/mosi").rows("test").size
+    686
+
     Accepted, as a folder or as a file: see mosi.EXPECTED. The `source` of the data set says what was found. From our
     .npz, language is a sequence, acoustic one vector per segment, and visual is absent.
 
@@ -79,6 +82,9 @@ def mosi(folder: Path | str, *, max_steps: int = OFFICIAL_STEPS) -> Dataset:
 
 def mmmo(folder: Path | str) -> Dataset:
     """ICT-MMMO: sentiment of 340 videos, 1 to 5, official folds 220/40/80, 20 sentences each; acoustic and visual.
+
+    >>> mmmo("data/mmmo").modality_names
+    ('acoustic', 'visual')
 
     Copies of the files often lack the training text. Where a folder has it, there is language too.
 
@@ -108,6 +114,9 @@ def mmmo_trimodal(folder: Path | str) -> Dataset:
 
 def pom(folder: Path | str) -> Dataset:
     """POM: 16 mean ratings of the speaker in 903 videos, 1 to 7, official folds 600/100/203; acoustic and visual.
+
+    >>> pom("data/pom").target.shape
+    (903, 16)
 
     About half of the videos have no visual data: a mask that is False everywhere. A few test ratings lie below 1.
 
