@@ -13,9 +13,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from orchestrator.contracts.objective_contract import ContractError, check_objective
+    from orchestrator.contracts.runner_contract import check_runner
+    from orchestrator.contracts.store_contract import Store, check_store
+    from orchestrator.objectives.function_objective import FunctionObjective
     from orchestrator.runners.coordinator import StudyError
-    from orchestrator.runners.function_objective import FunctionObjective
-    from orchestrator.runners.objective_contract import ContractError, check_objective
     from orchestrator.runners.result import Result
     from orchestrator.runners.run import Options, run
     from orchestrator.storage.writer_lock import BusyError
@@ -48,17 +50,22 @@ __all__ = [
     "Result",
     "Run",
     "State",
+    "Store",
     "Study",
     "StudyError",
     "check_objective",
+    "check_runner",
+    "check_store",
     "factorial",
     "leave_two_out",
     "run",
 ]
 _HOMES = {
     "runners.coordinator": ("StudyError",),
-    "runners.function_objective": ("FunctionObjective",),
-    "runners.objective_contract": ("ContractError", "check_objective"),
+    "objectives.function_objective": ("FunctionObjective",),
+    "contracts.objective_contract": ("ContractError", "check_objective"),
+    "contracts.runner_contract": ("check_runner",),
+    "contracts.store_contract": ("Store", "check_store"),
     "runners.result": ("Result",),
     "runners.run": ("Options", "run"),
     "storage.writer_lock": ("BusyError",),

@@ -20,6 +20,7 @@ from orchestrator.display.progress import Progress
 from orchestrator.history.run_counts import unconfirmed as unconfirmed_of
 from orchestrator.ledger import manifest
 from orchestrator.ledger.ledger import Ledger
+from orchestrator.objectives.function_objective import FunctionObjective
 from orchestrator.plan.phase import SeedRule, no_more_seeds
 from orchestrator.process.command_line import as_options
 from orchestrator.process.git_commit import commit
@@ -28,7 +29,6 @@ from orchestrator.process.signals import Interruption, draining
 from orchestrator.runners import serial
 from orchestrator.runners.attempt import CHECKPOINT_SECONDS
 from orchestrator.runners.coordinator import Coordinator, StudyError
-from orchestrator.runners.function_objective import FunctionObjective
 from orchestrator.runners.result import Result
 from orchestrator.runners.study_script import fingerprint_of, is_looked_for, program_here
 from orchestrator.storage.results_folder import Folder
@@ -38,6 +38,7 @@ from orchestrator.study.params import require_known
 from orchestrator.study.study import Study
 
 logger = logging.getLogger("orchestrator")
+Runner = Callable[[Coordinator, Objective], None]
 
 UNCONFIRMED = (
     "The column error of their rows says what went wrong; --retry-failed, or retry_failed=True, tries them again"
@@ -63,6 +64,7 @@ class Options:
     accept_change: bool = False
     checkpoint_seconds: float = CHECKPOINT_SECONDS
     hang_seconds: float = LEAST_SECONDS  # an epoch that takes less does not hang
+    runner: Runner | None = None  # what trains packs, in place of this process or Ray: see check_runner
     program: Mapping[str, Any] = field(default_factory=dict)  # how to make the study and its objective again
     checkout: Path = field(default_factory=Path.cwd)  # of the code that is studied
 
@@ -253,6 +255,10 @@ def _say_what_is_there(coordinator: Coordinator, console: Console) -> None:
 
 def _run_packs(coordinator: Coordinator, objective: Objective, options: Options, *, console: Console) -> Interruption:
     with ExitStack() as stack:
+        if options.runner is not None:
+            interruption = stack.enter_context(draining(coordinator.drain))
+            options.runner(coordinator, objective)
+            return interruption
         if options.serial:
             interruption = stack.enter_context(draining(coordinator.drain))
             serial.run(coordinator, objective, checkpoint_seconds=options.checkpoint_seconds)

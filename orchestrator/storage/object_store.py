@@ -32,13 +32,14 @@ class Bucket:
     Every method raises an OSError where the store cannot be reached or refuses.
     """
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, *, store: Any = None) -> None:
+        """Objects at an address; `store` is one of obstore's, None: the one that the address names."""
         self.address = address.rstrip("/")
         parent, _, self._base = self.address.rpartition("/")
         if not re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/]+(/[^/]+)+", self.address):
             raise ValueError(f"results on object storage need a bucket and a name, s3://BUCKET/NAME; got {address}")
         with _as_os_error(self.address):
-            self._store: Any = from_url(parent)
+            self._store: Any = from_url(parent) if store is None else store
 
     def put(self, name: str, data: bytes) -> str | None:
         """Writes an object, whatever was there; returns its tag."""

@@ -1,0 +1,1 @@
+"""What objectives, runners and stores must keep, as checks for whoever writes another."""

@@ -1,0 +1,1 @@
+"""Ways to bring a model: a function of one run, a program."""
