@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from orchestrator.contracts.runner_contract import check_runner
     from orchestrator.contracts.store_contract import Store, check_store
     from orchestrator.objectives.function_objective import FunctionObjective
+    from orchestrator.objectives.program import Script
     from orchestrator.runners.coordinator import StudyError
     from orchestrator.runners.result import Result
     from orchestrator.runners.run import Options, run
@@ -49,6 +50,7 @@ __all__ = [
     "PlainOutcome",
     "Result",
     "Run",
+    "Script",
     "State",
     "Store",
     "Study",
@@ -63,6 +65,7 @@ __all__ = [
 _HOMES = {
     "runners.coordinator": ("StudyError",),
     "objectives.function_objective": ("FunctionObjective",),
+    "objectives.program": ("Script",),
     "contracts.objective_contract": ("ContractError", "check_objective"),
     "contracts.runner_contract": ("check_runner",),
     "contracts.store_contract": ("Store", "check_store"),

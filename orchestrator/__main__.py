@@ -17,8 +17,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from orchestrator.command import script_study
 from orchestrator.command.arguments import at_least
 from orchestrator.command.retrain import deviation, retrain, save_weights
+from orchestrator.command.script_study import run_study
 from orchestrator.ledger import manifest
 from orchestrator.ledger.declared_rows import is_declared
 from orchestrator.storage import weights
@@ -35,6 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if arguments.command is _doctor:
             return _doctor(arguments, console)
+        if arguments.command is run_study:
+            return run_study(arguments, console)
         folder = Folder.at(arguments.results)
         study = manifest.load(folder)
         folder.fetch(folder.table("runs"), folder.table("epochs"))
@@ -60,6 +64,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     for command, function in functions.items():
         command.add_argument("results", metavar="RESULTS", help="results folder")
         command.set_defaults(command=function)
+    script_study.add_to(commands).set_defaults(command=run_study)
     doctor = commands.add_parser("doctor", help="whether a cluster is well: each node, what is wrong, what to do")
     doctor.set_defaults(command=_doctor)
     doctor.add_argument("file", metavar="FILE", nargs="?", help="for `ray up` (default: the Ray that runs here)")

@@ -37,6 +37,7 @@ class Progress(Observer):
         self._tallies = tallies(study, history)
         self._began = clock()
         self._num_over = 0
+        self._first: tuple[float, int] | None = None  # the first epoch: when it came, and how many runs were over
         self._live = Live(
             console=console, get_renderable=lambda: self._board().draw(), refresh_per_second=1 / REFRESH_SECONDS
         )
@@ -62,7 +63,9 @@ class Progress(Observer):
         self._tell("")
 
     def reported(self, pack: Pack, epoch: int) -> None:
-        """A pack finished an epoch; the table shows runs, not epochs."""
+        """A pack finished an epoch; the table shows runs, not epochs. Time is counted from the first one."""
+        if self._first is None:
+            self._first = self._clock(), self._num_over
 
     def told(self, run: Run, status: str, value: float | None, error: str) -> None:
         """A run is over."""
@@ -103,9 +106,10 @@ class Progress(Observer):
         over = sum(tally.num_over(p) for tally in self._tallies.values() for p in tally.planned)
         missing = sum(tally.num_missing for tally in self._tallies.values())
         parts = [f"{over} of {over + missing} runs"]
-        elapsed = self._clock() - self._began
-        if self._num_over >= ENOUGH_RUNS:
-            rate = self._num_over / elapsed
+        first, before = self._first or (self._clock(), self._num_over)
+        parts.append(f"{duration(self._clock() - self._began)} so far")
+        if self._num_over - before >= ENOUGH_RUNS and self._clock() > first:
+            rate = (self._num_over - before) / (self._clock() - first)
             a_minute = f"{60 * rate:.3g}" if rate < 1 else f"{60 * rate:.0f}"
             parts += [f"{a_minute} runs a minute", f"{duration(missing / rate)} left"]
         return ", ".join(parts)

@@ -17,7 +17,7 @@ from orchestrator.study.objective import PlainEpoch, PlainOutcome, State
 from orchestrator.study.params import require_known
 from orchestrator.study.runs import Pack, Run
 
-ARGUMENTS = ("params", "seed", "epochs", "split", "fold", "phase", "state", "data", "report_items")
+ARGUMENTS = ("params", "seed", "epochs", "split", "fold", "phase", "state", "data", "report_items", "run_id")
 HOW = "a function of one run yields its metrics after every epoch, and returns those of the test items"
 
 
@@ -38,9 +38,9 @@ class FunctionObjective:
     Args:
         function: what trains one run. It is given what it has arguments for: `params` (every hyperparameter by name),
             `seed`, `epochs`, `split` and `fold` (of the data; None: no fold), `phase` ("search", "rerank", "confirm"),
-            `data`, `report_items(item=..., group=..., target=..., y=..., prediction=...)` for the predictions of the
-            test items, and `state`: what it has yielded as the second of two values, `yield metrics, state`, when it
-            was cut off; None at the beginning. A state is a mapping of names to arrays and plain values.
+            `run_id`, `data`, `report_items(item=..., group=..., target=..., y=..., prediction=...)` for the predictions
+            of the test items, and `state`: what it has yielded as the second of two values, `yield metrics, state`,
+            when it was cut off; None at the beginning. A state is a mapping of names to arrays and plain values.
         data: handed to the function as it is; it travels to every node once.
         data_sha256: a name or hash of the data; None: its hash, where it is made of plain values and arrays.
 
@@ -87,7 +87,7 @@ class FunctionObjective:
         """The function's answer for a run: a generator, or what it returns."""
         known = {
             "params": dict(run.params), "seed": run.seed, "epochs": pack.epochs, "split": run.split, "fold": run.fold,
-            "phase": pack.phase, "state": state, "data": self.data, "report_items": report_items,
+            "phase": pack.phase, "state": state, "data": self.data, "report_items": report_items, "run_id": run.run_id,
         }  # fmt: skip
         return self.function(**{name: known[name] for name in self._names})
 

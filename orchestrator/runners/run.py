@@ -21,6 +21,7 @@ from orchestrator.history.run_counts import unconfirmed as unconfirmed_of
 from orchestrator.ledger import manifest
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.objectives.function_objective import FunctionObjective
+from orchestrator.objectives.program import Script
 from orchestrator.plan.phase import SeedRule, no_more_seeds
 from orchestrator.process.command_line import as_options
 from orchestrator.process.git_commit import commit
@@ -97,7 +98,8 @@ def run(
 
     Args:
         study: what is asked.
-        objective: what trains: a function of one run (`FunctionObjective`), or an `Objective`, which trains packs.
+        objective: what trains: a function of one run (`FunctionObjective`), a program (`Script`), or an `Objective`,
+            which trains packs.
         options: how it is run; None: as `settings` say.
         data: for a function that has an argument `data`.
         seed_rule: with adaptive seeds, the rule.
@@ -112,7 +114,7 @@ def run(
     """
     console = console or Console()
     options = _options(study, options, settings)
-    trains = _objective(objective, data)
+    study, trains = _bound(study, objective, data, options)
     if is_looked_for(study, trains, str(options.results)):
         return Result(folder=Folder.at(options.results), complete=True, interruption=Interruption(), reason="")
     if options.program:
@@ -128,6 +130,15 @@ def run(
         how = f"Interrupted in good order by {signal.name}" if signal else f"Not complete: {result.reason}"
         console.print(f"{how}. What is finished is kept; run the same again to go on", markup=False, soft_wrap=True)
     return result
+
+
+def _bound(study: Study, given: Objective | Callable[..., Any], data: Any, options: Options) -> tuple[Study, Objective]:
+    """The study and what trains it; a program is told what the study declares, and trains one run at a time."""
+    if not isinstance(given, Script):
+        return study, _objective(given, data)
+    program = given.bound(study, Folder.at(options.results).root / "programs")
+    alone = replace(study, budget=replace(study.budget, pack_size=1))
+    return alone, FunctionObjective(program, data_sha256=program.data_sha256)
 
 
 def _objective(given: Objective | Callable[..., Any], data: Any) -> Objective:

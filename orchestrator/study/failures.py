@@ -38,9 +38,10 @@ FAILURES: Mapping[str, FailureKind] = {
         retries=1,
     ),
     "crash": FailureKind(
-        happened="the worker died",
+        happened="the worker died, or a signal ended the program",
         remedy="see log.txt, and the machine's own log: memory, driver, signals",
         retries=2,
+        exceptions=frozenset({"ProgramKilledError"}),
     ),
     "preempted": FailureKind(
         happened="the machine was taken away", remedy="nothing: it is run again elsewhere", retries=math.inf
@@ -53,6 +54,11 @@ FAILURES: Mapping[str, FailureKind] = {
         remedy="see the path in its error, from the machine that it names",
         retries=1,
         exceptions=frozenset({"OSError"}),
+    ),
+    "timeout": FailureKind(
+        happened="the program took longer than its time limit",
+        remedy="a longer limit, fewer epochs, or a narrower range for what makes it slow",
+        exceptions=frozenset({"TimeLimitError"}),
     ),
     BUG: FailureKind(
         happened="the objective raised an exception, or handed over what cannot be stored",

@@ -1,0 +1,186 @@
+"""A study of a program, from the command line alone: `python -m orchestrator script COMMAND ...`."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from typing import Any
+
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from rich.console import Console
+
+from orchestrator.command.arguments import at_least
+from orchestrator.objectives.program import Script
+from orchestrator.runners.coordinator import StudyError
+from orchestrator.runners.run import run
+from orchestrator.study.study import Study
+
+BROKEN, INTERRUPTED = 1, 130
+EXAMPLE = """example:
+  python -m orchestrator script "python train.py --lr {lr} --seed {seed}" --space lr=1e-4..1e-1:log \\
+      --arm no_dropout:dropout=0 --minimise valid_loss,test_loss --smallest-effect .01
+
+The program says what it reached as JSON objects, one a line: {"valid_loss": 0.5} after every epoch, {"test_loss": 0.6}
+at its end. What an arm sets and the command does not name is added to it: --dropout 0. Results: results/NAME."""
+
+
+def add_to(commands: Any) -> argparse.ArgumentParser:
+    """Adds the command to the others."""
+    parser = commands.add_parser(
+        "script", help="a study of a program, which stays as it is", epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    parser.add_argument("program", metavar="COMMAND", help="with {lr}, {seed}, {epochs}, ... in their places")
+    parser.add_argument(
+        "--space", action="append", default=[], metavar="NAME=RANGE",
+        help="searched: lr=1e-4..1e-1:log, layers=1..4, act=relu|gelu (repeatable)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--arm", action="append", required=True, metavar="NAME:A=V,B=V", help="what an arm holds fixed (repeatable)"
+    )
+    parser.add_argument(
+        "--param", action="append", default=[], metavar="NAME=VALUE", help="a default (else: the middle of its range)"
+    )
+    parser.add_argument("--minimise", metavar="VALID,TEST", help="metrics of the search and of the claims")
+    parser.add_argument("--maximise", metavar="VALID,TEST", help="likewise")
+    parser.add_argument("--smallest-effect", type=float, required=True, metavar="X", help="smaller ones do not matter")
+    for name, low, default, words in _BUDGET:
+        parser.add_argument(
+            f"--{name}", type=at_least(low), default=default, metavar="N", help=f"{words} (default: {default})"
+        )
+    parser.add_argument("--metrics", metavar="FILE", help="of the run's folder: .json, .jsonl or .csv")
+    parser.add_argument("--time-limit", type=float, metavar="SECONDS", help="of a run")
+    parser.add_argument("--name", default="script", help="of the study (default: script)")
+    parser.add_argument("--results", metavar="DIR|URI", help="results folder (default: results/NAME)")
+    parser.add_argument("--workers", type=at_least(1), metavar="N", help="most runs at a time")
+    for flag, words in _FLAGS.items():
+        parser.add_argument(flag, action="store_true", help=words)
+    return parser
+
+
+_BUDGET = (
+    ("trials", 0, 8, "search runs per arm"),
+    ("seeds", 1, 10, "confirm runs per arm"),
+    ("epochs", 1, 1, "that the program reports"),
+)
+_FLAGS = {
+    "--serial": "in this process, without Ray",
+    "--fresh": "keep old results aside and begin anew",
+    "--retry-failed": "try failed runs once more",
+    "--accept-change": "go on, though code or data were changed",
+}
+
+
+def run_study(arguments: argparse.Namespace, console: Console) -> int:
+    """Runs it; returns the exit code.
+
+    Raises:
+        ValueError: a part of the command line cannot be read, or contradicts the command.
+        OSError: the results cannot be written.
+    """
+    program = Script(arguments.program, append=True, metrics=arguments.metrics, time_limit=arguments.time_limit)
+    settings = {name: getattr(arguments, name) for name in ("serial", "fresh", "retry_failed", "accept_change")}
+    try:
+        ended = run(
+            study_of(arguments), program, results=arguments.results or "", workers=arguments.workers, console=console,
+            **settings,
+        )  # fmt: skip
+    except StudyError as error:
+        Console(stderr=True, soft_wrap=True, highlight=False).print(f"error: {error}", markup=False)
+        return BROKEN
+    if ended.interruption.signal is not None:
+        return INTERRUPTED
+    console.print(f"{ended.verdicts}\nPage: {ended.page}", markup=False)
+    return 0
+
+
+def study_of(arguments: argparse.Namespace) -> Study:
+    """The study that a command line asks.
+
+    Raises:
+        ValueError: a part of it cannot be read.
+    """
+    space = dict(_searched(text) for text in arguments.space)
+    arms = dict(_arm(text) for text in arguments.arm)
+    given = dict(_pair(text, "--param") for text in arguments.param)
+    pinned = {name: "" for pins in arms.values() for name in pins}
+    params = {**pinned, **{name: _middle(values) for name, values in space.items()}, **given}
+    arms = {name: {param: _like(params[param], value) for param, value in pins.items()} for name, pins in arms.items()}
+    sides = {side: _metrics(getattr(arguments, side), side) for side in ("minimise", "maximise")}
+    if sum(pair is not None for pair in sides.values()) != 1:
+        raise ValueError("one of --minimise and --maximise must name the metrics of the search and of the claims")
+    return Study(
+        name=arguments.name,
+        params=params,
+        arms={"full": {}, **arms},
+        space=space,
+        minimise=sides["minimise"],
+        maximise=sides["maximise"],
+        smallest_effect=arguments.smallest_effect,
+        trials=arguments.trials if space else 0,
+        seeds=arguments.seeds,
+        epochs=arguments.epochs,
+    )
+
+
+def _like(default: Any, value: Any) -> Any:
+    """A value of an arm, as the kind of thing that the default is."""
+    if isinstance(default, str):
+        return str(value)
+    return float(value) if isinstance(default, float) and type(value) is int else value
+
+
+def _metrics(text: str | None, side: str) -> tuple[str, str] | None:
+    if text is None:
+        return None
+    names = [name.strip() for name in text.split(",")]
+    if len(names) != 2 or not all(names):
+        raise ValueError(f"--{side} must be two metrics, valid_loss,test_loss; got {text!r}")
+    return names[0], names[1]
+
+
+def _arm(text: str) -> tuple[str, dict[str, Any]]:
+    name, colon, pins = text.partition(":")
+    if not name or not colon or not pins:
+        raise ValueError(f"--arm must be NAME:PARAM=VALUE, no_dropout:dropout=0; got {text!r}")
+    return name, dict(_pair(pin, "--arm") for pin in pins.split(","))
+
+
+def _pair(text: str, option: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise ValueError(f"{option} must be NAME=VALUE; got {text!r}")
+    return name.strip(), _value(value.strip())
+
+
+def _value(text: str) -> bool | int | float | str:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return {"true": True, "false": False}.get(text, text)
+
+
+def _searched(text: str) -> tuple[str, BaseDistribution]:
+    name, value = text.partition("=")[::2]
+    bounds, _, scale = value.partition(":")
+    low, dots, high = bounds.partition("..")
+    ends = [_value(low), _value(high)]
+    is_range = bool(dots) and all(isinstance(end, int | float) and not isinstance(end, bool) for end in ends)
+    if not name or scale not in ("", "log") or not (is_range or "|" in bounds):
+        raise ValueError(f"--space must be NAME=LOW..HIGH, NAME=LOW..HIGH:log or NAME=A|B; got {text!r}")
+    if not is_range:
+        return name, CategoricalDistribution([_value(choice) for choice in bounds.split("|")])
+    if all(isinstance(end, int) for end in ends):
+        return name, IntDistribution(int(ends[0]), int(ends[1]), log=bool(scale))
+    return name, FloatDistribution(float(ends[0]), float(ends[1]), log=bool(scale))
+
+
+def _middle(values: BaseDistribution) -> Any:
+    """What stands for a searched hyperparameter where nothing is searched yet."""
+    if isinstance(values, CategoricalDistribution):
+        return values.choices[0]
+    assert isinstance(values, FloatDistribution | IntDistribution)
+    middle = math.sqrt(values.low * values.high) if values.log else (values.low + values.high) / 2
+    return round(middle) if isinstance(values, IntDistribution) else float(f"{middle:.3g}")
