@@ -95,6 +95,8 @@ class Study:
     unconfirmed: Mapping[str, str] = field(default_factory=dict)  # arm -> why it has no confirm runs
     first_seed: int | None = None  # of the confirm runs, which count on from it
     epochs: int | None = None
+    sampler: str = ""  # of the searches; empty: not on record
+    pruner: str = ""
     searches: int = 1  # independent searches per arm
     splits: float = math.inf  # of the data; inf: not on record
     # Items tested / items trained on, where seeds meet several overlapping splits (Nadeau and Bengio 2003).
@@ -228,6 +230,8 @@ def _study(declared: Mapping[str, Any]) -> Study:
         unconfirmed=dict(declared.get("unconfirmed") or {}),
         first_seed=declared.get("first_seed"),
         epochs=declared.get("epochs"),
+        sampler=str(declared.get("sampler") or ""),
+        pruner=str(declared.get("pruner") or ""),
         searches=int(declared.get("searches") or 1),
         splits=declared.get("splits") or math.inf,
         test_to_train=declared.get("test_to_train", about.get("test_to_train")),

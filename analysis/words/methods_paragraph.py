@@ -42,11 +42,16 @@ def _searched(results: Results) -> list[str]:
     runs = f"{span(search.groupby('arm').size())} runs" + (f" of at most {study.epochs} epochs" if study.epochs else "")
     tuned = f"Only {study.reference} was tuned, by" if study.is_path else "Each arm was tuned by"
     return [
-        f"{tuned} {searches}, with a sampler and a pruner of its own: {runs} per arm over "
+        f"{tuned} {searches}, with a sampler and a pruner of its own{_by(study)}: {runs} per arm over "
         f"{count(len(study.space), 'hyperparameter')}, none of which any arm holds fixed, judged by "
         f"{metric_name(study.search_metric)}. Of {count(len(search), 'search run')}, {told}.",
         *_ranked_again(results),
     ]
+
+
+def _by(study: Study) -> str:
+    """The names of both, as the declaration has them."""
+    return f" ({study.sampler}, {study.pruner})" if study.sampler else ""
 
 
 def _ranked_again(results: Results) -> list[str]:

@@ -146,6 +146,14 @@ BUDGET_OPTIONS: Mapping[str, Mapping[str, Any]] = {
         "help": "confirm every arm a second time with the hyperparameters tuned for the reference, to tell what is "
         "tuning",
     },
+    "sampler": {
+        "choices": ("tpe", "gp", "cmaes", "random", "qmc", "grid"),
+        "help": "what suggests hyperparameters (default: tpe); see docs/designs.md",
+    },
+    "pruner": {
+        "choices": ("halving", "none", "hyperband", "median", "percentile", "wilcoxon"),
+        "help": "what gives up search runs (default: halving)",
+    },
     "pack_size": {
         "type": at_least(1),
         "metavar": "N",

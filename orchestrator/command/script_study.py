@@ -9,10 +9,11 @@ from typing import Any
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from rich.console import Console
 
-from orchestrator.command.arguments import at_least
+from orchestrator.command.arguments import BUDGET_OPTIONS, at_least
 from orchestrator.objectives.program import Script
 from orchestrator.runners.coordinator import StudyError
 from orchestrator.runners.run import run
+from orchestrator.study.budget import Budget
 from orchestrator.study.study import Study
 
 BROKEN, INTERRUPTED = 1, 130
@@ -48,6 +49,8 @@ def add_to(commands: Any) -> argparse.ArgumentParser:
         parser.add_argument(
             f"--{name}", type=at_least(low), default=default, metavar="N", help=f"{words} (default: {default})"
         )
+    for name in ("sampler", "pruner"):
+        parser.add_argument(f"--{name}", default=getattr(Budget, name), **BUDGET_OPTIONS[name])
     parser.add_argument("--metrics", metavar="FILE", help="of the run's folder: .json, .jsonl or .csv")
     parser.add_argument("--time-limit", type=float, metavar="SECONDS", help="of a run")
     parser.add_argument("--name", default="script", help="of the study (default: script)")
@@ -120,6 +123,8 @@ def study_of(arguments: argparse.Namespace) -> Study:
         trials=arguments.trials if space else 0,
         seeds=arguments.seeds,
         epochs=arguments.epochs,
+        sampler=arguments.sampler,
+        pruner=arguments.pruner,
     )
 
 

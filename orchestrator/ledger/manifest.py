@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -46,6 +45,8 @@ BUDGET = {
     "looks": "the looks of the adaptive seeds",
     "epochs": "the epochs per run",
     "is_frozen": "whether arms are confirmed with the reference's hyperparameters, too",
+    "sampler": "the sampler of the searches",
+    "pruner": "the pruner of the searches",
 }
 
 
@@ -91,7 +92,7 @@ def describe(study: Study, fingerprint: Fingerprint, *, program: Mapping[str, An
 
 def _budget(budget: Budget) -> dict[str, Any]:
     """Its numbers by their names; "frozen" is that of the configurations."""
-    numbers = asdict(budget)
+    numbers = budget.named
     return {"is_frozen": numbers.pop("frozen"), **numbers, "looks": list(budget.looks)}
 
 

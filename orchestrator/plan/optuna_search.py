@@ -14,11 +14,11 @@ from typing import Any
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.exceptions import ExperimentalWarning
-from optuna.pruners import SuccessiveHalvingPruner
-from optuna.samplers import BaseSampler, PartialFixedSampler, TPESampler
+from optuna.samplers import BaseSampler, PartialFixedSampler
 from optuna.trial import TrialState, create_trial
 
 from orchestrator.history.suggestions import Suggestion
+from orchestrator.plan import samplers
 from orchestrator.study.params import ParamValue, derive
 from orchestrator.study.study import Study
 
@@ -43,7 +43,9 @@ class Search:
     def __init__(self, study: Study, arm: str, search: int, known: Sequence[Suggestion]) -> None:
         self._study, self._arm, self._search = study, arm, search
         direction = "minimize" if study.metrics.sign > 0 else "maximize"
-        self._optuna = optuna.create_study(direction=direction, pruner=_pruner(study.budget.rung))
+        with _quiet():
+            pruner = samplers.pruner(study.budget)
+        self._optuna = optuna.create_study(study_name=f"{arm}/{search}", direction=direction, pruner=pruner)
         for suggestion in known:
             self._restore(suggestion)
 
@@ -71,7 +73,7 @@ class Search:
         trial = self._live(number)
         trial.report(value, epoch)
         prune = trial.should_prune()
-        return not prune, dict(self._optuna.get_trials(deepcopy=False)[number].system_attrs)
+        return not prune, _numbers(self._optuna.get_trials(deepcopy=False)[number].system_attrs)
 
     def finish(self, number: int, *, status: str, value: float | None) -> None:
         """Takes note of a trial's end."""
@@ -79,9 +81,11 @@ class Search:
         self._optuna.tell(number, value if state is TrialState.COMPLETE else None, state=state)
 
     def _sampler(self, number: int, like: Mapping[str, ParamValue] | None) -> BaseSampler:
-        seed = derive(self._study.seed, self._arm, self._search, number)
-        sampler = TPESampler(
-            seed=seed, multivariate=True, group=True, constant_liar=True, n_startup_trials=self._study.budget.uniform
+        sampler = samplers.sampler(
+            self._study.budget,
+            seed=derive(self._study.seed, self._arm, self._search, number),
+            search_seed=derive(self._study.seed, self._arm, self._search),
+            number=number,
         )
         if like is None:
             return sampler
@@ -118,7 +122,7 @@ class Search:
                 distributions={param: self._study.searched[param] for param in suggestion.suggested},
                 value=suggestion.value if state is TrialState.COMPLETE else None,
                 intermediate_values=dict(suggestion.reports),
-                system_attrs=dict(suggestion.attrs),
+                system_attrs=_numbers(suggestion.attrs),
             )
         )
 
@@ -126,9 +130,9 @@ class Search:
         return optuna.Trial(self._optuna, self._optuna.get_trials(deepcopy=False)[number]._trial_id)
 
 
-def _pruner(rung: int) -> SuccessiveHalvingPruner:
-    """One rung: see `Study.rung`."""
-    return SuccessiveHalvingPruner(min_resource=rung, reduction_factor=2)
+def _numbers(attrs: Mapping[str, Any]) -> dict[str, Any]:
+    """What a pruner has noted of a trial. Samplers note pickles there, which a results folder must not hold."""
+    return {name: value for name, value in attrs.items() if isinstance(value, int | float)}
 
 
 def _suggest(trial: optuna.Trial, param: str, distribution: BaseDistribution) -> None:

@@ -23,7 +23,7 @@ from orchestrator.remote.cluster_file import head_of
 from orchestrator.remote.head_node import Head, Tunnel, UnreachableError
 from orchestrator.remote.job_request import Errand, digest_of, plain
 from orchestrator.runners.coordinator import StudyError
-from orchestrator.runners.run import archive
+from orchestrator.storage.archive import archive
 from orchestrator.storage.object_store import is_address
 from orchestrator.storage.results_folder import Folder
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, fields, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,6 +20,7 @@ from orchestrator.ledger import manifest
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.objectives.function_objective import FunctionObjective
 from orchestrator.objectives.program import Script
+from orchestrator.plan import samplers
 from orchestrator.plan.phase import SeedRule, no_more_seeds
 from orchestrator.process.command_line import as_options
 from orchestrator.process.git_commit import commit
@@ -32,6 +31,7 @@ from orchestrator.runners.attempt import CHECKPOINT_SECONDS
 from orchestrator.runners.coordinator import Coordinator, StudyError
 from orchestrator.runners.result import Result
 from orchestrator.runners.study_script import fingerprint_of, is_looked_for, program_here
+from orchestrator.storage.archive import archive
 from orchestrator.storage.results_folder import Folder
 from orchestrator.storage.writer_lock import Lock
 from orchestrator.study.objective import Objective
@@ -114,6 +114,7 @@ def run(
     """
     console = console or Console()
     options = _options(study, options, settings)
+    samplers.require_known(study.budget, study.searched)
     study, trains = _bound(study, objective, data, options)
     if is_looked_for(study, trains, str(options.results)):
         return Result(folder=Folder.at(options.results), complete=True, interruption=Interruption(), reason="")
@@ -202,24 +203,6 @@ def not_searched(study: Study) -> list[str]:
         f"Not searched: {param}, which arm{'s' * (len(arms) > 1)} {', '.join(arms)} hold{'s' * (len(arms) == 1)} fixed"
         for param, arms in study.not_searched.items()
     ]
-
-
-def archive(folder: Folder, console: Console) -> None:
-    """Moves old results aside, under a name with the time.
-
-    Raises:
-        BusyError: a driver writes there.
-    """
-    if not folder.root.exists() and not folder.bucket:
-        return
-    aside = f"{folder.address}-{datetime.now(UTC):%Y%m%dT%H%M%S}"
-    with Lock(folder):
-        if folder.bucket:
-            folder.bucket.rename(aside.rpartition("/")[2])
-            shutil.rmtree(folder.root)
-        else:
-            folder.root.rename(aside)
-    console.print(f"The old results are kept in {aside}", soft_wrap=True, highlight=False)
 
 
 @contextmanager

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any
 
 # The seeds of a study lie this far from those of another study seed.
 SEED_STRIDE = 10**6
+PLAIN = (bool, int, str, tuple)
 # The smallest value of each whole number.
 LEAST = {
     "trials": 0,
@@ -42,6 +44,10 @@ class Budget:
         looks: adaptive seeds: after so many confirm seeds a rule says which arms go on; empty: one look, at `seeds`.
         frozen: every arm is confirmed a second time with the hyperparameters that the reference's search chose: does a
             component only look useful because the other hyperparameters were tuned for it?
+        sampler: of the searches: "tpe", "gp", "cmaes", "random", "qmc", "grid", or a function of a seed that returns a
+            sampler of Optuna (OptunaHub's, too); it is made anew for every suggestion.
+        pruner: of the searches: "halving", "none", "hyperband", "median", "percentile", "wilcoxon", or a pruner of
+            Optuna.
 
     Raises:
         ValueError: a number is out of its range.
@@ -57,6 +63,8 @@ class Budget:
     pack_size: int = 8
     looks: tuple[int, ...] = ()
     frozen: bool = False
+    sampler: str | Callable[[int], Any] = "tpe"
+    pruner: Any = "halving"
 
     def __post_init__(self) -> None:
         for name, low in LEAST.items():
@@ -75,6 +83,12 @@ class Budget:
     def names(cls) -> list[str]:
         """The names of its numbers."""
         return [field.name for field in fields(cls)]
+
+    @property
+    def named(self) -> dict[str, Any]:
+        """Its numbers by their names, plain values: of a sampler and a pruner that have none, the class."""
+        values = {name: getattr(self, name) for name in self.names()}
+        return {name: value if isinstance(value, PLAIN) else _name_of(value) for name, value in values.items()}
 
     @property
     def rung(self) -> int:
@@ -101,6 +115,10 @@ class Budget:
     def confirm_seeds(self, search: int, look: int) -> range:
         """Indices of the confirm seeds up to a look that belong to one of an arm's searches."""
         return range(search, self.num_seeds(look), self.searches)
+
+
+def _name_of(value: Any) -> str:
+    return getattr(value, "__qualname__", type(value).__qualname__)
 
 
 def first_seed(study_seed: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -35,6 +36,21 @@ def test_the_studies_of_ones_own_model_run_and_go_on(tmp_path: Path) -> None:
     table = pd.read_csv(tmp_path / "results/momentum/report/tables/ablation.csv").set_index("arm")
     assert table.loc["no_momentum", "verdict"] == "worse"
     assert re.search(r"^no_momentum +10 .* worse\b", call("packs.py", cwd=tmp_path), re.MULTILINE)
+
+
+@pytest.mark.ray
+def test_the_studies_of_a_program_run_and_go_on(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "programs.md").read_text()
+    script, train = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    (tmp_path / "script_study.py").write_text(script)
+    (tmp_path / "train.py").write_text(train)
+    told = call("script_study.py", cwd=tmp_path)
+    assert re.search(r"^no_dropout +8 .* worse +short_search one_search$", told, re.MULTILINE)
+    assert "24 finished runs are kept" in call("script_study.py", cwd=tmp_path)
+    line = re.search(r"^    python (-m orchestrator script .*?)\n\n", text, re.DOTALL | re.MULTILINE)
+    assert line
+    told = call(*shlex.split(line[1].replace("\\\n", " ")), "--serial", cwd=tmp_path)
+    assert re.search(r"^no_dropout +8 .* worse", told, re.MULTILINE)
 
 
 def test_the_study_of_ones_own_data_runs(tmp_path: Path) -> None:

@@ -1,0 +1,163 @@
+"""Every sampler and pruner by name, and what a kill keeps: the same next suggestion, or the same information."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import optuna
+import pytest
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from rich.console import Console
+
+from orchestrator import Study, run
+from orchestrator.history.suggestions import Suggestion
+from orchestrator.plan.optuna_search import Search
+from orchestrator.plan.samplers import PRUNERS, SAMPLERS
+
+SPACE: dict[str, BaseDistribution] = {
+    "lr": FloatDistribution(1e-3, 1.0, log=True),
+    "width": IntDistribution(1, 8),
+    "kind": CategoricalDistribution(["a", "b"]),
+}
+FINITE: dict[str, BaseDistribution] = {
+    "width": IntDistribution(1, 3), "kind": CategoricalDistribution(["a", "b"]),
+    "lr": FloatDistribution(0.1, 0.3, step=0.1),
+}  # fmt: skip
+EPOCHS = 8
+
+
+def study(**changes: Any) -> Study:
+    settings: dict[str, Any] = {
+        "name": "samplers", "params": {"lr": 0.1, "width": 2, "kind": "a"},
+        "arms": {"full": {}, "other": {}}, "space": FINITE if changes.get("sampler") == "grid" else SPACE,
+        "minimise": ("valid_loss", "test_loss"), "smallest_effect": 0.1, "trials": 14, "seeds": 2, "epochs": EPOCHS,
+        "uniform": 4,
+    }  # fmt: skip
+    return Study(**{**settings, **changes})
+
+
+def loss(params: dict[str, Any], epoch: int) -> float:
+    return abs(params["lr"] - 0.2) + abs(params["width"] - 5) / 10 + (params.get("kind") == "b") / 5 + 1 / epoch
+
+
+def search_of(asked: Study, *, trials: int, killed_after: tuple[int, ...] = ()) -> list[Suggestion]:
+    """The suggestions of a search, which is built again from its records after some of them."""
+    known: list[Suggestion] = []
+    search = Search(asked, "full", 0, known)
+    for number in range(trials):
+        params = search.suggest()
+        record = Suggestion(number=number, run_id=str(number), suggested=params)
+        status = "completed"
+        for epoch in range(1, EPOCHS + 1):
+            value = loss(params, epoch)
+            record.reports[epoch] = value
+            goes_on, attrs = search.report(number, epoch, value)
+            record.attrs.update(attrs)
+            if not goes_on:
+                status = "pruned"
+                break
+        search.finish(number, status=status, value=value)
+        record.status = status
+        known.append(record)
+        if number in killed_after:
+            search = Search(asked, "full", 0, known)
+    return known
+
+
+KEEPS = {name: name != "cmaes" for name in SAMPLERS}  # whether a kill keeps the next suggestion
+NUMBERS = {name: values for name, values in SPACE.items() if name != "kind"}
+
+
+@pytest.mark.parametrize("name", list(SAMPLERS))
+def test_after_a_kill_a_sampler_goes_on_as_the_documents_say(name: str) -> None:
+    if name == "cmaes":
+        pytest.importorskip("cmaes")
+    asked = study(sampler=name, pruner="none", **({"space": NUMBERS} if name == "cmaes" else {}))
+    trials, killed = (30, 17) if name == "cmaes" else (12, 6)
+    whole = [one.suggested for one in search_of(asked, trials=trials)]
+    cut = [one.suggested for one in search_of(asked, trials=trials, killed_after=(killed,))]
+    assert cut[: killed + 1] == whole[: killed + 1]
+    assert (cut == whole) == KEEPS[name]
+    assert len({str(params) for params in whole}) >= 8, "it explores"
+
+
+@pytest.mark.parametrize("name", list(PRUNERS))
+def test_after_a_kill_a_pruner_decides_the_same(name: str) -> None:
+    whole = [one.status for one in search_of(study(pruner=name), trials=14)]
+    cut = [one.status for one in search_of(study(pruner=name), trials=14, killed_after=(4, 9))]
+    assert cut == whole
+    assert ("pruned" in whole) == (name != "none")
+
+
+def test_a_grid_is_gone_through_once_without_an_end() -> None:
+    asked = study(sampler="grid", pruner="none")
+    made = [str(sorted(one.suggested.items())) for one in search_of(asked, trials=18, killed_after=(7,))]
+    assert len(set(made)) == 18, "3 x 2 x 3 combinations"
+    assert len(search_of(asked, trials=20)) == 20
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"sampler": "bayes"}, "sampler must be one of tpe, gp"),
+        ({"pruner": "asha"}, "pruner must be one of halving, none"),
+        ({"sampler": "grid", "space": SPACE}, "sampler 'grid' needs finitely many values .* lr must have a step"),
+    ],
+)
+def test_what_cannot_be_had_is_met_before_anything_runs(changes: dict[str, Any], words: str, tmp_path: Any) -> None:
+    with pytest.raises(ValueError, match=words):
+        run(study(**changes), train, serial=True, results=tmp_path / "r", console=Console(quiet=True))
+    assert not (tmp_path / "r").exists()
+
+
+def train(params: dict[str, Any], epochs: int):
+    for epoch in range(1, epochs + 1):
+        yield {"valid_loss": loss(params, epoch)}
+    return {"test_loss": loss(params, epochs)}
+
+
+def make(seed: int) -> optuna.samplers.BaseSampler:
+    return optuna.samplers.RandomSampler(seed=seed)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"sampler": make, "pruner": optuna.pruners.MedianPruner()}, {"sampler": "qmc", "pruner": "hyperband"}]
+)
+def test_a_study_runs_with_them_and_names_them(changes: dict[str, Any], tmp_path: Any) -> None:
+    asked = study(arms={"full": {}, "slow": {"width": 1}}, **changes)
+    done = run(asked, train, serial=True, results=tmp_path / "r", console=Console(quiet=True))
+    assert done.complete
+    again = run(asked, train, serial=True, results=tmp_path / "r", console=Console(quiet=True))
+    assert len(again.verdicts) == 2
+    named = (tmp_path / "r" / "study.json").read_text()
+    assert ('"sampler": "make"' in named) == (changes["sampler"] is make)
+    assert ('"pruner": "MedianPruner"' in named) == (changes["sampler"] is make)
+
+
+def test_another_sampler_goes_on_from_what_is_known_and_the_change_is_on_record(tmp_path: Any) -> None:
+    asked = study(arms={"full": {}, "slow": {"width": 1}}, trials=4)
+    run(asked, train, serial=True, results=tmp_path / "r", console=Console(quiet=True))
+    more = replace(asked, budget=replace(asked.budget, sampler="random", trials=6))
+    done = run(more, train, serial=True, results=tmp_path / "r", console=Console(quiet=True))
+    assert done.complete
+    assert "the sampler of the searches" in (tmp_path / "r" / "study.json").read_text()
+
+
+def test_a_record_holds_numbers_of_a_trial_and_hands_on_no_text() -> None:
+    """Optuna's CMA-ES unpickles what it finds in a trial; a results folder may be somebody else's."""
+    found: list[Any] = []
+
+    def curious(seed: int) -> optuna.samplers.BaseSampler:
+        class Curious(optuna.samplers.RandomSampler):
+            def before_trial(self, study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
+                found.extend(one.system_attrs for one in study.get_trials()[:-1])
+
+        return Curious(seed=seed)
+
+    odd = Suggestion(
+        number=0, run_id="0", suggested={"lr": 0.1, "width": 2, "kind": "a"}, status="completed", reports={1: 0.5},
+        attrs={"completed_rung_0": 0.5, "cma:optimizer:0": "80049..."},
+    )  # fmt: skip
+    Search(study(sampler=curious), "full", 0, [odd]).suggest()
+    assert found == [{"completed_rung_0": 0.5}]
