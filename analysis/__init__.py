@@ -12,18 +12,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from analysis.comparison.study_comparison import between as compare
-    from analysis.reporting.report import Report
+    from analysis.reporting.report import Report, figure
     from analysis.reporting.report import write as report
     from analysis.reporting.verdict_table import verdicts
     from analysis.results.declaration import Study
     from analysis.results.load import Results, load
 
-__all__ = ["Report", "Results", "Study", "compare", "load", "report", "verdicts"]
+__all__ = ["Report", "Results", "Study", "compare", "figure", "load", "report", "verdicts"]
 _HOMES = {
     "Report": ("reporting.report", "Report"),
     "Results": ("results.load", "Results"),
     "Study": ("results.declaration", "Study"),
     "compare": ("comparison.study_comparison", "between"),
+    "figure": ("reporting.report", "figure"),
     "load": ("results.load", "load"),
     "report": ("reporting.report", "write"),
     "verdicts": ("reporting.verdict_table", "verdicts"),

@@ -7,11 +7,13 @@ so that a reader never sees half of one; the page comes last.
 from __future__ import annotations
 
 import shutil
+import sys
 import tempfile
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 
 import pandas as pd
@@ -23,7 +25,7 @@ from analysis.layout.section import Section
 from analysis.reporting import latex, terminal
 from analysis.reporting.all_sections import SECTIONS
 from analysis.reporting.html_page import Pictures, render
-from analysis.results.load import load
+from analysis.results.load import Results, load
 from analysis.tables import ablation_path, cautions
 from analysis.tables.cost import NO_PRICES, Prices
 from analysis.tables.findings import Findings
@@ -104,6 +106,34 @@ def draw(found: Findings, sections: Sequence[Section], folder: Path) -> Pictures
         if one.column is not None and not one.absent:
             figures.save(_figure(one.column()), folder / f"{name}_column", formats=("svg",))
     return Pictures(drawings=drawings, folder=folder)
+
+
+def figure(results: Results | str | Path, name: str = "forest", *, for_column: bool = False, seed: int = 0) -> Figure:
+    """One figure of the report, as Matplotlib has it: to look at in a notebook, to change, or to save.
+
+    >>> figure("results/first", "seeds").get_size_inches()[0]
+    np.float64(3.4)
+
+    Args:
+        results: a folder, or what `load` gave.
+        name: of the figure; a name that is not known is answered with all that are.
+        for_column: the version for a narrow column, where there is another.
+        seed: of the forests and the shuffles behind importance.
+
+    Raises:
+        ValueError: there is no figure of that name, or the study has nothing to draw for it so far.
+    """
+    found = Findings(results=results if isinstance(results, Results) else load(results), seed=seed)
+    every = {one.name: one for section in SECTIONS if section.is_there(found) for one in section.drawings(found)}
+    if name not in every:
+        raise ValueError(f"a figure of this study must be one of {', '.join(every)}; got {name!r}")
+    one = every[name]
+    made = (one.column if for_column else None) or one.draw
+    if one.absent or made is None:
+        raise ValueError(f"{one.title} cannot be drawn: {one.absent}")
+    if "ipykernel" in sys.modules:
+        import_module("matplotlib.pyplot")  # it teaches a notebook to show figures
+    return _figure(made())
 
 
 def _figure(drawn: Figure | Axes) -> Figure:

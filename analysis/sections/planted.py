@@ -46,14 +46,14 @@ def _body(found: Findings, _: Page) -> Markup:
     table = found.derived(planted)
     columns = [
         html.Column("arm", html.arm),
-        html.Column("planted", lambda row: html.word(row["planted"]), is_number=False),
-        html.Column("the study says", lambda row: html.word(row["verdict"]), is_number=False),
+        html.Column("planted", lambda row: html.word(row["planted"]), is_number=False, on_card="planted"),
+        html.Column("the study says", lambda row: html.word(row["verdict"]), is_number=False, on_card="said"),
         html.Column(
             "which is", lambda row: html.lines("", row["outcome"], is_odd=row["outcome"] == WRONG), is_number=False
         ),
-        html.Column("because", "because", is_number=False),
+        html.Column("because", "because", is_number=False, on_card="because"),
     ]
-    return html.paragraph(in_words(table)) + html.table(table, columns)
+    return html.paragraph(in_words(table)) + html.table(table, columns, is_cards=True)
 
 
 PLANTED = Section(

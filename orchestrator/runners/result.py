@@ -40,6 +40,8 @@ class Result:
     ['full', 'no_momentum']
     >>> result.page.name
     'index.html'
+    >>> result.figure("forest").get_size_inches()[0]
+    np.float64(3.4)
 
     Args:
         folder: of the results.
@@ -64,6 +66,10 @@ class Result:
     def report(self) -> Report:
         """The written report: see `analysis.report`."""
         return _reader("report")(self.folder.root)
+
+    def figure(self, name: str = "forest", **settings: Any) -> Any:
+        """A figure of the report, as Matplotlib has it: see `analysis.figure`."""
+        return _reader("figure")(self.folder.root, name, **settings)
 
     @property
     def page(self) -> Path:

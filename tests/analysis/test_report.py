@@ -15,7 +15,7 @@ import pytest
 from results_folders import SMALL_SPACE, TWO_ARMS, Recipe, schema_of, write_results, write_table
 
 from analysis.reporting import latex, terminal
-from analysis.reporting.report import Report, write
+from analysis.reporting.report import Report, figure, write
 from analysis.results.load import Results
 from analysis.tables import overview
 
@@ -131,8 +131,8 @@ def test_the_page_says_what_its_numbers_rest_on(page: Page) -> None:
 def test_all_figures_and_tables_are_written(report: Report) -> None:
     folder = report.page.parent
     names = {path.name for path in (folder / "figures").iterdir()}
-    for figure in ("forest", "seeds", "importance", "sensitivity", "interaction", "parallel", "curves", "history"):
-        assert {f"{figure}.png", f"{figure}.svg"} <= names
+    for drawn in ("forest", "seeds", "importance", "sensitivity", "interaction", "parallel", "curves", "history"):
+        assert {f"{drawn}.png", f"{drawn}.svg"} <= names
     importance = pd.read_csv(folder / "tables" / "importance.csv")
     assert list(importance.columns) == ["arm", "param", "method", "importance", "spread_low", "spread_high", "floor"]
     assert list(pd.read_csv(folder / "tables" / "ablation.csv").columns) == overview.ABLATION_COLUMNS
@@ -272,3 +272,19 @@ def test_a_report_of_a_running_study_says_how_far_it_is_and_what_it_is_about(
 def test_a_chosen_configuration_without_a_search_is_the_default(tmp_path: Path) -> None:
     folder = write_results(tmp_path, Recipe(arms=TWO_ARMS, space=SMALL_SPACE, trials=0, num_items=30, epochs=4))
     assert "The default configuration." in Page(write(folder).page).text
+
+
+def test_one_figure_can_be_had_alone(small: Results) -> None:
+    assert figure(small, "forest").get_size_inches()[0] == pytest.approx(3.4)
+    assert (
+        figure(small, "sensitivity").get_size_inches()[0]
+        > 2 * figure(small, "sensitivity", for_column=True).get_size_inches()[0]
+    )
+    with pytest.raises(ValueError, match=r"must be one of forest, seeds, .*; got 'woods'"):
+        figure(small, "woods")
+
+
+def test_a_figure_that_has_nothing_to_show_says_why(tmp_path: Path) -> None:
+    folder = write_results(tmp_path, Recipe(arms=TWO_ARMS, space=SMALL_SPACE, trials=0, num_items=30, epochs=4))
+    with pytest.raises(ValueError, match="cannot be drawn: No search was run"):
+        figure(folder, "history")
