@@ -39,7 +39,8 @@ def _searched(results: Results) -> list[str]:
     statuses = search["status"].value_counts()
     told = join([f"{statuses.get(status, 0)} {status}" for status in ("completed", "pruned", "failed")])
     searches = "one search" if study.searches == 1 else f"{study.searches} independent searches that share its budget"
-    runs = f"{span(search.groupby('arm').size())} runs" + (f" of at most {study.epochs} epochs" if study.epochs else "")
+    most = min(study.epochs or 0, int(search["epochs"].max()))  # a program may have fewer than it is allowed
+    runs = f"{span(search.groupby('arm').size())} runs" + (f" of at most {count(most, 'epoch')}" if most else "")
     tuned = f"Only {study.reference} was tuned, by" if study.is_path else "Each arm was tuned by"
     return [
         f"{tuned} {searches}, with a sampler and a pruner of its own{_by(study)}: {runs} per arm over "

@@ -17,6 +17,7 @@ from orchestrator.study.budget import Budget
 from orchestrator.study.study import Study
 
 BROKEN, INTERRUPTED = 1, 130
+MOST_EPOCHS = 100_000  # of a program that has its own number
 EXAMPLE = """example:
   python -m orchestrator script "python train.py --lr {lr} --seed {seed}" --space lr=1e-4..1e-1:log \\
       --arm no_dropout:dropout=0 --minimise valid_loss,test_loss --smallest-effect .01
@@ -49,6 +50,10 @@ def add_to(commands: Any) -> argparse.ArgumentParser:
         parser.add_argument(
             f"--{name}", type=at_least(low), default=default, metavar="N", help=f"{words} (default: {default})"
         )
+    parser.add_argument(
+        "--epochs", type=at_least(1), metavar="N",
+        help="that the program says, at the most (default: as many as it says, and no run is pruned)",
+    )  # fmt: skip
     for name in ("sampler", "pruner"):
         parser.add_argument(f"--{name}", default=getattr(Budget, name), **BUDGET_OPTIONS[name])
     parser.add_argument("--metrics", metavar="FILE", help="of the run's folder: .json, .jsonl or .csv")
@@ -64,7 +69,6 @@ def add_to(commands: Any) -> argparse.ArgumentParser:
 _BUDGET = (
     ("trials", 0, 8, "search runs per arm"),
     ("seeds", 1, 10, "confirm runs per arm"),
-    ("epochs", 1, 1, "that the program reports"),
 )
 _FLAGS = {
     "--serial": "in this process, without Ray",
@@ -112,6 +116,8 @@ def study_of(arguments: argparse.Namespace) -> Study:
     sides = {side: _metrics(getattr(arguments, side), side) for side in ("minimise", "maximise")}
     if sum(pair is not None for pair in sides.values()) != 1:
         raise ValueError("one of --minimise and --maximise must name the metrics of the search and of the claims")
+    if arguments.epochs is None and "{epochs}" in arguments.program:
+        raise ValueError("the command has a place {epochs}; give their number with --epochs N")
     return Study(
         name=arguments.name,
         params=params,
@@ -122,9 +128,9 @@ def study_of(arguments: argparse.Namespace) -> Study:
         smallest_effect=arguments.smallest_effect,
         trials=arguments.trials if space else 0,
         seeds=arguments.seeds,
-        epochs=arguments.epochs,
+        epochs=arguments.epochs or MOST_EPOCHS,
         sampler=arguments.sampler,
-        pruner=arguments.pruner,
+        pruner=arguments.pruner if arguments.epochs else "none",
     )
 
 

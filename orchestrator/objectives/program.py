@@ -147,6 +147,11 @@ class Script:
                 last |= {name: value for name, value in record.items() if name in self._study.every}
                 if self._study.search not in record or (self._resumes and record.get("epoch", 0) <= num_epochs):
                     continue
+                if num_epochs == epochs:
+                    raise ValueError(
+                        f"the program must say at most {epochs} epochs, those of the study; it said one more. Give the "
+                        "study as many as it says (epochs), or its command a place {epochs}"
+                    )
                 num_epochs += 1
                 metrics = {name: value for name, value in record.items() if name in self._study.epoch}
                 yield metrics, {"epoch": num_epochs} if self._resumes else {}

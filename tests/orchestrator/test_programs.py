@@ -306,6 +306,25 @@ def test_a_study_from_the_command_line_alone(folder: Path) -> None:
     assert "largest deviation 0" in verified.stdout, verified.stdout + verified.stderr
 
 
+def test_a_program_may_have_its_own_number_of_epochs(folder: Path) -> None:
+    words = [
+        word.replace(" --epochs {epochs}", "").replace("patterned:how=pattern", "slower:lr=0.001") for word in LINE
+    ]
+    done = command(*words[: words.index("--epochs")], cwd=folder)
+    assert done.returncode == 0, done.stderr
+    rows = pd.read_parquet(folder / "results" / "script" / "runs")
+    assert set(rows["epochs"]) == {2}
+    assert set(rows["status"]) == {"completed"}
+    unsaid = command(*LINE[: LINE.index("--epochs")], cwd=folder)
+    assert "give their number with --epochs N" in unsaid.stderr
+
+
+def test_more_epochs_than_the_study_has_are_a_failed_run_that_says_what_to_do(folder: Path) -> None:
+    rows = rows_of(folder, Script("python train.py --lr {lr} --seed {seed} --epochs 3", folder=folder), seeds=1)
+    assert set(rows["error_kind"]) == {"bug"}
+    assert rows["error"].str.contains("must say at most 2 epochs, those of the study", regex=False).all()
+
+
 def test_what_an_arm_sets_and_the_command_does_not_name_is_added_to_it(folder: Path) -> None:
     done = command(*LINE, cwd=folder)
     rows = pd.read_parquet(folder / "results" / "script" / "runs")
