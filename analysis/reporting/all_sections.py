@@ -1,18 +1,18 @@
 """The sections of the report, in the order of the page."""
 
 from analysis.layout.section import Section
-from analysis.sections.components import COMPONENTS
-from analysis.sections.cost import COST
-from analysis.sections.generation import GENERATION
-from analysis.sections.interpretation import INTERPRETATION
-from analysis.sections.methods import METHODS
-from analysis.sections.path import PATH
-from analysis.sections.planted import PLANTED
-from analysis.sections.robustness import ROBUSTNESS
-from analysis.sections.search import SEARCH
-from analysis.sections.sensitivity import SENSITIVITY
-from analysis.sections.training import TRAINING
-from analysis.sections.verdicts import VERDICTS
+from analysis.sections.components_section import COMPONENTS
+from analysis.sections.cost_section import COST
+from analysis.sections.generation_section import GENERATION
+from analysis.sections.interpretation_section import INTERPRETATION
+from analysis.sections.methods_section import METHODS
+from analysis.sections.path_section import PATH
+from analysis.sections.planted_section import PLANTED
+from analysis.sections.robustness_section import ROBUSTNESS
+from analysis.sections.search_section import SEARCH
+from analysis.sections.sensitivity_section import SENSITIVITY
+from analysis.sections.training_section import TRAINING
+from analysis.sections.verdicts_section import VERDICTS
 
 SECTIONS: tuple[Section, ...] = (
     COMPONENTS,

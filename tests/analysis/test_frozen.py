@@ -16,7 +16,7 @@ from results_folders import SMALL, write_results
 from analysis import report
 from analysis.results.load import Results, load
 from analysis.results.paired_runs import pairs
-from analysis.sections.search import SEARCH
+from analysis.sections.search_section import SEARCH
 from analysis.statistics.sign_flips import sign_flip_p
 from analysis.tables import frozen_params
 from analysis.tables.findings import Findings

@@ -11,7 +11,7 @@ from results_folders import SMALL_SPACE, Recipe, write_results
 
 from analysis.reporting.report import write
 from analysis.results.load import load
-from analysis.sections.planted import PLANTED, in_words, planted
+from analysis.sections.planted_section import PLANTED, in_words, planted
 from analysis.tables.findings import Findings
 
 
