@@ -126,6 +126,9 @@ def run(
         result = _run(study, trains, replace(options, program=program), seed_rule, console)
     except (ValueError, StudyError) as error:
         raise type(error)(as_options(str(error))) from error
+    if result.complete:
+        told = f"Complete. Table, figures and page: python -m analysis {result.folder.address}"
+        console.print(told, markup=False, soft_wrap=True, highlight=False)
     if not result.complete:
         signal = result.interruption.signal
         how = f"Interrupted in good order by {signal.name}" if signal else f"Not complete: {result.reason}"

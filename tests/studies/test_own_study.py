@@ -76,7 +76,9 @@ def call(*words: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 def test_every_command_works_on_a_study_of_ones_own(script: Path, tmp_path: Path) -> None:
     results = tmp_path / "results"
-    assert call(script, results, cwd=tmp_path).returncode == 0
+    done = call(script, results, cwd=tmp_path)
+    assert done.returncode == 0
+    assert f"Complete. Table, figures and page: python -m analysis {results}" in done.stdout
     run_id = pd.read_parquet(results / "runs").query("phase == 'confirm'").run_id.iloc[0]
 
     def command(*words: str) -> str:
