@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import argparse
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from rich.console import Console
 
 from orchestrator.command.arguments import BUDGET_OPTIONS, at_least
-from orchestrator.objectives.program import Script
-from orchestrator.runners.coordinator import StudyError
-from orchestrator.runners.run import run
 from orchestrator.study.budget import Budget
-from orchestrator.study.study import Study
+
+if TYPE_CHECKING:  # the other commands do without
+    from optuna.distributions import BaseDistribution
+
+    from orchestrator.study.study import Study
 
 BROKEN, INTERRUPTED = 1, 130
 MOST_EPOCHS = 100_000  # of a program that has its own number
@@ -85,6 +85,10 @@ def run_study(arguments: argparse.Namespace, console: Console) -> int:
         ValueError: a part of the command line cannot be read, or contradicts the command.
         OSError: the results cannot be written.
     """
+    from orchestrator.objectives.program import Script
+    from orchestrator.runners.coordinator import StudyError
+    from orchestrator.runners.run import run
+
     program = Script(arguments.program, append=True, metrics=arguments.metrics, time_limit=arguments.time_limit)
     settings = {name: getattr(arguments, name) for name in ("serial", "fresh", "retry_failed", "accept_change")}
     try:
@@ -107,6 +111,8 @@ def study_of(arguments: argparse.Namespace) -> Study:
     Raises:
         ValueError: a part of it cannot be read.
     """
+    from orchestrator.study.study import Study
+
     space = dict(_searched(text) for text in arguments.space)
     arms = dict(_arm(text) for text in arguments.arm)
     given = dict(_pair(text, "--param") for text in arguments.param)
@@ -174,6 +180,8 @@ def _value(text: str) -> bool | int | float | str:
 
 
 def _searched(text: str) -> tuple[str, BaseDistribution]:
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
     name, value = text.partition("=")[::2]
     bounds, _, scale = value.partition(":")
     low, dots, high = bounds.partition("..")
@@ -190,6 +198,8 @@ def _searched(text: str) -> tuple[str, BaseDistribution]:
 
 def _middle(values: BaseDistribution) -> Any:
     """What stands for a searched hyperparameter where nothing is searched yet."""
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
     if isinstance(values, CategoricalDistribution):
         return values.choices[0]
     assert isinstance(values, FloatDistribution | IntDistribution)
