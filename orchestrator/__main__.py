@@ -27,7 +27,7 @@ from orchestrator.storage import weights
 from orchestrator.storage.results_folder import Folder
 from orchestrator.study.failures import FAILURES
 
-WRONG = 2
+WRONG, INTERRUPTED = 2, 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -48,6 +48,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         Console(stderr=True, soft_wrap=True, highlight=False).print(f"error: {error}", markup=False)
         return WRONG
+    except KeyboardInterrupt:
+        console.print("\nStopped at once. What is finished is kept; the same command goes on", markup=False)
+        return INTERRUPTED
 
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -365,3 +366,30 @@ def test_on_ray_it_gives_the_rows_of_the_serial_runner(folder: Path, ray_address
     run(study(), program(folder), results=folder.parent / "results", address=ray_address, console=Console(quiet=True))
     there = pd.read_parquet(folder.parent / "results" / "runs")[names]
     pd.testing.assert_frame_equal(here, there.sort_values(["arm", "seed"]).reset_index(drop=True))
+
+
+def _command_lines() -> Iterator[bytes]:
+    """Of all processes; one may end while it is looked at."""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            yield path.read_bytes()
+
+
+def test_an_interrupted_study_of_a_program_leaves_none_running_and_goes_on(folder: Path) -> None:
+    slow = PROGRAM.replace("    value = loss", "    time.sleep(0.5)\n    value = loss")
+    (folder / "train.py").write_text(slow)
+    words = [word.replace("patterned:how=pattern", "slower:lr=0.001") for word in LINE]
+    start = ["env", "--default-signal=INT", sys.executable, *words]  # a shell's background job would not hear it
+    study = subprocess.Popen(start, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    programs = folder / "results" / "script" / "programs"
+    wait_for(lambda: programs.is_dir() and any(programs.iterdir()))
+    study.send_signal(signal.SIGINT)
+    told, errors = study.communicate(timeout=60)
+    assert study.returncode == 130, errors
+    assert "Interrupted in good order by SIGINT" in told
+    assert "Traceback" not in told + errors
+    running = list(_command_lines())
+    assert not [line for line in running if str(folder / "train.py").encode() in line]
+    again = command(*words, cwd=folder)
+    assert again.returncode == 0, again.stderr
+    assert "Resuming" in again.stdout
