@@ -36,7 +36,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         path = Path(place) / "train.py"
         path.write_text(PROGRAM)
-        script = Script("python train.py {lr}", folder=place).bound(study, Path(place) / "programs")
+        script = Script("python train.py {lr} {seed}", folder=place).bound(study, Path(place) / "programs")
 
         def by_script() -> None:
             run = {"seed": 0, "epochs": 1, "split": 0, "fold": None, "phase": "search", "state": None, "run_id": "one"}

@@ -8,6 +8,7 @@ import shutil
 import string
 import sys
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,8 +41,8 @@ class Script:
             (of the data), `phase` ("search", "rerank", "confirm") and `out` (the run's own folder). `{{` is a brace.
             No shell reads it. `python` is the Python that runs the study.
         metrics: where it says what it reached. None: JSON objects on standard output. A path, from the run's own
-            folder: a file .json (an object, or a list of them), .jsonl or .csv, read while it grows. A compiled
-            pattern: the named groups of every line of the output.
+            folder: a file .jsonl or .csv, read while it grows, or .json (an object, or a list of them), read at its
+            end. A compiled pattern: the named groups of every line of the output.
         data: a name, or a file whose content counts: runs on other data are other runs.
         code: files or folders, beside those that the command names and what Python files among them import, that make
             the numbers: runs of other code are other runs.
@@ -52,7 +53,8 @@ class Script:
         append: whether hyperparameters that the template does not name are added to it as `--name value`, those that
             are empty text left out.
         folder: from which paths in the template go; None: the current one.
-        constants: further values by name, the same in all runs.
+        constants: further values by name, the same in all runs. Other ones are other code, but for a `Path`: it says
+            where something lies.
 
     Raises:
         ValueError: the template cannot be filled in.
@@ -79,9 +81,9 @@ class Script:
         self._resumes, self._time_limit, self._keep_files = resumes, time_limit, keep_files
         self._names = {name for word in self._words for name in _fields(word, template)}
         filled = [word.format_map(_Kept(self._constants)) for word in self._words]
-        self.code_sha256 = sources_sha256(
-            template, filled, folder=self._folder, also=[self._folder / path for path in code]
-        )
+        said = [template, repr(metrics), *(f"{k}={v}" for k, v in constants.items() if not isinstance(v, Path))]
+        also = [self._folder / path for path in code]
+        self.code_sha256 = sources_sha256(said, filled, folder=self._folder, also=also)
         self.data_sha256 = _of_data(data)
         self._study = _Declared()
         self._root = Path()
@@ -95,6 +97,11 @@ class Script:
         """
         for name in sorted(self._names - self._constants.keys() - set(OF_RUN)):
             require_known("place in the command", name, [*study.params, *OF_RUN, *self._constants])
+        if "seed" not in self._names:
+            raise ValueError(
+                f"the command must use the seed of a run, or all would be the same: {self.template}. Add {{seed}} to "
+                "it, and seed the program with it"
+            )
         changed = {name: f"arm {arm.name}" for arm in study.arms for name in arm.pins}
         changed |= dict.fromkeys(study.searched, "the space")
         for name, who in changed.items():
@@ -104,8 +111,7 @@ class Script:
                 )
         if not shutil.which(program := self.command(study.params, seed=0, epochs=1)[0]):
             raise ValueError(f"the program {program} cannot be found; give its path, or install it")
-        twin = object.__new__(type(self))
-        twin.__dict__.update(self.__dict__)
+        twin = copy(self)
         twin._root = root.absolute()
         twin._study = _Declared(
             epoch=frozenset(study.metrics.epoch), every=frozenset(study.metrics.modes), search=study.metrics.search
@@ -168,9 +174,9 @@ class Script:
             for line in program.lines():
                 yield program_metrics.of_line(line, self._metrics)
             return
-        seen = 0
-        for _ in program.looks():
-            records = program_metrics.of_file(out / self._metrics)
+        seen, path = 0, out / self._metrics
+        for is_over in program.looks():
+            records = program_metrics.of_file(path, is_over=is_over)
             yield from records[seen:]
             seen = max(seen, len(records))
 
@@ -234,7 +240,7 @@ def _checked(metrics: str | re.Pattern[str] | None) -> str | re.Pattern[str] | N
 
 def _of_data(data: str | Path) -> str:
     if isinstance(data, Path):
-        return sources_sha256("", [], folder=Path(), also=[data])
+        return sources_sha256([], [], folder=Path(), also=[data])
     return data
 
 

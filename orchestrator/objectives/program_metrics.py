@@ -33,14 +33,21 @@ def of_line(line: str, pattern: re.Pattern[str] | None) -> Record:
     return numbers(value) if isinstance(value, dict) else {}
 
 
-def of_file(path: Path) -> list[Record]:
-    """The records of a file so far, by its suffix; none where it is not there yet, or is half written."""
+def of_file(path: Path, *, is_over: bool) -> list[Record]:
+    """The records of a file so far, by its suffix; none where it is not there yet, or is half written.
+
+    Args:
+        path: what the program writes.
+        is_over: whether it has ended. Before, a file .json may still be written over, and a last line be half written.
+    """
+    if path.suffix == ".json" and not is_over:
+        return []
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return []
     if path.suffix == ".csv":
-        whole = text[: text.rfind("\n") + 1]  # a last line may be half written
+        whole = text if is_over else text[: text.rfind("\n") + 1]
         return [numbers(row) for row in csv.DictReader(io.StringIO(whole))]
     if path.suffix == ".jsonl":
         return [record for line in text.splitlines() if (record := of_line(line, None))]

@@ -92,15 +92,15 @@ class ProgramRun:
             self._outputs[0].add(line)
             yield line.decode(errors="replace")
 
-    def looks(self) -> Iterator[None]:
-        """An item now and then while it runs, and a last one after its end."""
+    def looks(self) -> Iterator[bool]:
+        """False now and then while it runs, and True after its end."""
         drained = threading.Thread(target=lambda: collections.deque(self.lines(), maxlen=0), daemon=True)
         drained.start()
         while self._process.poll() is None:
-            yield
+            yield False
             time.sleep(LOOK_SECONDS)
         drained.join()
-        yield
+        yield True
 
     def finish(self) -> None:
         """Waits for its end.

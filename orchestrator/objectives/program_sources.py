@@ -8,16 +8,16 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 
-def sources_sha256(template: str, words: Iterable[str], *, folder: Path, also: Iterable[Path] = ()) -> str:
+def sources_sha256(said: Iterable[str], words: Iterable[str], *, folder: Path, also: Iterable[Path] = ()) -> str:
     """The hash.
 
     Args:
-        template: the command as it was written.
+        said: the command as it was written, and what else is known of it.
         words: of the command; those that are files count with their content.
         folder: from which their paths go.
         also: further files, or folders of files, that make the numbers.
     """
-    digest = hashlib.sha256(template.encode())
+    digest = hashlib.sha256("\0".join(said).encode())
     for path in sorted({*_named(words, folder), *_files(also)}):
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()

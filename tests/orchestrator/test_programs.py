@@ -194,7 +194,7 @@ print(json.dumps({"test_loss": 2.0}))
 
 def test_a_program_with_checkpoints_gets_its_folder_back(folder: Path, tmp_path: Path) -> None:
     (folder / "resume.py").write_text(RESUMING)
-    script = Script("python resume.py {lr}", folder=folder, resumes=True)
+    script = Script("python resume.py {lr} {seed}", folder=folder, resumes=True)
     first = one_run(folder, script, tmp_path)
     said = [next(first), next(first)]
     assert [metrics["valid_loss"] for metrics, _ in said] == [1, 0.5]
@@ -241,15 +241,46 @@ def test_a_change_of_the_program_or_of_what_it_imports_is_other_code(folder: Pat
     assert program(moved, code=["unused.py"]).code_sha256 != known
 
 
+def test_other_metrics_and_other_constants_are_other_code_and_another_place_is_not(folder: Path) -> None:
+    def made(**settings: Any) -> str:
+        return Script("python {here}/train.py {lr} {seed} {kind}", folder=folder, **settings).code_sha256
+
+    known = made(here=Path("a"), kind="words")
+    assert made(here=Path("b"), kind="words") == known
+    assert made(here=Path("a"), kind="sounds") != known
+    assert made(here=Path("a"), kind="words", metrics="out.csv") != known
+    patterns = [re.compile(text) for text in (r"(?P<valid_loss>\d)", r"loss (?P<valid_loss>\d)")]
+    assert len({made(here=Path("a"), kind="words", metrics=pattern) for pattern in patterns}) == 2
+
+
+def test_a_file_that_is_written_over_counts_as_it_is_at_the_end(folder: Path) -> None:
+    (folder / "over.py").write_text(
+        "import json, time\n"
+        "for loss in (3.0, 2.0):\n"
+        "    json.dump({'valid_loss': loss, 'test_loss': loss}, open('m.json', 'w'))\n"
+        "    time.sleep(0.5)\n"
+    )
+    rows = rows_of(folder, Script("python over.py {lr} {seed}", folder=folder, metrics="m.json"), seeds=1)
+    assert set(rows["metric:valid_loss"]) == {2.0}
+    assert set(rows["epochs"]) == {1}
+
+
+def test_the_last_row_of_a_table_needs_no_end_of_line(folder: Path) -> None:
+    (folder / "table.py").write_text("open('m.csv', 'w').write('valid_loss,test_loss\\n3,3\\n2,2')")
+    rows = rows_of(folder, Script("python table.py {lr} {seed}", folder=folder, metrics="m.csv"), seeds=1)
+    assert set(rows["metric:valid_loss"]) == {2.0}
+
+
 @pytest.mark.parametrize(
     ("make", "words"),
     [
         (lambda f: Script("python train.py --lr {lrr}", folder=f), "lrr"),
+        (lambda f: Script("python train.py --lr {lr}", folder=f), "the command must use the seed of a run"),
         (
             lambda f: Script("python train.py --seed {seed}", folder=f),
             "arm fast changes lr, which the command never uses",
         ),
-        (lambda f: Script("nowhere-at-all {lr}", folder=f), "the program nowhere-at-all cannot be found"),
+        (lambda f: Script("nowhere-at-all {lr} {seed}", folder=f), "the program nowhere-at-all cannot be found"),
         (lambda f: Script("python train.py {lr:.3f}", folder=f), "a place is a name in braces"),
         (lambda f: Script("python train.py {lr", folder=f), "cannot be filled in"),
         (lambda f: Script("python train.py {lr}", folder=f, metrics="out.txt"), "metrics must be a file .json"),

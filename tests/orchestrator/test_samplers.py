@@ -11,6 +11,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from rich.console import Console
 
 from orchestrator import Study, run
+from orchestrator.command.arguments import BUDGET_OPTIONS
 from orchestrator.history.suggestions import Suggestion
 from orchestrator.plan.optuna_search import Search
 from orchestrator.plan.samplers import PRUNERS, SAMPLERS
@@ -161,3 +162,8 @@ def test_a_record_holds_numbers_of_a_trial_and_hands_on_no_text() -> None:
     )  # fmt: skip
     Search(study(sampler=curious), "full", 0, [odd]).suggest()
     assert found == [{"completed_rung_0": 0.5}]
+
+
+def test_the_command_line_offers_all_of_them() -> None:
+    assert BUDGET_OPTIONS["sampler"]["choices"] == tuple(SAMPLERS)
+    assert BUDGET_OPTIONS["pruner"]["choices"] == tuple(PRUNERS)
