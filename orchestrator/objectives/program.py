@@ -109,8 +109,11 @@ class Script:
                 raise ValueError(
                     f"{who} changes {name}, which the command never uses: {self.template}. Add {{{name}}} to it"
                 )
-        if not shutil.which(program := self.command(study.params, seed=0, epochs=1)[0]):
+        program, *words = self.command(study.params, seed=0, epochs=1)
+        if not shutil.which(program):
             raise ValueError(f"the program {program} cannot be found; give its path, or install it")
+        if program == sys.executable and words and words[0].endswith(".py") and not (self._folder / words[0]).is_file():
+            raise ValueError(f"the program {words[0]} cannot be found from {self._folder}; give its path")
         twin = copy(self)
         twin._root = root.absolute()
         twin._study = _Declared(

@@ -275,6 +275,7 @@ def test_the_last_row_of_a_table_needs_no_end_of_line(folder: Path) -> None:
     ("make", "words"),
     [
         (lambda f: Script("python train.py --lr {lrr}", folder=f), "lrr"),
+        (lambda f: Script("python trian.py --lr {lr} --seed {seed}", folder=f), "the program trian.py cannot be found"),
         (lambda f: Script("python train.py --lr {lr}", folder=f), "the command must use the seed of a run"),
         (
             lambda f: Script("python train.py --seed {seed}", folder=f),
