@@ -12,6 +12,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from analysis.figures.style import COLUMN
 from analysis.formatting import metric_name
 from analysis.layout import html
 from analysis.layout.section import Drawing, Section
@@ -28,6 +29,7 @@ class Pictures:
     """The drawings of a page, on disk."""
 
     drawings: Mapping[str, Drawing]
+    widths: Mapping[str, float]  # of those that were drawn, in inches
     folder: Path
 
     def figure(self, name: str) -> Markup:
@@ -35,7 +37,7 @@ class Pictures:
         drawing = self.drawings[name]
         if drawing.absent:
             return html.paragraph(f"{drawing.title}: {drawing.absent}", kind="absent")
-        kind = "wide" if drawing.column else "narrow"
+        kind = "wide" if self.widths[name] > 1.5 * COLUMN else "narrow"  # else its words would be too small to read
         narrow = Markup('<source media="(max-width: 40rem)" srcset="{}">') if drawing.column else Markup("")
         files = Markup(' · for a column: <a href="figures/{0}_column.svg">SVG</a>') if drawing.column else Markup("")
         return Markup(

@@ -100,12 +100,15 @@ def draw(found: Findings, sections: Sequence[Section], folder: Path) -> Pictures
     """Draws the figures of all sections into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     drawings = {one.name: one for section in sections for one in section.drawings(found)}
+    widths = {}
     for name, one in drawings.items():
         if one.draw is not None and not one.absent:
-            figures.save(_figure(one.draw()), folder / name)
+            drawn = _figure(one.draw())
+            widths[name] = float(drawn.get_size_inches()[0])
+            figures.save(drawn, folder / name)
         if one.column is not None and not one.absent:
             figures.save(_figure(one.column()), folder / f"{name}_column", formats=("svg",))
-    return Pictures(drawings=drawings, folder=folder)
+    return Pictures(drawings=drawings, widths=widths, folder=folder)
 
 
 def figure(results: Results | str | Path, name: str = "forest", *, for_column: bool = False, seed: int = 0) -> Figure:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
+from results_folders import SMALL, write_results
 
 from analysis import figures
+from analysis.reporting import report
 from analysis.results.generated_items import Generated, read_generated
+from analysis.results.load import load
 
 ITEMS, STYLES, SAMPLES = 3, 2, 4
 
@@ -92,3 +96,17 @@ def test_curves_show_the_steps_that_hold_data() -> None:
     assert len(drawn) == 2 * 2, "two items, of two features"
     assert [len(np.asarray(ax.lines[0].get_xdata())) for ax in drawn[:2]] == [3, 5]
     assert len(drawn[0].lines) == 3
+
+
+def test_a_figure_made_for_a_page_is_as_wide_on_the_page(tmp_path: Path) -> None:
+    folder = write_results(tmp_path, SMALL)
+    results = load(folder)
+    done = results.of("full", results.confirm).sort_values(["split", "seed"])
+    steps = {name: np.random.default_rng(0).standard_normal((4, 6, 3)) for name in ("observed", "reconstructed")}
+    made = {f"language/{name}": values for name, values in steps.items()}
+    write(folder, done["run_id"].iloc[0], made | {"language/present": np.ones((4, 6))})
+    page = report.write(folder).page.read_text()
+    shown = dict(re.findall(r'<figure id="figure-(\w+)" class="(\w+)', page))
+    assert shown["sequences"] == "wide"
+    assert shown["sensitivity"] == "wide"
+    assert shown["forest"] == "narrow"
