@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from orchestrator.command.main import main
     from orchestrator.contracts.objective_contract import ContractError, check_objective
     from orchestrator.contracts.runner_contract import check_runner
     from orchestrator.contracts.store_contract import Store, check_store
@@ -60,9 +61,11 @@ __all__ = [
     "check_store",
     "factorial",
     "leave_two_out",
+    "main",
     "run",
 ]
 _HOMES = {
+    "command.main": ("main",),
     "runners.coordinator": ("StudyError",),
     "objectives.function_objective": ("FunctionObjective",),
     "objectives.program": ("Script",),

@@ -20,7 +20,6 @@ from rich.table import Table
 from orchestrator.command import script_study
 from orchestrator.command.arguments import at_least
 from orchestrator.command.retrain import deviation, retrain, save_weights
-from orchestrator.command.script_study import run_study
 from orchestrator.ledger import manifest
 from orchestrator.ledger.declared_rows import is_declared
 from orchestrator.storage import weights
@@ -33,12 +32,13 @@ WRONG, INTERRUPTED = 2, 130
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     console = Console(soft_wrap=True, highlight=False)
-    arguments = _parse(sys.argv[1:] if argv is None else argv)
+    words = sys.argv[1:] if argv is None else argv
+    if words and words[0] == "script":
+        return script_study.main(words)
+    arguments = _parse(words)
     try:
         if arguments.command is _doctor:
             return _doctor(arguments, console)
-        if arguments.command is run_study:
-            return run_study(arguments, console)
         folder = Folder.at(arguments.results)
         study = manifest.load(folder)
         folder.fetch(folder.table("runs"), folder.table("epochs"))
@@ -67,7 +67,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     for command, function in functions.items():
         command.add_argument("results", metavar="RESULTS", help="results folder")
         command.set_defaults(command=function)
-    script_study.add_to(commands).set_defaults(command=run_study)
+    commands.add_parser("script", help="a study of a program, which stays as it is")  # reads its own words
     doctor = commands.add_parser("doctor", help="whether a cluster is well: each node, what is wrong, what to do")
     doctor.set_defaults(command=_doctor)
     doctor.add_argument("file", metavar="FILE", nargs="?", help="for `ray up` (default: the Ray that runs here)")

@@ -153,7 +153,7 @@ def test_analysis_loads_neither_ray_nor_torch() -> None:
 
 def test_the_serial_runner_does_without_ray() -> None:
     assert not loaded_by(
-        "import orchestrator.runners.run, orchestrator.command.script, orchestrator.runners.serial"
+        "import orchestrator.runners.run, orchestrator.command.study_command, orchestrator.runners.serial"
     ) & {"torch", "ray", "pandas"}
 
 

@@ -98,6 +98,20 @@ class Rule:
     splits: int = 1
     searches: int = 1
 
+    @classmethod
+    def planned(cls, *, num_arms: int, max_seeds: int, **facts: Any) -> Rule:
+        """The rule of a study of so many arms beside the reference.
+
+        Args:
+            num_arms: beside the reference.
+            max_seeds: per arm.
+            facts: the fields but `looks`, by their names.
+
+        Raises:
+            ValueError: so few seeds leave no room for the looks.
+        """
+        return cls(looks=looks(num_arms, max_seeds), **facts)
+
     @property
     def declared(self) -> dict[str, Any]:
         """The rule as it is recorded before the run."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from orchestrator.study.budget import Budget
 from orchestrator.study.runs import RERANK_FOLDS
 from orchestrator.study.study import Study
+from orchestrator.study.study_arguments import AUTO
 
 # Adaptive seeds go up to so many times the preset's, unless --max-seeds says otherwise.
 MORE_SEEDS = 3
@@ -20,39 +21,42 @@ MORE_SEEDS = 3
 class Arguments:
     """What a user asked of a study script. None: what the preset says."""
 
-    preset: str
-    data: Path | None
     results: str | None
     numbers: Mapping[str, Any]  # those of the budget that were given, by their names; "auto" for adaptive seeds
     max_seeds: int | None
-    arms: tuple[str, ...]
     seed: int
     hours: float | None
     workers: int | None
     address: str | None
-    cluster: Path | None
     serial: bool
     plan: bool
     fresh: bool
     retry_failed: bool
     accept_change: bool
     own: Mapping[str, Any]  # what a script added to the shared parser
+    preset: str = ""
+    data: Path | None = None
+    arms: tuple[str, ...] = ()
+    cluster: Path | None = None
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Arguments:
         """From the values of a parser."""
         shared = {field.name for field in fields(cls)}
-        numbers = {name: values[name] for name in Budget.names() if values.get(name) is not None}
+        numbers = {name: values[name] for name in (*Budget.names(), "enqueue") if values.get(name) is not None}
         own = {name: v for name, v in values.items() if name not in shared and name not in BUDGET_OPTIONS}
         return cls(**{name: v for name, v in values.items() if name in shared}, numbers=numbers, own=own)
 
     def adjusted(self, study: Study) -> Study:
         """The study with what the user set on the command line."""
         numbers = dict(self.numbers)
-        if self.is_adaptive:
-            numbers["seeds"] = self.max_seeds or MORE_SEEDS * study.budget.seeds
-        elif self.max_seeds is not None:
+        is_adaptive = numbers.get("seeds", AUTO if study.adaptive else None) == AUTO
+        if self.max_seeds is not None and not is_adaptive:
             raise ValueError("--max-seeds is for adaptive seeds; give --seeds auto with it")
+        if numbers.get("seeds") == AUTO and not study.adaptive:
+            numbers["max_seeds"] = self.max_seeds or MORE_SEEDS * study.budget.seeds
+        elif is_adaptive:
+            numbers |= {"seeds": AUTO, "max_seeds": self.max_seeds or study.budget.seeds}
         return replace(study, seed=self.seed, selected=self.arms or study.selected, **numbers)
 
     def check(self) -> None:
@@ -64,11 +68,6 @@ class Arguments:
         if self.cluster is not None and (self.address is not None or self.serial):
             other = "--serial" if self.serial else "--address"
             raise ValueError(f"--cluster runs the study on the cluster of a file; leave {other} out, or --cluster")
-
-    @property
-    def is_adaptive(self) -> bool:
-        """Whether an arm gets as many seeds as it takes to decide it."""
-        return self.numbers.get("seeds") == "auto"
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -101,7 +100,7 @@ def at_least(low: int) -> Callable[[str], int]:
 
 def _seeds(text: str) -> int | str:
     try:
-        return text if text == "auto" else at_least(1)(text)
+        return text if text == AUTO else at_least(1)(text)
     except argparse.ArgumentTypeError as error:
         raise argparse.ArgumentTypeError(f"{error}; or auto") from None
 
@@ -146,6 +145,10 @@ BUDGET_OPTIONS: Mapping[str, Mapping[str, Any]] = {
         "help": "confirm every arm a second time with the hyperparameters tuned for the reference, to tell what is "
         "tuning",
     },
+    "enqueue": {
+        "metavar": "FILE|DIR",
+        "help": "searches begin with these: a CSV, a column a hyperparameter; or what an older study chose",
+    },
     "sampler": {
         "choices": ("tpe", "gp", "cmaes", "random", "qmc", "grid"),
         "help": "what suggests hyperparameters (default: tpe); see docs/designs.md",
@@ -184,13 +187,26 @@ RUN_OPTIONS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-def parser_of(description: str, presets: Mapping[str, str]) -> argparse.ArgumentParser:
-    """The parser of a study script, to which a script may add arguments of its own."""
+def parser_of(
+    description: str, presets: Mapping[str, str], *, without: Collection[str] = (), prog: str | None = None
+) -> argparse.ArgumentParser:
+    """The parser of a study script, to which a script may add arguments of its own.
+
+    Args:
+        description: the first lines of its help.
+        presets: preset -> what it is; the first is the default. Empty: there is no choice.
+        without: options that it does not have.
+        prog: what its help says that is called; None: the script.
+    """
     parser = argparse.ArgumentParser(
-        description=description, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog=prog, description=description, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     what = "; ".join(f"{name}: {text}" for name, text in presets.items())
-    parser.add_argument("--preset", choices=list(presets), default=next(iter(presets)), help=what.replace("%", "%%"))
+    if presets:
+        first = next(iter(presets))
+        parser.add_argument("--preset", choices=list(presets), default=first, help=what.replace("%", "%%"))
     for name, options in {**PLACE_OPTIONS, **BUDGET_OPTIONS, **RUN_OPTIONS}.items():
+        if name in without:
+            continue
         parser.add_argument(f"--{name.replace('_', '-')}", **options)
     return parser

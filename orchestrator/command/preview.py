@@ -16,8 +16,10 @@ from orchestrator.history.run_counts import Tally, parts_of, tallies, undecided
 from orchestrator.ledger import journal
 from orchestrator.ledger.recovery import Contents, contents_of, usable
 from orchestrator.process.cores import available_cores
+from orchestrator.process.installed import installed
 from orchestrator.runners.run import not_searched
 from orchestrator.storage.results_folder import Folder
+from orchestrator.study.study import Study
 
 
 def show_plan(prepared: Prepared, folder: Folder, arguments: Arguments, console: Console) -> None:
@@ -37,8 +39,21 @@ def show_plan(prepared: Prepared, folder: Folder, arguments: Arguments, console:
         pins = ", ".join(f"{param}={value}" for param, value in arm.pins.items()) or "(reference)"
         table.add_row(escape(arm.name), escape(pins), *(_planned(counts[arm.name], part) for part in parts))
     console.print(table)
-    for line in (*_outlook(prepared, folder, counts, arguments), *prepared.foresight):
+    for line in (*_outlook(prepared, folder, counts, arguments), *foresight(study)):
         console.print(line, markup=False)
+
+
+def foresight(study: Study) -> list[str]:
+    """What the study can show at all, as far as the installed statistics say."""
+    told: list[str] = installed("foresight")(
+        num_seeds=study.budget.seeds,
+        looks=study.budget.looks,
+        num_arms=len(study.running) - 1,
+        num_components=len(study.design.factors),
+        is_path=study.design.path,
+        is_frozen=study.budget.frozen,
+    )
+    return told
 
 
 def _planned(tally: Tally, part: str) -> str:
@@ -52,15 +67,11 @@ def _outlook(prepared: Prepared, folder: Folder, counts: Mapping[str, Tally], ar
     more = undecided(study, counts)
     if study.design.path:
         missing, more = missing + more, 0  # how many is known, only not of which arms
-    seconds, source = _seconds_per_run(prepared, folder)
-    workers = arguments.workers or (1 if arguments.serial else available_cores())
-    runs, time = f"{missing}", duration(missing * seconds / workers)
-    if more:
-        runs, time = f"{missing} to {missing + more}", f"{time} to {duration((missing + more) * seconds / workers)}"
-    told = f"{runs} runs of {study.budget.epochs} epochs to train; about {time}"
+    runs = f"{missing} to {missing + more}" if more else f"{missing}"
+    told = f"{runs} runs of {study.budget.epochs} epoch{'s' * (study.budget.epochs > 1)} to train"
     reference = f"The search looks at {study.metrics.search}; claims are about {study.metrics.primary}"
     return [
-        f"{told} on {workers} worker{'s' if workers > 1 else ''} ({source})",
+        f"{told}; {_time(prepared, folder, arguments, least=missing, most=missing + more)}",
         f"{reference} against arm {study.reference!r}; differences below {study.smallest_effect:g} do not matter",
         f"Searched: {', '.join(study.searched) or 'nothing'}",
         *not_searched(study),
@@ -68,7 +79,17 @@ def _outlook(prepared: Prepared, folder: Folder, counts: Mapping[str, Tally], ar
     ]
 
 
-def _seconds_per_run(prepared: Prepared, folder: Folder) -> tuple[float, str]:
+def _time(prepared: Prepared, folder: Folder, arguments: Arguments, *, least: int, most: int) -> str:
+    """How long so many runs take, as far as that is known."""
+    seconds, source = _seconds_per_run(prepared, folder)
+    if seconds is None:
+        return "how long is known once the first runs are finished"
+    workers = arguments.workers or (1 if arguments.serial else available_cores())
+    times = dict.fromkeys(duration(number * seconds / workers) for number in (least, most))
+    return f"about {' to '.join(times)} on {workers} worker{'s' if workers > 1 else ''} ({source})"
+
+
+def _seconds_per_run(prepared: Prepared, folder: Folder) -> tuple[float | None, str]:
     """Mean training time of the runs there are, else the guess; and which of the two."""
     import pyarrow.parquet as pq  # only where there are results
 

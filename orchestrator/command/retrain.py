@@ -2,68 +2,50 @@
 
 from __future__ import annotations
 
-import importlib.util
-import re
 import runpy
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import count
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from orchestrator.command.script import Script
 from orchestrator.runners.study_script import Found, looking_for
 from orchestrator.storage import weights
 from orchestrator.study.objective import Objective, Outcome
-from orchestrator.study.params import Params
-from orchestrator.study.runs import Fingerprint, Pack, Run
+from orchestrator.study.runs import Pack, Run
 
 
 def retrain(study: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> dict[str, Outcome]:
     """What runs of one pack give when they are trained once more, together and in this process; by run id.
 
     Args:
-        study: the contents of `study.json`; the script that it names must have a `SCRIPT`.
+        study: the contents of `study.json`; the script that it names is run again, up to its call of `run`.
         rows: theirs; those that were pruned leave the pack when they did.
 
     Raises:
         ValueError: the script is not there, or gives other data or code than the runs were trained with.
     """
-    fingerprint, base, make = _made_again(study)
+    found = _found(study["program"], study["study"])
     for name in ("data_sha256", "code_sha256"):
-        if any(getattr(fingerprint, name) != row[name] for row in rows):
+        if any(getattr(found.fingerprint, name) != row[name] for row in rows):
             raise ValueError(f"the run was trained with another {name.removesuffix('_sha256')} than is there now")
     epochs = max(row["epochs"] for row in rows)
-    pack = Pack(pack_id="again", runs=tuple(_run(base, row, epochs=epochs) for row in rows))
-    return dict(_train(make(), pack, {row["run_id"]: row["epochs"] for row in rows}))
-
-
-def _made_again(study: Mapping[str, Any]) -> tuple[Fingerprint, Params, Callable[[], Objective]]:
-    """What the study's script makes: its data and code, its defaults, and its objective.
-
-    A script that has a `SCRIPT` (orchestrator.command.script) is asked for it. Any other is run up to its call of
-    `orchestrator.runners.run.run` for this study, with the arguments that it was given then.
-    """
-    program = study["program"]
-    if not program:
-        raise ValueError("runs can be trained again where a script has made the study; this one came of a notebook")
-    path, arguments = Path(program["script"]), program["arguments"]
-    if not path.is_file():
-        raise ValueError(f"the study's script must be there to train a run again; {path} is not")
-    if re.search(r"^SCRIPT\b", path.read_text(encoding="utf-8"), re.MULTILINE):
-        script: Script = _load(path).SCRIPT
-        prepared = script.prepare(script.parse(arguments))
-        return prepared.fingerprint, prepared.study.params, prepared.objective
-    found = _found(program, study["study"])
-    return found.fingerprint, found.study.params, lambda: found.objective
+    pack = Pack(pack_id="again", runs=tuple(_run(found.study.params, row, epochs=epochs) for row in rows))
+    return dict(_train(found.objective, pack, {row["run_id"]: row["epochs"] for row in rows}))
 
 
 def _found(program: Mapping[str, Any], name: str) -> Found:
-    """Runs the script as it was run. Its folder stays among the places of modules: training may import more."""
+    """Runs the script as it was run, up to its call of `run`.
+
+    Its folder stays among the places of modules: training may import more.
+    """
+    if not program:
+        raise ValueError("runs can be trained again where a script has made the study; this one came of a notebook")
     path, module = Path(program["script"]), program.get("module")
+    if not path.is_file():
+        raise ValueError(f"the study's script must be there to train a run again; {path} is not")
     words, sys.argv = sys.argv, [str(path), *program["arguments"]]
     sys.path.insert(0, program["folder"] if module else str(path.parent))
     try:
@@ -125,12 +107,3 @@ def _train(objective: Objective, pack: Pack, last_epoch: Mapping[str, int]) -> M
     except StopIteration as stop:
         return stop.value
     raise AssertionError("unreachable: training ends")
-
-
-def _load(script: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(script.stem, script)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module

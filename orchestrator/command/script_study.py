@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import argparse
 import math
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-
-from orchestrator.command.arguments import BUDGET_OPTIONS, at_least
-from orchestrator.study.budget import Budget
+from orchestrator.command.arguments import Arguments
+from orchestrator.command.prepared import Prepared
+from orchestrator.command.study_command import StudyCommand
+from orchestrator.runners.adaptive_seeds import with_looks
 
 if TYPE_CHECKING:  # the other commands do without
     from optuna.distributions import BaseDistribution
 
     from orchestrator.study.study import Study
 
-BROKEN, INTERRUPTED = 1, 130
+TRIALS = 8  # search runs per arm
 MOST_EPOCHS = 100_000  # of a program that has its own number
 EXAMPLE = """example:
   python -m orchestrator script "python train.py --lr {lr} --seed {seed}" --space lr=1e-4..1e-1:log \\
@@ -26,12 +28,17 @@ The program says what it reached as JSON objects, one a line: {"valid_loss": 0.5
 at its end. What an arm sets and the command does not name is added to it: --dropout 0. Results: results/NAME."""
 
 
-def add_to(commands: Any) -> argparse.ArgumentParser:
-    """Adds the command to the others."""
-    parser = commands.add_parser(
-        "script", help="a study of a program, which stays as it is", epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
+def main(argv: Sequence[str]) -> int:
+    """Runs it; returns the exit code.
+
+    Args:
+        argv: all words after `python -m orchestrator`.
+    """
+    return _COMMAND.main(argv)
+
+
+def _add_to(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = EXAMPLE
     parser.add_argument("program", metavar="COMMAND", help="with {lr}, {seed}, {epochs}, ... in their places")
     parser.add_argument(
         "--space", action="append", default=[], metavar="NAME=RANGE",
@@ -46,66 +53,22 @@ def add_to(commands: Any) -> argparse.ArgumentParser:
     parser.add_argument("--minimise", metavar="VALID,TEST", help="metrics of the search and of the claims")
     parser.add_argument("--maximise", metavar="VALID,TEST", help="likewise")
     parser.add_argument("--smallest-effect", type=float, required=True, metavar="X", help="smaller ones do not matter")
-    for name, low, default, words in _BUDGET:
-        parser.add_argument(
-            f"--{name}", type=at_least(low), default=default, metavar="N", help=f"{words} (default: {default})"
-        )
-    parser.add_argument(
-        "--epochs", type=at_least(1), metavar="N",
-        help="that the program says, at the most (default: as many as it says, and no run is pruned)",
-    )  # fmt: skip
-    for name in ("sampler", "pruner"):
-        parser.add_argument(f"--{name}", default=getattr(Budget, name), **BUDGET_OPTIONS[name])
     parser.add_argument("--metrics", metavar="FILE", help="of the run's folder: .json, .jsonl or .csv")
     parser.add_argument("--time-limit", type=float, metavar="SECONDS", help="of a run")
     parser.add_argument("--name", default="script", help="of the study (default: script)")
-    parser.add_argument("--results", metavar="DIR|URI", help="results folder (default: results/NAME)")
-    parser.add_argument("--workers", type=at_least(1), metavar="N", help="most runs at a time")
-    for flag, words in _FLAGS.items():
-        parser.add_argument(flag, action="store_true", help=words)
-    return parser
 
 
-_BUDGET = (
-    ("trials", 0, 8, "search runs per arm"),
-    ("seeds", 1, 10, "confirm runs per arm"),
-)
-_FLAGS = {
-    "--serial": "in this process, without Ray",
-    "--fresh": "keep old results aside and begin anew",
-    "--retry-failed": "try failed runs once more",
-    "--accept-change": "go on, though code or data were changed",
-}
-
-
-def run_study(arguments: argparse.Namespace, console: Console) -> int:
-    """Runs it; returns the exit code.
-
-    Raises:
-        ValueError: a part of the command line cannot be read, or contradicts the command.
-        OSError: the results cannot be written.
-    """
+def _prepare(arguments: Arguments) -> Prepared:
     from orchestrator.objectives.program import Script
-    from orchestrator.runners.coordinator import StudyError
-    from orchestrator.runners.run import run
 
-    program = Script(arguments.program, append=True, metrics=arguments.metrics, time_limit=arguments.time_limit)
-    settings = {name: getattr(arguments, name) for name in ("serial", "fresh", "retry_failed", "accept_change")}
-    try:
-        ended = run(
-            study_of(arguments), program, results=arguments.results or "", workers=arguments.workers, console=console,
-            **settings,
-        )  # fmt: skip
-    except StudyError as error:
-        Console(stderr=True, soft_wrap=True, highlight=False).print(f"error: {error}", markup=False)
-        return BROKEN
-    if ended.interruption.signal is not None:
-        return INTERRUPTED
-    console.print(f"{ended.verdicts}\nPage: {ended.page}", markup=False)
-    return 0
+    own = arguments.own
+    program = Script(own["program"], append=True, metrics=own["metrics"], time_limit=own["time_limit"])
+    study, _ = with_looks(arguments.adjusted(study_of(arguments)))
+    program.bound(study, Path("results"))  # mistakes are met before --plan, too
+    return Prepared(study=study, objective=lambda: program)
 
 
-def study_of(arguments: argparse.Namespace) -> Study:
+def study_of(arguments: Arguments) -> Study:
     """The study that a command line asks.
 
     Raises:
@@ -113,30 +76,32 @@ def study_of(arguments: argparse.Namespace) -> Study:
     """
     from orchestrator.study.study import Study
 
-    space = dict(_searched(text) for text in arguments.space)
-    arms = dict(_arm(text) for text in arguments.arm)
-    given = dict(_pair(text, "--param") for text in arguments.param)
+    own = arguments.own
+    space = dict(_searched(text) for text in own["space"])
+    arms = dict(_arm(text) for text in own["arm"])
+    given = dict(_pair(text, "--param") for text in own["param"])
     pinned = {name: "" for pins in arms.values() for name in pins}
     params = {**pinned, **{name: _middle(values) for name, values in space.items()}, **given}
     arms = {name: {param: _like(params[param], value) for param, value in pins.items()} for name, pins in arms.items()}
-    sides = {side: _metrics(getattr(arguments, side), side) for side in ("minimise", "maximise")}
+    sides = {side: _metrics(own[side], side) for side in ("minimise", "maximise")}
     if sum(pair is not None for pair in sides.values()) != 1:
         raise ValueError("one of --minimise and --maximise must name the metrics of the search and of the claims")
-    if arguments.epochs is None and "{epochs}" in arguments.program:
+    epochs = arguments.numbers.get("epochs")
+    if epochs is None and "{epochs}" in own["program"]:
         raise ValueError("the command has a place {epochs}; give their number with --epochs N")
+    if epochs is None and arguments.numbers.get("pruner", "none") != "none":
+        raise ValueError("--pruner needs the number of epochs that the program says; give it with --epochs N")
     return Study(
-        name=arguments.name,
+        name=own["name"],
         params=params,
         arms={"full": {}, **arms},
         space=space,
         minimise=sides["minimise"],
         maximise=sides["maximise"],
-        smallest_effect=arguments.smallest_effect,
-        trials=arguments.trials if space else 0,
-        seeds=arguments.seeds,
-        epochs=arguments.epochs or MOST_EPOCHS,
-        sampler=arguments.sampler,
-        pruner=arguments.pruner if arguments.epochs else "none",
+        smallest_effect=own["smallest_effect"],
+        trials=TRIALS if space else 0,
+        epochs=epochs or MOST_EPOCHS,
+        pruner="halving" if epochs else "none",
     )
 
 
@@ -205,3 +170,13 @@ def _middle(values: BaseDistribution) -> Any:
     assert isinstance(values, FloatDistribution | IntDistribution)
     middle = math.sqrt(values.low * values.high) if values.log else (values.low + values.high) / 2
     return round(middle) if isinstance(values, IntDistribution) else float(f"{middle:.3g}")
+
+
+_COMMAND = StudyCommand(
+    description="A study of a program, which stays as it is.",
+    presets={},
+    prepare=_prepare,
+    extend=_add_to,
+    without=("data", "cluster", "arms", "pack_size"),
+    name=("script",),
+)

@@ -72,6 +72,10 @@ class History:
         """Runs that the pack has still to finish: neither over nor moved to another pack, and of this study's plan."""
         return list(self._open.get(pack_id, ()))
 
+    def has_completed(self, phase: str) -> bool:
+        """Whether a run of a phase has completed."""
+        return any(record.status == "completed" and record.run.phase == phase for record in self.runs.values())
+
     def suggestions(self, key: Key) -> list[Suggestion]:
         """What a search has suggested so far, in order."""
         return self._suggestions.setdefault(key, [])

@@ -31,6 +31,7 @@ FIXED = {
     "smallest_effect": "the smallest effect of interest",
     "searches": "the number of searches per arm",
     "splits": "the number of splits",
+    "enqueue": "the starting points of the searches",
     "rerank": "how many of the best of a search are ranked again (--rerank)",
     "modes": "which side of a metric is better",
     "rule": "the rule of the adaptive seeds",
@@ -68,6 +69,7 @@ def describe(study: Study, fingerprint: Fingerprint, *, program: Mapping[str, An
         "conditions": {param: [[p, list(values)] for p, values in c] for param, c in study.model.conditions.items()},
         "base": dict(study.params),
         **_budget(study.budget),
+        **({"enqueue": [dict(point) for point in study.enqueue]} if study.enqueue else {}),
         "rule": study.about.get("rule", {}),
         "is_path": study.design.path,
         "splits": study.splits,
@@ -214,11 +216,14 @@ def decided(study: Study, history: History) -> dict[str, Any]:
 
 
 def _uniform_runs(study: Study, history: History) -> dict[str, list[str]]:
-    """By arm: the search runs that no sampler has chosen. The first of a search is the default, and not drawn."""
+    """By arm: the search runs that were drawn uniformly. A search begins with the default and the starting points."""
+    budget, given = study.budget, 1 + len(study.enqueue)
+    is_drawn = budget.sampler in ("random", "qmc")  # tpe and gp begin so; what others begin with is not known
+    num_drawn = budget.trials if is_drawn else budget.uniform if budget.sampler in ("tpe", "gp") else 0
     keys = [(arm.name, search) for arm in study.running for search in range(study.budget.searches)]
     found: dict[str, list[str]] = {}
     for arm, search in keys:
-        found.setdefault(arm, []).extend(s.run_id for s in history.suggestions((arm, search))[1 : study.budget.uniform])
+        found.setdefault(arm, []).extend(s.run_id for s in history.suggestions((arm, search))[given:num_drawn])
     return {arm: list(dict.fromkeys(ids)) for arm, ids in found.items() if ids}
 
 

@@ -51,7 +51,7 @@ class FunctionObjective:
 
     def __init__(self, function: Callable[..., Any], *, data: Any = None, data_sha256: str | None = None) -> None:
         self.function, self.data = function, data
-        self._names = _arguments_of(function)
+        self.names = _arguments_of(function, has_data=data is not None)
         self.code_sha256 = code_sha256(function)
         self.data_sha256 = data_sha256 or ("none" if data is None else _hash(data))
 
@@ -89,7 +89,7 @@ class FunctionObjective:
             "params": dict(run.params), "seed": run.seed, "epochs": pack.epochs, "split": run.split, "fold": run.fold,
             "phase": pack.phase, "state": state, "data": self.data, "report_items": report_items, "run_id": run.run_id,
         }  # fmt: skip
-        return self.function(**{name: known[name] for name in self._names})
+        return self.function(**{name: known[name] for name in self.names})
 
 
 class _Training:
@@ -195,12 +195,14 @@ def _joined(states: Mapping[str, State]) -> State:
     return {f"{run_id}/{name}": value for run_id, own in states.items() for name, value in own.items()}
 
 
-def _arguments_of(function: Callable[..., Any]) -> list[str]:
-    """The arguments that the function is given."""
+def _arguments_of(function: Callable[..., Any], *, has_data: bool) -> list[str]:
+    """The arguments that the function is given; a default of its own stands where there is no data."""
     names = []
     for name, argument in inspect.signature(function).parameters.items():
         if argument.kind is argument.VAR_KEYWORD:
             return list(ARGUMENTS)
+        if name == "data" and not has_data and argument.default is not argument.empty:
+            continue
         if name in ARGUMENTS:
             names.append(name)
         elif argument.default is argument.empty:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.objectives import program_metrics
+from orchestrator.objectives.data_parts import require_told
 from orchestrator.objectives.program_run import ProgramRun, environment
 from orchestrator.objectives.program_sources import sources_sha256
 from orchestrator.study.params import require_known
@@ -102,6 +103,7 @@ class Script:
                 f"the command must use the seed of a run, or all would be the same: {self.template}. Add {{seed}} to "
                 "it, and seed the program with it"
             )
+        require_told(study, self._names, "the command needs the place")
         changed = {name: f"arm {arm.name}" for arm in study.arms for name in arm.pins}
         changed |= dict.fromkeys(study.searched, "the space")
         for name, who in changed.items():

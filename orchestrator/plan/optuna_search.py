@@ -50,15 +50,17 @@ class Search:
             self._restore(suggestion)
 
     def suggest(self, *, like: Mapping[str, ParamValue] | None = None) -> dict[str, ParamValue]:
-        """The next configuration's searched hyperparameters; the first is the default.
+        """The next configuration's searched hyperparameters: the default, the starting points, and then the sampler's.
 
         Args:
             like: another suggestion, whose structure (all hyperparameters that are not fusable) this one is to share.
         """
         number = len(self._optuna.get_trials(deepcopy=False))
-        if number == 0:
-            suggested = self._active_only({param: self._study.params[param] for param in self._study.searched})
-            self._restore(Suggestion(number=0, run_id="", suggested=suggested))
+        if number <= len(self._study.enqueue):
+            given: Mapping[str, ParamValue] = ({}, *self._study.enqueue)[number]
+            point = {param: given.get(param, self._study.params[param]) for param in self._study.searched}
+            suggested = self._active_only(point)
+            self._restore(Suggestion(number=number, run_id="", suggested=suggested))
             return suggested
         with _quiet():
             self._optuna.sampler = self._sampler(number, like)

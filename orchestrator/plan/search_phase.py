@@ -34,6 +34,8 @@ class SearchPhase(Phase, Listener):
         runs, first = list[AskedRun](), None
         next_number, budget = len(history.suggestions(key)), self._around.study.budget
         most = min(budget.completions, budget.pack_size, self._around.choices.num_missing(history, key))
+        if (given := len(self._around.study.enqueue)) and next_number <= given:
+            most = 1  # starting points share no structure
         for number in range(next_number, next_number + most):
             suggested: Mapping[str, ParamValue] = self._search(history, key).suggest(like=first)
             first = first or suggested

@@ -37,7 +37,13 @@ def without(words: Sequence[str], options: Collection[str]) -> list[str]:
 def command_again(words: Sequence[str]) -> str:
     """The command that goes on, as the user has to type it."""
     known = origin()
-    return known.command if known else shlex.join(["python", sys.argv[0], *lasting(words)])
+    return known.command if known else shlex.join(["python", *_called(), *lasting(words)])
+
+
+def _called() -> list[str]:
+    """What Python was given to run."""
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    return [sys.argv[0]] if spec is None else ["-m", spec.name.removesuffix(".__main__")]
 
 
 def as_options(text: str) -> str:

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
-
-import numpy as np
+from collections.abc import Callable
 
 from orchestrator.display.observer import Observer
 from orchestrator.history.events import Began, Chosen, Event, Looked, Stepped, Told
@@ -21,6 +19,7 @@ from orchestrator.plan.plan import Done, Plan, Wait
 from orchestrator.process import hang_watchdog
 from orchestrator.process.git_commit import Commit
 from orchestrator.runners.attempt import Broken, EpochDone, Finished, Message, Report
+from orchestrator.runners.metric_checks import check_epoch, check_known, not_finite
 from orchestrator.runners.run_record import Course, Ending, Maker, now
 from orchestrator.runners.seam import Refused
 from orchestrator.storage import checkpoints
@@ -189,16 +188,15 @@ class Coordinator:
             self.observer.reported(course.pack, done.epoch)
 
     def _check_declared(self, done: EpochDone) -> None:
-        """An objective that reports what the study does not declare would lose it without a word."""
         for metrics in done.metrics.values():
-            if unknown := set(metrics) - set(self.study.metrics.epoch):
-                raise StudyError(f"the objective reports metrics that the study does not declare: {sorted(unknown)}")
-            if self.study.metrics.search not in metrics:
-                raise StudyError(f"the objective must report {self.study.metrics.search} in every epoch; got {metrics}")
+            try:
+                check_epoch(metrics, self.study.metrics)
+            except ValueError as error:
+                raise StudyError(str(error)) from error
 
     def _fail_diverged(self, course: Course, done: EpochDone) -> None:
         for run in course.surviving():
-            if bad := _not_finite(done.metrics[run.run_id]):
+            if bad := not_finite(done.metrics[run.run_id]):
                 error = f"not finite in epoch {done.epoch}: {bad}"
                 self._tell(course, run, Ending(status="failed", error_kind="nan", error=error))
 
@@ -228,12 +226,16 @@ class Coordinator:
         outcome = finished.outcomes[run.run_id]
         if isinstance(outcome, Refused):
             return Ending(status="failed", error_kind="bug", error=outcome.error, seconds=seconds)
-        if bad := _not_finite(outcome.metrics):
+        if bad := not_finite(outcome.metrics):
             return Ending(status="failed", error_kind="nan", error=f"not finite in the outcome: {bad}")
-        if unknown := set(outcome.metrics) - set(self.study.metrics.modes):
-            raise StudyError(f"the objective reports metrics that the study does not declare: {sorted(unknown)}")
+        try:
+            check_known(outcome.metrics, self.study.metrics.modes)
+        except ValueError as error:
+            raise StudyError(str(error)) from error
         if (needed := self._needed(run)) not in outcome.metrics:
             error = f"the outcome of a {run.phase} run must have the metric {needed}; it has {sorted(outcome.metrics)}"
+            if not self.plan.history.has_completed(run.phase):
+                raise StudyError(f"{error}. No run has reported it so far; is that its name?")
             return Ending(status="failed", error_kind="bug", error=error, seconds=seconds)
         return Ending(status="completed", outcome=outcome, seconds=seconds)
 
@@ -284,8 +286,3 @@ def printable(text: str) -> str:
     if len(clean) <= LONGEST_TEXT:
         return clean
     return f"{clean[: LONGEST_TEXT // 2]}\n[...]\n{clean[-LONGEST_TEXT // 2 :]}"
-
-
-def _not_finite(metrics: Mapping[str, float]) -> str:
-    """Names of the metrics that are NaN or infinite; empty: none is."""
-    return ", ".join(sorted(name for name, value in metrics.items() if not np.isfinite(value)))

@@ -5,19 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from orchestrator.process.installed import installed
 from orchestrator.process.signals import Interruption
 from orchestrator.storage.results_folder import Folder
 
 if TYPE_CHECKING:
     import pandas as pd
-
-# What reads a results folder: entry points of this group, "verdicts" and "report", each called with the folder. This
-# package knows neither; pyproject.toml names those of the project.
-READERS = "orchestrator.results"
 
 
 class Report(Protocol):
@@ -60,16 +56,16 @@ class Result:
     @cached_property
     def verdicts(self) -> pd.DataFrame:
         """A row an arm, by the primary metric: see `analysis.verdicts`."""
-        return _reader("verdicts")(self.folder.root)
+        return installed("verdicts")(self.folder.root)
 
     @cached_property
     def report(self) -> Report:
         """The written report: see `analysis.report`."""
-        return _reader("report")(self.folder.root)
+        return installed("report")(self.folder.root)
 
     def figure(self, name: str = "forest", **settings: Any) -> Any:
         """A figure of the report, as Matplotlib has it: see `analysis.figure`."""
-        return _reader("figure")(self.folder.root, name, **settings)
+        return installed("figure")(self.folder.root, name, **settings)
 
     @property
     def page(self) -> Path:
@@ -85,17 +81,3 @@ class Result:
     def figures(self) -> dict[str, Path]:
         """Figure -> its SVG file."""
         return {path.stem: path for path in sorted((self.page.parent / "figures").glob("*.svg"))}
-
-
-def _reader(name: str) -> Any:
-    """What the environment has installed to read results with.
-
-    Raises:
-        ModuleNotFoundError: nothing.
-    """
-    for found in entry_points(group=READERS, name=name):
-        return found.load()
-    raise ModuleNotFoundError(
-        f"nothing that is installed reads results ({READERS}: {name}). Install the project again: "
-        "python -m pip install --editable ."
-    )

@@ -18,15 +18,17 @@ from orchestrator.display.progress import Progress
 from orchestrator.history.run_counts import unconfirmed as unconfirmed_of
 from orchestrator.ledger import manifest
 from orchestrator.ledger.ledger import Ledger
+from orchestrator.objectives.data_parts import require_told
 from orchestrator.objectives.function_objective import FunctionObjective
 from orchestrator.objectives.program import Script
 from orchestrator.plan import samplers
-from orchestrator.plan.phase import SeedRule, no_more_seeds
+from orchestrator.plan.phase import SeedRule
 from orchestrator.process.command_line import as_options
 from orchestrator.process.git_commit import commit
 from orchestrator.process.hang_watchdog import LEAST_SECONDS
 from orchestrator.process.signals import Interruption, draining
 from orchestrator.runners import serial
+from orchestrator.runners.adaptive_seeds import with_looks
 from orchestrator.runners.attempt import CHECKPOINT_SECONDS
 from orchestrator.runners.coordinator import Coordinator, StudyError
 from orchestrator.runners.result import Result
@@ -84,7 +86,7 @@ def run(
     options: Options | None = None,
     *,
     data: Any = None,
-    seed_rule: SeedRule = no_more_seeds,
+    seed_rule: SeedRule | None = None,
     console: Console | None = None,
     **settings: Any,
 ) -> Result:
@@ -102,7 +104,7 @@ def run(
             which trains packs.
         options: how it is run; None: as `settings` say.
         data: for a function that has an argument `data`.
-        seed_rule: with adaptive seeds, the rule.
+        seed_rule: at the looks of the budget, which arms get more seeds; None: the rule of `seeds="auto"`.
         console: where progress is shown; None: the terminal.
         settings: fields of `Options` by their names.
 
@@ -116,14 +118,16 @@ def run(
     options = _options(study, options, settings)
     samplers.require_known(study.budget, study.searched)
     study, trains = _bound(study, objective, data, options)
+    study, rule = with_looks(study)
+    rule = seed_rule or rule
     if is_looked_for(study, trains, str(options.results)):
         return Result(folder=Folder.at(options.results), complete=True, interruption=Interruption(), reason="")
     if options.program:
-        return _run(study, trains, options, seed_rule, console)
+        return _run(study, trains, options, rule, console)
     try:
         here = program_here()
         program = here | {"results": str(options.results)} if here else {}
-        result = _run(study, trains, replace(options, program=program), seed_rule, console)
+        result = _run(study, trains, replace(options, program=program), rule, console)
     except (ValueError, StudyError) as error:
         raise type(error)(as_options(str(error))) from error
     if result.complete:
@@ -139,7 +143,10 @@ def run(
 def _bound(study: Study, given: Objective | Callable[..., Any], data: Any, options: Options) -> tuple[Study, Objective]:
     """The study and what trains it; a program is told what the study declares, and trains one run at a time."""
     if not isinstance(given, Script):
-        return study, _objective(given, data)
+        trains = _objective(given, data)
+        if isinstance(trains, FunctionObjective):
+            require_told(study, trains.names, "the function needs the argument")
+        return study, trains
     program = given.bound(study, Folder.at(options.results).root / "programs")
     alone = replace(study, budget=replace(study.budget, pack_size=1))
     return alone, FunctionObjective(program, data_sha256=program.data_sha256)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -42,6 +42,11 @@ def looking_for(name: str, results: str) -> Iterator[None]:
         _wanted.reset(token)
 
 
+def is_looking() -> bool:
+    """Whether a script is run only to find a study."""
+    return _wanted.get() is not None
+
+
 def is_looked_for(study: Study, objective: Objective, results: str) -> bool:
     """Whether a study is looked for, which is not this one.
 
@@ -69,15 +74,19 @@ def fingerprint_of(objective: Objective) -> Fingerprint:
     return Fingerprint(data_sha256=data, code_sha256=code_sha256(objective))
 
 
-def program_here() -> dict[str, Any]:
-    """How to make the study again: the script of this process, and its arguments; a notebook has none."""
+def program_here(words: Sequence[str] | None = None) -> dict[str, Any]:
+    """How to make the study again: the script of this process, and its arguments; a notebook has none.
+
+    Args:
+        words: the arguments; None: those of this process.
+    """
     main = sys.modules["__main__"]
     if not (script := getattr(main, "__file__", None)):
         return {}
     module = main.__spec__.name if main.__spec__ else None  # of `python -m`
     return {
         "script": str(Path(script).absolute()),
-        "arguments": sys.argv[1:],
+        "arguments": list(sys.argv[1:] if words is None else words),
         "module": module,
         "folder": str(Path.cwd()),
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from datetime import UTC, datetime
+from pathlib import Path
 
 from rich.console import Console
 
@@ -19,7 +20,11 @@ def archive(folder: Folder, console: Console) -> None:
     """
     if not folder.root.exists() and not folder.bucket:
         return
-    aside = f"{folder.address}-{datetime.now(UTC):%Y%m%dT%H%M%S}"
+    aside = first = f"{folder.address}-{datetime.now(UTC):%Y%m%dT%H%M%S}"
+    number = 1
+    while not folder.bucket and Path(aside).exists():
+        number += 1
+        aside = f"{first}-{number}"
     with Lock(folder):
         if folder.bucket:
             folder.bucket.rename(aside.rpartition("/")[2])

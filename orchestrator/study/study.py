@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from optuna.distributions import BaseDistribution
@@ -20,6 +21,8 @@ from orchestrator.study.design import Arm, Design
 from orchestrator.study.metrics import Metrics
 from orchestrator.study.model import Cost, Model
 from orchestrator.study.params import Params, ParamValue, contains, digest, examples, require_known, require_plain
+from orchestrator.study.starting_points import starting_points
+from orchestrator.study.study_arguments import adapted, metrics_of, reference_of
 
 MOST_SEED = 10**12  # runs' seeds are columns of 64 bits
 
@@ -59,7 +62,12 @@ class Study:
         notes: sentences for the report.
         about: facts for the report, plain values: data, preset, `rule` of the adaptive seeds.
         budget: how much is run.
-        numbers: those of the budget by their names (`trials=8`), which go before `budget`.
+        numbers: those of the budget by their names (`trials=8`), which go before `budget`. With `seeds="auto"` an arm
+            gets seeds until it is decided, or until more would hardly decide it.
+        max_seeds: with `seeds="auto"`, the most seeds per arm; None: 30.
+        enqueue: configurations that every search tries first, after the default: mappings of searched hyperparameters;
+            or a CSV with a column a hyperparameter; or the results folder of an older study, for those that it chose.
+        adaptive: whether the number of seeds is decided so; `seeds="auto"` says so, too.
 
     Raises:
         ValueError: a hyperparameter, arm or metric is unknown, or a number is out of its range.
@@ -76,6 +84,8 @@ class Study:
     model: Model
     design: Design
     budget: Budget
+    adaptive: bool
+    enqueue: tuple[Params, ...]
     splits: int
     seed: int
     selected: tuple[str, ...]
@@ -103,24 +113,30 @@ class Study:
         notes: Sequence[str] = (),
         about: Mapping[str, Any] | None = None,
         budget: Budget | None = None,
+        enqueue: str | Path | Sequence[Params] = (),
+        adaptive: bool = False,
+        max_seeds: int | None = None,
         **numbers: Any,
     ) -> None:
         known = [Arm(name=arm, pins=pins) for arm, pins in arms.items()] if isinstance(arms, Mapping) else list(arms)
         for number in numbers:
             require_known("argument of Study", number, Budget.names())
+        adaptive = adapted(numbers, max_seeds, adaptive=adaptive)
         values: dict[str, Any] = {
             "name": name, "title": name if title is None else title, "params": params, "arms": tuple(known),
-            "reference": _reference(known) if reference is None else reference, "space": space or {},
-            "metrics": _metrics(metrics, minimise=minimise, maximise=maximise), "smallest_effect": smallest_effect,
+            "reference": reference_of(known) if reference is None else reference, "space": space or {},
+            "metrics": metrics_of(metrics, minimise=minimise, maximise=maximise), "smallest_effect": smallest_effect,
             "model": model or Model(), "design": design or Design(), "splits": splits, "seed": seed,
             "selected": tuple(selected), "notes": tuple(notes), "about": about or {},
-            "budget": replace(budget or Budget(), **numbers),
+            "budget": replace(budget or Budget(), **numbers), "adaptive": adaptive,
         }  # fmt: skip
         for field, value in values.items():
             object.__setattr__(self, field, value)
         self._check_arms()
         self._check_params()
         self._check_numbers()
+        points = starting_points(enqueue, self.params, self.searched) if enqueue else ()
+        object.__setattr__(self, "enqueue", tuple(points))
         if self.design.path:
             self._check_path()
 
@@ -147,6 +163,11 @@ class Study:
                 require_known("hyperparameter", param, self.params, where=f" (pinned by arm {arm.name!r})")
                 require_plain(arm.pins[param], f"hyperparameter {param!r}, pinned by arm {arm.name!r},")
                 self._require_type(param, arm.pins[param], where=f"pinned by arm {arm.name!r}")
+            if arm.pins and all(self.params[param] == value for param, value in arm.pins.items()):
+                raise ValueError(
+                    f"arm {arm.name!r} changes nothing: it holds {dict(arm.pins)}, which are the defaults. Give it "
+                    "another value, or leave it out"
+                )
         for param, distribution in self.space.items():
             require_known("hyperparameter", param, self.params, where=" (in the space)")
             for value in examples(distribution):
@@ -268,28 +289,6 @@ class Study:
         """Of a configuration: runs can train in one pack where it is equal."""
         shared = self.model.structure(params).items()
         return digest({param: value for param, value in shared if param not in self.model.fusable})
-
-
-def _reference(arms: Sequence[Arm]) -> str:
-    """The first arm that holds nothing fixed."""
-    for arm in arms:
-        if not arm.pins:
-            return arm.name
-    raise ValueError(f"one arm must hold nothing fixed, to compare the others with; got {[arm.name for arm in arms]}")
-
-
-def _metrics(metrics: Metrics | None, *, minimise: tuple[str, str] | None, maximise: tuple[str, str] | None) -> Metrics:
-    if sum(given is not None for given in (metrics, minimise, maximise)) != 1:
-        raise ValueError("a study needs exactly one of minimise, maximise and metrics: what is measured and is better")
-    if metrics is not None:
-        return metrics
-    pair = minimise or maximise or ()
-    if isinstance(pair, str) or len(pair) != 2:
-        raise ValueError(
-            f"minimise (or maximise) must be two metrics, of the search and of the claims, as in "
-            f"('valid_loss', 'test_loss'); got {pair!r}"
-        )
-    return Metrics.pair(*pair, mode="min" if minimise else "max")
 
 
 def config_id(study: Study, params: Params) -> str:

@@ -179,8 +179,17 @@ def test_runs_of_one_pack_must_be_of_one_length(call: Callable, runs: Callable) 
 
 
 def test_a_metric_that_is_not_declared_stops_the_study(call: Callable) -> None:
-    with pytest.raises(Exception, match="does not declare: \\['valid_los'\\]"):
+    with pytest.raises(Exception, match=r"'valid_los', which the objective reports .* did you mean 'valid_loss'"):
         call(misspelt_metric, changes={"epochs": 1})
+
+
+def untested(params, seed):
+    return {"valid_loss": params["x"] + 0.01 * seed}
+
+
+def test_a_metric_of_the_claims_that_no_run_reports_stops_the_study(call: Callable, runs: Callable) -> None:
+    with pytest.raises(Exception, match=r"must have the metric test_loss; it has .*No run has reported it so far"):
+        call(untested, changes={"epochs": 1})
 
 
 def misspelt(param, seed):
