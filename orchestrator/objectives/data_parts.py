@@ -18,6 +18,7 @@ def require_told(study: Study, names: Collection[str], what: str) -> None:
     for name, needed, why in (
         ("split", study.splits > 1, f"the study has {study.splits} splits of the data"),
         ("fold", study.budget.rerank > 0, "the best of every search are ranked again, once per fold"),
+        ("fold", study.design.path, "the steps of a path are decided by the mean over folds"),
     ):
         if needed and name not in names:
             raise ValueError(f"{why}, so {what} {name}; it has {', '.join(sorted(names))}")

@@ -12,12 +12,14 @@ from typing import Any
 
 import numpy as np
 
+from orchestrator.objectives import random_states
+from orchestrator.objectives.reporting_function import epochs_of
 from orchestrator.process.source_hash import code_sha256
 from orchestrator.study.objective import PlainEpoch, PlainOutcome, State
 from orchestrator.study.params import require_known
 from orchestrator.study.runs import Pack, Run
 
-ARGUMENTS = ("params", "seed", "epochs", "split", "fold", "phase", "state", "data", "report_items", "run_id")
+ARGUMENTS = ("params", "seed", "epochs", "split", "fold", "phase", "state", "data", "report", "report_items", "run_id")
 HOW = "a function of one run yields its metrics after every epoch, and returns those of the test items"
 
 
@@ -33,14 +35,18 @@ class FunctionObjective:
     >>> halving.code_sha256 = "1"  # typed, not in a file, whose hash would say which runs are of the same code
     >>> check_objective(study, FunctionObjective(halving))
 
-    A function that returns instead of yielding is a run of one epoch; it returns the metrics of both.
+    A function that has an argument `report` calls `report(metrics)` after every epoch instead of yielding, from a
+    callback of a framework for instance. One that does neither is a run of one epoch; it returns the metrics of both.
+    The global generators of random numbers (of Python, NumPy, and PyTorch where it is loaded) are seeded with `seed`,
+    and every run has them to itself.
 
     Args:
         function: what trains one run. It is given what it has arguments for: `params` (every hyperparameter by name),
             `seed`, `epochs`, `split` and `fold` (of the data; None: no fold), `phase` ("search", "rerank", "confirm"),
             `run_id`, `data`, `report_items(item=..., group=..., target=..., y=..., prediction=...)` for the predictions
-            of the test items, and `state`: what it has yielded as the second of two values, `yield metrics, state`,
-            when it was cut off; None at the beginning. A state is a mapping of names to arrays and plain values.
+            of the test items, `report`, and `state`: what it has yielded as the second of two values, `yield metrics,
+            state` (or `report(metrics, state)`), when it was cut off; None at the beginning. A state is a mapping of
+            names to arrays and plain values.
         data: handed to the function as it is; it travels to every node once.
         data_sha256: a name or hash of the data; None: its hash, where it is made of plain values and arrays.
 
@@ -65,6 +71,13 @@ class FunctionObjective:
         Raises:
             ValueError: the function yields what is no metrics, or its runs are of unequal length.
         """
+        before = random_states.take()
+        try:
+            return (yield from self._train(pack, state))
+        finally:
+            random_states.put(before)
+
+    def _train(self, pack: Pack, state: State | None) -> Generator[PlainEpoch, Collection[str] | None, Any]:
         trainings = {run.run_id: _Training(self, run, pack, _of_run(state, run.run_id)) for run in pack}
         going = list(trainings)
         while True:
@@ -89,7 +102,10 @@ class FunctionObjective:
             "params": dict(run.params), "seed": run.seed, "epochs": pack.epochs, "split": run.split, "fold": run.fold,
             "phase": pack.phase, "state": state, "data": self.data, "report_items": report_items, "run_id": run.run_id,
         }  # fmt: skip
-        return self.function(**{name: known[name] for name in self.names})
+        given = {name: known[name] for name in self.names if name != "report"}
+        if "report" not in self.names:
+            return self.function(**given)
+        return epochs_of(lambda report: self.function(**given, report=report))
 
 
 class _Training:
@@ -100,12 +116,23 @@ class _Training:
         self._num_epochs, self.metrics = int(known[_EPOCHS]), known[_LAST]
         self.state: State = {}
         self._pack, self._items = pack, None
-        own = None if state is None else {name: v for name, v in state.items() if name not in (_EPOCHS, _LAST)}
+        own = None if state is None else {name: value for name, value in state.items() if not _is_ours(name)}
+        random_states.start(run.seed)
+        if (kept := random_states.of_plain(known)) is not None:
+            random_states.put(kept)
         self._answer = objective.call(run, pack, own, self._report_items)
+        self._random = random_states.take()
         self._returned: Any = None
 
     def advance(self) -> bool:
         """Trains for an epoch; returns whether there was one."""
+        random_states.put(self._random)
+        try:
+            return self._advance()
+        finally:
+            self._random = random_states.take()
+
+    def _advance(self) -> bool:
         if not inspect.isgenerator(self._answer):
             return self._return_at_once()
         try:
@@ -120,7 +147,8 @@ class _Training:
         self.metrics, self.state = metrics, {}
         if state:
             last = {name: float(value) for name, value in metrics.items()}
-            self.state = {**state, _EPOCHS: self._num_epochs, _LAST: last}
+            drawn = random_states.plain(random_states.take())
+            self.state = {**state, **drawn, _EPOCHS: self._num_epochs, _LAST: last}
         return True
 
     def _return_at_once(self) -> bool:
@@ -182,6 +210,10 @@ def _feed(digest: hashlib._Hash, data: Any) -> None:
 _EPOCHS, _LAST = "epochs trained", "metrics of the last"
 
 
+def _is_ours(name: str) -> bool:
+    return name in (_EPOCHS, _LAST) or name.startswith(random_states.PREFIX)
+
+
 def _of_run(state: State | None, run_id: str) -> State | None:
     """A run's part of a pack's state."""
     own = {name.partition("/")[2]: v for name, v in (state or {}).items() if name.partition("/")[0] == run_id}
@@ -200,7 +232,7 @@ def _arguments_of(function: Callable[..., Any], *, has_data: bool) -> list[str]:
     names = []
     for name, argument in inspect.signature(function).parameters.items():
         if argument.kind is argument.VAR_KEYWORD:
-            return list(ARGUMENTS)
+            return [known for known in ARGUMENTS if known != "report"]
         if name == "data" and not has_data and argument.default is not argument.empty:
             continue
         if name in ARGUMENTS:

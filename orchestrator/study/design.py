@@ -25,7 +25,7 @@ class Design:
     """How arms are made of components; by default they are not.
 
     >>> parts = {"momentum": {"momentum": 0.0}, "decay": {"decay": 0.0}}
-    >>> Design(factors=parts).cells(factorial(parts, check=lambda pins: None))[frozenset({"decay"})]
+    >>> Design(factors=parts).cells(factorial(parts))[frozenset({"decay"})]
     'no_decay'
 
     Args:

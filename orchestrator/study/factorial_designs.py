@@ -26,11 +26,14 @@ WORDS: Mapping[int, Sequence[Sequence[int]]] = {
 Check = Callable[[Params], object]
 
 
-def factorial(factors: Factors, *, check: Check) -> tuple[Arm, ...]:
+def _any_pins(_pins: Params) -> None: ...
+
+
+def factorial(factors: Factors, *, check: Check = _any_pins) -> tuple[Arm, ...]:
     """All combinations of up to 4 components; from 5 on a fraction of resolution V: 16, 32, 64, 64 arms.
 
     >>> parts = {"momentum": {"momentum": 0.0}, "decay": {"decay": 0.0}}
-    >>> [arm.name for arm in factorial(parts, check=lambda pins: None)]
+    >>> [arm.name for arm in factorial(parts)]
     ['full', 'no_momentum', 'no_decay', 'no_momentum+decay']
 
     Args:
@@ -50,11 +53,11 @@ def factorial(factors: Factors, *, check: Check) -> tuple[Arm, ...]:
     return _arms(factors, ([names[i] for i in off] for off in kept), check=check)
 
 
-def leave_two_out(factors: Factors, *, check: Check) -> tuple[Arm, ...]:
+def leave_two_out(factors: Factors, *, check: Check = _any_pins) -> tuple[Arm, ...]:
     """Every component left out alone, and every two together: 1 + k + k (k - 1) / 2 arms.
 
     >>> parts = {"momentum": {"momentum": 0.0}, "decay": {"decay": 0.0}}
-    >>> len(leave_two_out(parts, check=lambda pins: None))
+    >>> len(leave_two_out(parts))
     4
 
     Args:

@@ -70,7 +70,7 @@ def test_a_script_of_three_lines_has_the_whole_command_line(command: Any, tmp_pa
     assert "Page: " in done.stdout
     assert set(rows(tmp_path / "results/two", "search").search) == {0, 1}
     verified = command("-m", "orchestrator", "verify", "results/two", "--runs", "2")
-    assert "2 of 32 completed runs trained again; largest deviation 0" in verified.stdout, verified.stderr
+    assert re.search(r"2 of \d+ completed runs trained again; largest deviation 0", verified.stdout), verified.stderr
     assert "smallest possible p" not in verified.stdout, "the script is only run to find its study"
     again = command("mine.py", "--serial", "--searches", "2", "--frozen", "--results", "results/two", "--hours", "1")
     assert "Resuming" in again.stdout

@@ -24,9 +24,13 @@ def call(*arguments: str, cwd: Path) -> str:
 
 @pytest.mark.ray
 def test_the_studies_of_ones_own_model_run_and_go_on(tmp_path: Path) -> None:
-    function, packs = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "own_model.md").read_text(), re.DOTALL)
+    function, command, packs, together = re.findall(
+        r"```python\n(.*?)```", (ROOT / "docs" / "own_model.md").read_text(), re.DOTALL
+    )
     (tmp_path / "first_study.py").write_text(function)
     (tmp_path / "packs.py").write_text(packs)
+    (tmp_path / "momentum.py").write_text(command)
+    (tmp_path / "together.py").write_text(together)
     told = call("first_study.py", cwd=tmp_path)
     assert "54 of 54 runs" in told
     assert re.search(r"^no_momentum +10 .* worse +short_search one_search$", told, re.MULTILINE)
@@ -36,6 +40,8 @@ def test_the_studies_of_ones_own_model_run_and_go_on(tmp_path: Path) -> None:
     table = pd.read_csv(tmp_path / "results/momentum/report/tables/ablation.csv").set_index("arm")
     assert table.loc["no_momentum", "verdict"] == "worse"
     assert re.search(r"^no_momentum +10 .* worse\b", call("packs.py", cwd=tmp_path), re.MULTILINE)
+    assert "54 finished runs are kept" in call("momentum.py", "--serial", cwd=tmp_path), "the same study"
+    assert "momentum × decay,interaction,8," in call("together.py", cwd=tmp_path)
 
 
 @pytest.mark.ray
