@@ -135,7 +135,8 @@ def figure(results: Results | str | Path, name: str = "forest", *, for_column: b
     if one.absent or made is None:
         raise ValueError(f"{one.title} cannot be drawn: {one.absent}")
     if "ipykernel" in sys.modules:
-        import_module("matplotlib.pyplot")  # it teaches a notebook to show figures
+        shell = import_module("IPython").get_ipython()
+        import_module("IPython.core.pylabtools").select_figure_formats(shell, {"retina"})  # how figures are shown
     return _figure(made())
 
 

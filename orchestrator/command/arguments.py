@@ -150,12 +150,13 @@ BUDGET_OPTIONS: Mapping[str, Mapping[str, Any]] = {
         "help": "searches begin with these: a CSV, a column a hyperparameter; or what an older study chose",
     },
     "sampler": {
-        "choices": ("tpe", "gp", "cmaes", "random", "qmc", "grid"),
+        "choices": ("tpe", "gp", "cmaes", "random", "qmc", "grid", "auto"),
         "help": "what suggests hyperparameters (default: tpe); see docs/designs.md",
     },
     "pruner": {
-        "choices": ("halving", "none", "hyperband", "median", "percentile", "wilcoxon"),
-        "help": "what gives up search runs (default: halving)",
+        "metavar": "NAME",
+        "help": "what gives up search runs: halving, none, hyperband, median, percentile, wilcoxon, threshold=X "
+        "(default: halving)",
     },
     "pack_size": {
         "type": at_least(1),

@@ -1,4 +1,4 @@
-"""Live progress: a table that stays in place on a terminal, one readable line per event elsewhere."""
+"""Live progress: a table that stays in place on a terminal and in a notebook, one readable line per event elsewhere."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from rich.live import Live
 from rich.text import Text
 
 from orchestrator.display.live_table import Board
+from orchestrator.display.notebook_cell import NotebookCell
 from orchestrator.display.observer import Observer
 from orchestrator.history.history import History
 from orchestrator.history.run_counts import Tally, parts_of, planned_for, tallies
@@ -38,6 +39,8 @@ class Progress(Observer):
         self._began = clock()
         self._num_over = 0
         self._first: tuple[float, int] | None = None  # the first epoch: when it came, and how many runs were over
+        self._cell = NotebookCell() if console.is_jupyter else None
+        self._shown_at = -REFRESH_SECONDS
         self._live = Live(
             console=console, get_renderable=lambda: self._board().draw(), refresh_per_second=1 / REFRESH_SECONDS
         )
@@ -66,6 +69,8 @@ class Progress(Observer):
         """A pack finished an epoch; the table shows runs, not epochs. Time is counted from the first one."""
         if self._first is None:
             self._first = self._clock(), self._num_over
+        if self._cell is not None:
+            self._tell("")
 
     def told(self, run: Run, status: str, value: float | None, error: str) -> None:
         """A run is over."""
@@ -117,6 +122,11 @@ class Progress(Observer):
     def _tell(self, line: str, *, is_last: bool = False) -> None:
         """An event, where the table is not in place: a job's lines carry the table to where it is."""
         if self._console.is_terminal:
+            return
+        if self._cell is not None:
+            if is_last or self._clock() - self._shown_at >= REFRESH_SECONDS:
+                self._shown_at = self._clock()
+                self._cell.show(self._board(is_last=is_last))
             return
         if origin() is not None:
             line = self._board(is_last=is_last).carried_by(line)

@@ -22,7 +22,7 @@ from orchestrator.plan import samplers
 from orchestrator.study.params import ParamValue, derive
 from orchestrator.study.study import Study
 
-optuna.logging.set_verbosity(optuna.logging.WARNING)
+optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 STATES = {
     "running": TrialState.RUNNING,
@@ -44,7 +44,7 @@ class Search:
         self._study, self._arm, self._search = study, arm, search
         direction = "minimize" if study.metrics.sign > 0 else "maximize"
         with _quiet():
-            pruner = samplers.pruner(study.budget)
+            pruner = samplers.pruner(study)
         self._optuna = optuna.create_study(study_name=f"{arm}/{search}", direction=direction, pruner=pruner)
         for suggestion in known:
             self._restore(suggestion)
@@ -70,6 +70,11 @@ class Search:
                     _suggest(trial, param, self._study.searched[param])
         return dict(trial.params)
 
+    def add(self, suggested: Mapping[str, ParamValue]) -> None:
+        """Takes note of a suggestion that was worked out aside."""
+        number = len(self._optuna.get_trials(deepcopy=False))
+        self._restore(Suggestion(number=number, run_id="", suggested=dict(suggested)))
+
     def report(self, number: int, epoch: int, value: float) -> tuple[bool, dict[str, Any]]:
         """Whether to go on after this report, and the rungs that the pruner has noted for the trial."""
         trial = self._live(number)
@@ -84,7 +89,7 @@ class Search:
 
     def _sampler(self, number: int, like: Mapping[str, ParamValue] | None) -> BaseSampler:
         sampler = samplers.sampler(
-            self._study.budget,
+            self._study,
             seed=derive(self._study.seed, self._arm, self._search, number),
             search_seed=derive(self._study.seed, self._arm, self._search),
             number=number,

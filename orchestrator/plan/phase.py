@@ -39,6 +39,17 @@ class Waiting:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Thinking:
+    """Nothing yet: what comes next is worked out aside, so that nobody is held up by it.
+
+    Args:
+        wait: returns once it is known.
+    """
+
+    wait: Callable[[], None]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Around:
     """What all phases of a study share."""
 
@@ -46,12 +57,13 @@ class Around:
     maker: RunMaker
     choices: Choices
     seed_rule: SeedRule
+    aside: bool = False  # whether what takes long is worked out aside
 
 
 class Phase(Protocol):
     """A phase of a study. The plan asks its phases in order; the first that has something to say is followed."""
 
-    def next(self, history: History) -> Waiting | Event | None:
+    def next(self, history: History) -> Waiting | Thinking | Event | None:
         """What can be asked, or what is decided, now; None: nothing. A decision is applied before the next call."""
         ...
 

@@ -16,7 +16,7 @@ from orchestrator.history.history import History
 from orchestrator.history.run_factory import RunMaker, asked
 from orchestrator.plan.all_phases import phases_of
 from orchestrator.plan.pack_composition import Packer
-from orchestrator.plan.phase import Around, Listener, SeedRule, Waiting, no_more_seeds
+from orchestrator.plan.phase import Around, Listener, SeedRule, Thinking, Waiting, no_more_seeds
 from orchestrator.study.failures import failure
 from orchestrator.study.runs import Fingerprint, Pack, Run
 from orchestrator.study.study import Study
@@ -40,6 +40,8 @@ class Plan:
         fingerprint: the data and the code under which runs are equal.
         events: what the ledger knows already, in order.
         seed_rule: with adaptive seeds, which arms need more; a pure function.
+        aside: whether samplers that take long think beside what runs. What is suggested then rests on what was known
+            when they began.
     """
 
     def __init__(
@@ -49,12 +51,13 @@ class Plan:
         *,
         events: Iterable[Event] = (),
         seed_rule: SeedRule = no_more_seeds,
+        aside: bool = False,
     ) -> None:
         self.study = study
         self.history = History(study, events)
         self._maker = RunMaker(study=study, fingerprint=fingerprint)
         self._packer = Packer(study=study)
-        self._around = Around(study=study, maker=self._maker, choices=Choices(study), seed_rule=seed_rule)
+        self._around = Around(study=study, maker=self._maker, choices=Choices(study), seed_rule=seed_rule, aside=aside)
         self._begin()
 
     def _begin(self) -> None:
@@ -80,13 +83,22 @@ class Plan:
         for pack_id in self.history.open_packs():
             if not self.history.packs[pack_id].running:
                 return Began(pack_id=pack_id, attempt=self.history.packs[pack_id].attempt + 1, at=at)
+        thinking: Thinking | None = None
         for phase in self._phases:
             found = phase.next(self.history)
+            if isinstance(found, Thinking):
+                thinking = found
+                continue
             if isinstance(found, Waiting):
                 return self._asked(self._packer.take(found.groups, num_cores=num_cores, left=found.left))
             if found is not None:
                 return found
-        return Wait() if any(True for _ in self.history.open_packs()) else Done()
+        if any(True for _ in self.history.open_packs()):
+            return Wait()
+        if thinking is None:
+            return Done()
+        thinking.wait()  # nothing runs that would be held up
+        return self.next(at=at, num_cores=num_cores)
 
     def pack(self, pack_id: str) -> Pack:
         """A pack in its current attempt, with the runs that are not over."""

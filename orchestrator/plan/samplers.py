@@ -5,7 +5,9 @@ So whatever a sampler takes from earlier trials survives a kill; docs/designs.md
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any
 
@@ -18,6 +20,7 @@ from optuna.pruners import (
     NopPruner,
     PercentilePruner,
     SuccessiveHalvingPruner,
+    ThresholdPruner,
     WilcoxonPruner,
 )
 from optuna.samplers import (
@@ -32,6 +35,7 @@ from optuna.samplers import (
 from optuna.trial import FrozenTrial, TrialState
 
 from orchestrator.study.budget import Budget
+from orchestrator.study.study import Study
 
 
 class Sequence(BaseSampler):
@@ -73,6 +77,10 @@ class Grid(BruteForceSampler):
         """See `BaseSampler`. Optuna's would stop a study that it runs itself."""
 
 
+THRESHOLD = "threshold="
+TAKE_LONG = ("gp", "auto")  # for a suggestion, seconds as trials come together
+MOST_GP = 200  # trials of a search that "auto" hands to a Gaussian process
+
 Made = Callable[[int, int, int, Budget], BaseSampler]
 # By name: made of the seed of this suggestion, the seed of the search, the number of trials so far, and the budget.
 SAMPLERS: Mapping[str, Made] = {
@@ -97,28 +105,53 @@ PRUNERS: Mapping[str, Callable[[Budget], BasePruner]] = {
 NEEDS = {"cmaes": "cmaes"}  # name -> a package that Optuna's sampler needs and does not bring
 
 
-def sampler(budget: Budget, *, seed: int, search_seed: int, number: int) -> BaseSampler:
+def takes_long(study: Study) -> bool:
+    """Whether a suggestion may take so long that nobody should wait for it; of a sampler that is not known, it may."""
+    return callable(study.budget.sampler) or study.budget.sampler in TAKE_LONG
+
+
+def sampler(study: Study, *, seed: int, search_seed: int, number: int) -> BaseSampler:
     """The sampler of the next suggestion.
 
     Args:
-        budget: of the study, which names it.
+        study: whose budget names it.
         seed: of this suggestion.
         search_seed: of the search.
         number: of trials so far.
     """
+    budget = study.budget
     if callable(budget.sampler):
         return budget.sampler(seed)
-    return SAMPLERS[budget.sampler](seed, search_seed, number, budget)
+    name = _chosen(study) if budget.sampler == "auto" else budget.sampler
+    return SAMPLERS[name](seed, search_seed, number, budget)
 
 
-def pruner(budget: Budget) -> BasePruner:
+def _chosen(study: Study) -> str:
+    """What "auto" stands for: a Gaussian process where trials are few and every hyperparameter is a number."""
+    conditional = study.model.conditions.keys() & study.searched.keys()
+    choices = [d for d in study.searched.values() if isinstance(d, optuna.distributions.CategoricalDistribution)]
+    return "tpe" if conditional or choices or study.budget.trials > MOST_GP else "gp"
+
+
+def pruner(study: Study) -> BasePruner:
     """The pruner of a search."""
+    budget = study.budget
+    if isinstance(budget.pruner, str) and budget.pruner.startswith(THRESHOLD):
+        bound = float(budget.pruner.removeprefix(THRESHOLD))
+        lower, upper = (None, bound) if study.metrics.sign > 0 else (bound, None)
+        return ThresholdPruner(lower=lower, upper=upper, n_warmup_steps=budget.epochs // 4)
     return budget.pruner if isinstance(budget.pruner, BasePruner) else PRUNERS[budget.pruner](budget)
 
 
 def require_known(budget: Budget, space: Mapping[str, BaseDistribution]) -> None:
     """Raises a ValueError unless sampler and pruner can be had, and fit the space."""
-    for kind, given, known in (("sampler", budget.sampler, SAMPLERS), ("pruner", budget.pruner, PRUNERS)):
+    if isinstance(budget.pruner, str) and budget.pruner.startswith(THRESHOLD):
+        _require_bound(budget.pruner)
+        budget = replace(budget, pruner="none")
+    for kind, given, known in (
+        ("sampler", budget.sampler, (*SAMPLERS, "auto")),
+        ("pruner", budget.pruner, (*PRUNERS, "threshold=X")),
+    ):
         if isinstance(given, str) and given not in known:
             raise ValueError(
                 f"{kind} must be one of {', '.join(known)}, or "
@@ -132,6 +165,15 @@ def require_known(budget: Budget, space: Mapping[str, BaseDistribution]) -> None
             f"sampler 'grid' needs finitely many values of every hyperparameter; {', '.join(endless)} must have a step "
             "or be a choice: FloatDistribution(0.0, 0.5, step=0.1), CategoricalDistribution([...])"
         )
+
+
+def _require_bound(text: str) -> None:
+    try:
+        known = math.isfinite(float(text.removeprefix(THRESHOLD)))
+    except ValueError:
+        known = False
+    if not known:
+        raise ValueError(f"pruner must be threshold=X, X the worst value of the metric that goes on; got {text!r}")
 
 
 def _is_endless(values: BaseDistribution) -> bool:

@@ -18,6 +18,8 @@ from pathlib import Path
 from types import CellType, FunctionType, MethodType, ModuleType
 from typing import Any
 
+from orchestrator.process.typed_source import typed_source
+
 REFLECTING = {"globals", "eval", "exec", "__import__"}  # who uses these may use any name
 ENGINE = {"orchestrator", "analysis"}  # they run a study, and make none of its numbers
 INSTALLED = ("site-packages", "dist-packages")
@@ -33,20 +35,31 @@ def code_sha256(objective: Any) -> str:
     if own is not None:
         return str(own)
     kind = _code_of(objective)
-    modules = {one: sys.modules.get(getattr(one, "__module__", "")) for one in (kind, *_within(objective))}
-    known = {one: module for one, module in modules.items() if module is not None and _file_of(module) is not None}
-    if kind not in known:
+    digest = hashlib.sha256()
+    objects = [kind, *_within(objective)]
+    for one in [one for one in objects if isinstance(one, type | FunctionType) and one.__module__ == "__main__"]:
+        if _module_of(one) is None and (typed := typed_source(one)) is not None:
+            digest.update(typed[0])
+            objects += typed[1]
+            objects.remove(one)
+    known = {one: module for one in objects if (module := _module_of(one)) is not None}
+    if kind in objects and kind not in known:
         raise ValueError(
-            "an objective needs a source file, whose hash says which runs are of the same code; "
+            "an objective needs its source, whose hash says which runs are of the same code; "
             f"{getattr(kind, '__qualname__', kind)} has none. Give it an attribute code_sha256, any text that you "
             "change with the code"
         )
-    digest = hashlib.sha256()
     for one, module in known.items():
         used = getattr(one, "__qualname__", "").partition(".")[0]
         for name, source in sorted(_sources(module, used).items()):
             digest.update(name.encode() + b"\0" + source + b"\0")
     return digest.hexdigest()
+
+
+def _module_of(value: Any) -> ModuleType | None:
+    """The module that defines a class or function, where it is a file."""
+    module = sys.modules.get(getattr(value, "__module__", ""))
+    return module if module is not None and _file_of(module) is not None else None
 
 
 def _within(objective: Any) -> Iterator[Any]:

@@ -49,6 +49,7 @@ class Coordinator:
 
     Args:
         commit: of the code that is studied, for the rows.
+        aside: see `Plan`.
         hours: after which no pack is started and running ones are drained; None: never.
     """
 
@@ -60,6 +61,7 @@ class Coordinator:
         *,
         commit: Commit,
         seed_rule: SeedRule = no_more_seeds,
+        aside: bool = False,
         hours: float | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -69,7 +71,7 @@ class Coordinator:
         known = usable(ledger.events)
         if lost := len(ledger.events) - len(known):
             logger.warning("%d facts of packs that the journal has lost are left out; those are planned anew", lost)
-        self.plan = Plan(study, fingerprint, events=known, seed_rule=seed_rule)
+        self.plan = Plan(study, fingerprint, events=known, seed_rule=seed_rule, aside=aside)
         self.fatal: StudyError | None = None  # why the study was stopped for good
         self._ledger, self._clock = ledger, clock
         self._maker = Maker(study=study, fingerprint=fingerprint, commit=commit)

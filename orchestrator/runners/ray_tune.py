@@ -22,7 +22,8 @@ import ray
 from ray import tune
 from ray.tune import CheckpointConfig, PlacementGroupFactory, RunConfig, Stopper, TuneConfig
 from ray.tune.experiment import Trial
-from ray.tune.progress_reporter import TrialProgressCallback
+from ray.tune.experimental.output import IS_NOTEBOOK
+from ray.tune.progress_reporter import ProgressReporter, TrialProgressCallback
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
@@ -112,6 +113,7 @@ def _fit(bridge: Bridge, fixed: Mapping[str, Any]) -> None:
                 callbacks=[_Listening(bridge)],
                 checkpoint_config=CheckpointConfig(checkpoint_at_end=False),
                 verbose=0,
+                progress_reporter=_Silent() if IS_NOTEBOOK else None,  # elsewhere Tune warns of one
             ),
         )
         try:
@@ -129,6 +131,16 @@ def _scratch(folder: Folder) -> Iterator[str]:
         shutil.rmtree(left, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix=prefix) as scratch:
         yield scratch
+
+
+class _Silent(ProgressReporter):
+    """In a notebook, Tune's own clears what the cell has shown, whatever the verbosity."""
+
+    def should_report(self, trials: list[Trial], done: bool = False) -> bool:
+        return False
+
+    def report(self, trials: list[Trial], done: bool, *sys_info: str) -> None:
+        """Nothing."""
 
 
 class _Asking(Searcher):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from rich.console import Console
 
@@ -18,9 +18,7 @@ from orchestrator.display.progress import Progress
 from orchestrator.history.run_counts import unconfirmed as unconfirmed_of
 from orchestrator.ledger import manifest
 from orchestrator.ledger.ledger import Ledger
-from orchestrator.objectives.data_parts import require_told
-from orchestrator.objectives.function_objective import FunctionObjective
-from orchestrator.objectives.program import Script
+from orchestrator.objectives.binding import bound
 from orchestrator.plan import samplers
 from orchestrator.plan.phase import SeedRule
 from orchestrator.process.command_line import as_options
@@ -117,45 +115,31 @@ def run(
     console = console or Console()
     options = _options(study, options, settings)
     samplers.require_known(study.budget, study.searched)
-    study, trains = _bound(study, objective, data, options)
-    study, rule = with_looks(study)
-    rule = seed_rule or rule
+    study, trains = bound(study, objective, data, Folder.at(options.results).root)
     if is_looked_for(study, trains, str(options.results)):
         return Result(folder=Folder.at(options.results), complete=True, interruption=Interruption(), reason="")
     if options.program:
-        return _run(study, trains, options, rule, console)
+        study, rule = with_looks(study)
+        return _run(study, trains, options, seed_rule or rule, console)
     try:
+        study, rule = with_looks(study)
         here = program_here()
         program = here | {"results": str(options.results)} if here else {}
-        result = _run(study, trains, replace(options, program=program), rule, console)
+        result = _run(study, trains, replace(options, program=program), seed_rule or rule, console)
     except (ValueError, StudyError) as error:
         raise type(error)(as_options(str(error))) from error
-    if result.complete:
-        told = f"Complete. Table, figures and page: python -m analysis {result.folder.address}"
-        console.print(told, markup=False, soft_wrap=True, highlight=False)
-    if not result.complete:
-        signal = result.interruption.signal
-        how = f"Interrupted in good order by {signal.name}" if signal else f"Not complete: {result.reason}"
-        console.print(f"{how}. What is finished is kept; run the same again to go on", markup=False, soft_wrap=True)
+    console.print(_ended(result, in_notebook=not here), markup=False, soft_wrap=True, highlight=False)
     return result
 
 
-def _bound(study: Study, given: Objective | Callable[..., Any], data: Any, options: Options) -> tuple[Study, Objective]:
-    """The study and what trains it; a program is told what the study declares, and trains one run at a time."""
-    if not isinstance(given, Script):
-        trains = _objective(given, data)
-        if isinstance(trains, FunctionObjective):
-            require_told(study, trains.names, "the function needs the argument")
-        return study, trains
-    program = given.bound(study, Folder.at(options.results).root / "programs")
-    alone = replace(study, budget=replace(study.budget, pack_size=1))
-    return alone, FunctionObjective(program, data_sha256=program.data_sha256)
-
-
-def _objective(given: Objective | Callable[..., Any], data: Any) -> Objective:
-    if callable(given) and not hasattr(given, "train"):
-        return FunctionObjective(given, data=data)
-    return cast(Objective, given)
+def _ended(result: Result, *, in_notebook: bool) -> str:
+    if result.complete and in_notebook:
+        return "Complete. What was returned has verdicts, figure(...) and page"
+    if result.complete:
+        return f"Complete. Table, figures and page: python -m analysis {result.folder.address}"
+    signal = result.interruption.signal
+    how = f"Interrupted in good order by {signal.name}" if signal else f"Not complete: {result.reason}"
+    return f"{how}. What is finished is kept; run the same again to go on"
 
 
 def _options(study: Study, options: Options | None, settings: Mapping[str, Any]) -> Options:
@@ -179,7 +163,13 @@ def _run(study: Study, objective: Objective, options: Options, seed_rule: SeedRu
     )
     with _logging_to(folder), _opened(folder, study, description) as ledger:
         coordinator = Coordinator(
-            study, fingerprint, ledger, commit=commit(options.checkout), seed_rule=seed_rule, hours=options.hours
+            study,
+            fingerprint,
+            ledger,
+            commit=commit(options.checkout),
+            seed_rule=seed_rule,
+            hours=options.hours,
+            aside=not options.serial,
         )
         if options.retry_failed:
             console.print(f"{coordinator.retry_failed()} failed runs are tried again")

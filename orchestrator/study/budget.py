@@ -44,10 +44,10 @@ class Budget:
         looks: adaptive seeds: after so many confirm seeds a rule says which arms go on; empty: one look, at `seeds`.
         frozen: every arm is confirmed a second time with the hyperparameters that the reference's search chose: does a
             component only look useful because the other hyperparameters were tuned for it?
-        sampler: of the searches: "tpe", "gp", "cmaes", "random", "qmc", "grid", or a function of a seed that returns a
-            sampler of Optuna (OptunaHub's, too); it is made anew for every suggestion.
-        pruner: of the searches: "halving", "none", "hyperband", "median", "percentile", "wilcoxon", or a pruner of
-            Optuna.
+        sampler: of the searches: "tpe", "gp", "cmaes", "random", "qmc", "grid", "auto", or a function of a seed
+            that returns a sampler of Optuna (OptunaHub's, too); it is made anew for every suggestion.
+        pruner: of the searches: "halving", "none", "hyperband", "median", "percentile", "wilcoxon", "threshold=X",
+            or a pruner of Optuna.
 
     Raises:
         ValueError: a number is out of its range.

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from typing import Any
 
 import optuna
+import pandas as pd
 import pytest
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from rich.console import Console
 
 from orchestrator import Study, run
 from orchestrator.command.arguments import BUDGET_OPTIONS
+from orchestrator.history.events import Asked, Began
 from orchestrator.history.suggestions import Suggestion
+from orchestrator.plan import samplers
 from orchestrator.plan.optuna_search import Search
+from orchestrator.plan.plan import Plan, Wait
 from orchestrator.plan.samplers import PRUNERS, SAMPLERS
+from orchestrator.study.runs import Fingerprint
 
 SPACE: dict[str, BaseDistribution] = {
     "lr": FloatDistribution(1e-3, 1.0, log=True),
@@ -165,5 +171,97 @@ def test_a_record_holds_numbers_of_a_trial_and_hands_on_no_text() -> None:
 
 
 def test_the_command_line_offers_all_of_them() -> None:
-    assert BUDGET_OPTIONS["sampler"]["choices"] == tuple(SAMPLERS)
-    assert BUDGET_OPTIONS["pruner"]["choices"] == tuple(PRUNERS)
+    assert BUDGET_OPTIONS["sampler"]["choices"] == (*SAMPLERS, "auto")
+    assert all(f"{name}," in BUDGET_OPTIONS["pruner"]["help"] for name in PRUNERS)
+
+
+@pytest.mark.parametrize(("mode", "bound"), [("minimise", "0.9"), ("maximise", "-0.9")])
+def test_a_threshold_gives_up_what_is_beyond_it(mode: str, bound: str) -> None:
+    asked = study(**{"pruner": f"threshold={bound}", "minimise": None, mode: ("valid_loss", "test_loss")})
+    search = Search(asked, "full", 0, [])
+    sign = 1 if mode == "minimise" else -1
+    search.suggest(), search.suggest()
+    assert search.report(0, EPOCHS, sign * 0.8)[0]
+    assert not search.report(1, EPOCHS, sign * 1.0)[0]
+
+
+@pytest.mark.parametrize("pruner", ["threshold=", "threshold=low", "threshold=nan"])
+def test_a_threshold_must_be_a_number(pruner: str, tmp_path: Any) -> None:
+    with pytest.raises(ValueError, match="pruner must be threshold=X, X the worst value of the metric that goes on"):
+        run(study(pruner=pruner), lambda params: {}, results=tmp_path, serial=True)
+
+
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+def test_auto_is_a_gaussian_process_where_trials_are_few_and_all_are_numbers() -> None:
+    def made(**changes: Any) -> str:
+        return type(samplers.sampler(study(sampler="auto", **changes), seed=0, search_seed=0, number=1)).__name__
+
+    assert made(space=NUMBERS) == "GPSampler"
+    assert made() == "TPESampler", "a choice"
+    assert made(space=NUMBERS, trials=500) == "TPESampler"
+
+
+class Slow(optuna.samplers.RandomSampler):
+    """A sampler that thinks until it is let go."""
+
+    go_on = threading.Event()
+
+    def infer_relative_search_space(self, study: Any, trial: Any) -> dict[str, BaseDistribution]:
+        assert self.go_on.wait(60)
+        return super().infer_relative_search_space(study, trial)
+
+
+def test_a_sampler_that_thinks_holds_nobody_up() -> None:
+    asked = study(sampler=lambda seed: Slow(seed=seed), trials=3)
+    plan = Plan(asked, Fingerprint(data_sha256="d", code_sha256="c"), aside=True)
+    Slow.go_on.clear()
+    packs = []
+
+    def begin() -> None:
+        while isinstance(event := plan.next(), Asked | Began):
+            plan.apply(event)
+            if isinstance(event, Began):
+                packs.append(plan.pack(event.pack_id))
+        assert event == Wait()
+
+    begin()
+    assert len(packs) == 2, "the defaults of both arms; their searches think of what comes next"
+    told = [
+        plan.reported(pack.pack_id, attempt=1, epoch=1, values={run.run_id: 0.5 for run in pack.runs}) for pack in packs
+    ]
+    for reported in told:
+        assert reported is not None, "news of both are heard meanwhile"
+        plan.apply(reported)
+    Slow.go_on.set()
+    for pack in packs[:2]:
+        for one in pack.runs:
+            event = plan.told(one.run_id, "completed", value=0.5)
+            assert event is not None
+            plan.apply(event)
+    begin_at = len(packs)
+    assert isinstance(plan.next(), Asked), "nothing runs, so that it is waited for"
+    while len(packs) < begin_at + 2:
+        event = plan.next()
+        if not isinstance(event, Wait):
+            assert isinstance(event, Asked | Began)
+            plan.apply(event)
+        if isinstance(event, Began):
+            packs.append(plan.pack(event.pack_id))
+    arms = {pack.runs[0].arm for pack in packs[begin_at:]}
+    assert arms == {"full", "other"}
+    numbers = {run.number for record in plan.history.runs.values() if (run := record)}
+    assert numbers == {0, 1}
+
+
+@pytest.mark.ray
+def test_a_study_on_ray_with_a_sampler_that_thinks_is_complete(tmp_path: Any) -> None:
+    result = run(study(sampler="gp", pruner="none"), trained, results=tmp_path / "gp", console=Console(quiet=True))
+    assert result.complete
+    rows = pd.read_parquet(tmp_path / "gp" / "runs")
+    assert (rows[rows.phase == "search"].groupby("arm").size() >= 13).all(), "a suggestion may come twice"
+
+
+def trained(params, seed, epochs):
+    for epoch in range(epochs):
+        yield {"valid_loss": loss(params, epoch + 1) + 0.001 * seed}
+    return {"test_loss": loss(params, epochs) + 0.001 * seed}
