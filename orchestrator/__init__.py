@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from orchestrator.contracts.objective_contract import ContractError, check_objective
     from orchestrator.contracts.runner_contract import check_runner
     from orchestrator.contracts.store_contract import Store, check_store
+    from orchestrator.ledger.best_run import Best
     from orchestrator.objectives.function_objective import FunctionObjective
     from orchestrator.objectives.program import Script
     from orchestrator.runners.coordinator import StudyError
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Arm",
+    "Best",
     "Budget",
     "BusyError",
     "ContractError",
@@ -66,6 +68,7 @@ __all__ = [
 ]
 _HOMES = {
     "command.main": ("main",),
+    "ledger.best_run": ("Best",),
     "runners.coordinator": ("StudyError",),
     "objectives.function_objective": ("FunctionObjective",),
     "objectives.program": ("Script",),

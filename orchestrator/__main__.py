@@ -21,6 +21,7 @@ from orchestrator.command import script_study
 from orchestrator.command.arguments import at_least
 from orchestrator.command.retrain import deviation, retrain, save_weights
 from orchestrator.ledger import manifest
+from orchestrator.ledger.best_run import best_run, configurations
 from orchestrator.ledger.declared_rows import is_declared
 from orchestrator.storage import weights
 from orchestrator.storage.results_folder import Folder
@@ -148,35 +149,29 @@ def _show(folder: Folder, study: dict[str, Any], arguments: argparse.Namespace, 
 def _best(folder: Folder, study: dict[str, Any], arguments: argparse.Namespace, console: Console) -> None:
     if arguments.arm is not None and arguments.arm not in study["arms"]:
         raise ValueError(f"arm {arguments.arm!r} is not one of the study's: {', '.join(study['arms'])}")
-    for arm, chosen in study["chosen"].items():
+    known = configurations(folder, study)
+    for arm, ids in known.items():
         if arguments.arm in (None, arm):
-            for config_id in [chosen] if isinstance(chosen, str) else chosen:
+            for config_id in ids:
                 _print_best(folder, study, arm, config_id, console)
-    if not study["chosen"]:
-        console.print("No search is over yet")
+    if not known:
+        console.print("No search is over yet" if study["trials"] else "No confirm run is published yet")
 
 
 def _print_best(folder: Folder, study: dict[str, Any], arm: str, config_id: str, console: Console) -> None:
     """The hyperparameters, the confirm run with the best search metric, its weights, and the command that trains it."""
-    rows = pq.read_table(folder.table("runs"), filters=[("arm", "=", arm), ("config_id", "=", config_id)]).to_pylist()
     console.print(f"[bold]{escape(arm)}[/bold]  configuration {config_id or 'none: no search run completed'}")
-    done = [r for r in rows if r["phase"] == "confirm" and r["status"] == "completed"]
-    confirm = [r for r in done if is_declared(study, r)]
-    if not confirm:
+    best = best_run(folder, study, arm, config_id)
+    if best is None:
         console.print("  no confirm run is published yet")
         return
-    metric, primary = f"metric:{study['search_metric']}", f"metric:{study['primary_metric']}"
-    known = [r for r in confirm if r[metric] is not None] or confirm[:1]
-    best = (min if study["modes"][study["search_metric"]] == "min" else max)(known, key=lambda r: r[metric] or 0.0)
-    mean = sum(r[primary] for r in confirm) / len(confirm)
-    params = {k.removeprefix("param:"): v for k, v in best.items() if k.startswith("param:") and v is not None}
-    console.print(f"  {study['primary_metric']} {mean:.4g}, mean of {len(confirm)} confirm seeds", markup=False)
-    console.print(f"  hyperparameters    {json.dumps(params)}", markup=False)
-    console.print(f"  run      {best['run_id']} (seed {best['seed']}: best {study['search_metric']})", markup=False)
-    folder.fetch(folder.models)
-    if folder.model(best["run_id"]).exists():
-        console.print(f"  weights  {folder.model(best['run_id'])}", markup=False)
-    command = ["python", "-m", "orchestrator", "train", str(folder.root), best["run_id"]]
+    told = f"  {study['primary_metric']} {best.mean:.4g}, mean of {best.num_seeds} confirm seeds"
+    console.print(told, markup=False)
+    console.print(f"  hyperparameters    {json.dumps(best.params)}", markup=False)
+    console.print(f"  run      {best.run_id} (seed {best.seed}: best {study['search_metric']})", markup=False)
+    if best.weights is not None:
+        console.print(f"  weights  {best.weights}", markup=False)
+    command = ["python", "-m", "orchestrator", "train", str(folder.root), best.run_id]
     console.print(f"  train    {shlex.join(command)}", markup=False)
 
 

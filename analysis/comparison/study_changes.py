@@ -91,7 +91,7 @@ def _versions(results: Results) -> dict[str, str]:
 def _pins(a: Results, b: Results) -> list[str]:
     shared = [arm for arm in a.study.arms if arm in b.study.arms]
     return [
-        f"what {arm} pins: {json.dumps(a.study.arms[arm])} -> {json.dumps(b.study.arms[arm])}"
+        f"what {arm} holds fixed: {json.dumps(a.study.arms[arm])} -> {json.dumps(b.study.arms[arm])}"
         for arm in shared
         if a.study.arms[arm] != b.study.arms[arm]
     ]

@@ -75,7 +75,9 @@ def _meaning(table: pd.DataFrame, params: list[str]) -> str:
     spread = table.loc[table["method"] != PED_ANOVA, "note"]
     if len(spread):
         sentences.append(f"Line: {spread.iloc[0]}.")
-    sentences.append("Grey: what chance reaches (1 dead hyperparameter in 20 exceeds it); hollow: no more than that.")
+    sentences.append(
+        "Grey: what chance reaches (of hyperparameters without effect, 1 in 20 exceeds it); hollow: no more than that."
+    )
     if (table["method"] == FANOVA_WHERE_ACTIVE).any():
         sentences.append("*: over the runs in which the hyperparameter has a meaning.")
     if most["num_runs"] < ENOUGH_RUNS:

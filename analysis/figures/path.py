@@ -49,7 +49,7 @@ def path(table: pd.DataFrame, study: Study, *, ax: Axes | None = None) -> Axes:
     ax.legend(loc="lower center", bbox_to_anchor=(0.45, 1.0), ncols=2, handletextpad=0.4, columnspacing=1.2)
     note(
         ax,
-        f"Mean and 95 % t interval over {span(table['n_seeds'])} seeds that chose nothing. Words: each arm against the "
-        "one before it, Holm over the steps; worse: the result is worse without what went.",
+        f"Mean and 95 % t interval over {span(table['n_seeds'])} fresh seeds, which decided no step. Words: each arm "
+        "against the one before it, Holm over the steps; worse: the result is worse without what went.",
     )
     return ax

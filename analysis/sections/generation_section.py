@@ -66,7 +66,7 @@ def _body(found: Findings, page: Page) -> Markup:
     generated = found.of(_generated)
     assert generated is not None
     told = Markup(
-        "What one model has learned, for the eye and not for a claim: the first confirm run of {}, {}."
+        "What one model has learned, to look at, for no verdict rests on it: the first confirm run of {}, {}."
     ).format(html.code(found.results.study.reference), html.code(generated.run_id))
     return html.paragraph(told) + Markup("").join(page.figure(one.name) for one in _drawings(found))
 

@@ -39,8 +39,8 @@ def looks(num_arms: int, max_seeds: int) -> tuple[Look, ...]:
     least = first + len(WEIGHTS) - 1
     if max_seeds < least:
         raise ValueError(
-            f"adaptive seeds need --max-seeds of at least {least} for {num_arms} arms: at the first of "
-            f"{len(WEIGHTS)} looks, {first} seeds, a difference can be told; got {max_seeds}"
+            f"adaptive seeds need --max-seeds of at least {least} for {num_arms} arm{'s' * (num_arms != 1)}: at the "
+            f"first of {len(WEIGHTS)} looks, {first} seeds, a difference can be told; got {max_seeds}"
         )
     last = len(WEIGHTS) - 1
     numbers = [max(first + k, round(first * (max_seeds / first) ** (k / last))) for k in range(last)] + [max_seeds]

@@ -238,7 +238,7 @@ def _reason(i: int, arm: Differences, verdict: str, tests: Family) -> str:
 def _why_undecided(i: int, arm: Differences, tests: Family) -> str:
     n, m, p, q = len(arm.d_S), len(tests.p_exact), tests.p_holm[i], tests.p_equiv_holm[i]
     if (best := _best_p(i, arm, tests)) > ALPHA:
-        return f"out of reach: {n} pairs give {p_is(best)} at best, and it takes {pairs_in_reach(m)} of them"
+        return f"too few seeds: {n} pairs give at best {p_is(best)}; {pairs_in_reach(m)} pairs are needed"
     if arm.num_frozen_missing:
         return (
             f"{arm.num_frozen_missing} of {n} runs with the hyperparameters of the reference's search are missing so "

@@ -150,13 +150,13 @@ def in_words(table: pd.DataFrame, study: Study) -> list[str]:
     steps = table[table["step"] > 0]
     if steps.empty:
         return ["No step of the path is decided so far."] if study.is_path else []
-    sums = "That no single step shows a loss does not bound their sum; see the difference to the reference."
+    sums = "Losses too small to be shown can add up over the steps: see the difference to the reference."
     return [
         *([sums] if len(steps) > 1 and not steps["verdict"].isin((WORSE, BETTER)).any() else []),
         "At every step the component went whose removal left the best mean over folds of the items that are not "
         "tested; all others stay as the reference's search chose them. What is reported comes from seeds that "
         f"decided nothing: each step against the one before, Holm over {count(len(steps), 'step')}, a family of its "
         "own.",
-        "The order is one of many: it is the greedy one of this data and these folds, and a step is worth what it is "
-        "given what is gone already.",
+        "The order is one of many: at every step the smallest loss on these folds. What a step costs depends on what "
+        "was removed before it.",
     ]

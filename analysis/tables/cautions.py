@@ -28,7 +28,7 @@ MEANINGS = {
     "the difference",
     ONE_SEARCH: "one search, and no runs with the reference's hyperparameters: the word is about these configurations",
     FAILURES: "pairs are lost to failed runs",
-    FEW_GROUPS: "the test items come from fewer than 10 {groups}: an interval for new ones is hardly known",
+    FEW_GROUPS: "the test items come from fewer than 10 {groups}: an interval for new ones is very uncertain",
     CHANGED_LATE: "the declaration was changed after results were known",
     EQUAL: "neither the arm nor the reference differs between seeds; does the model use its seed?",
 }

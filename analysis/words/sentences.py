@@ -174,7 +174,7 @@ def caveats(results: Results, arms: pd.DataFrame) -> list[str]:
 def _reach(arms: pd.DataFrame) -> str:
     n, m = int(arms["n_seeds"].max()), len(arms)
     best = st.reachable_p(n, m)
-    sentence = f"With {count(n, 'pair')} the smallest corrected p in reach is {best:.2g}"
+    sentence = f"With {count(n, 'pair')} the smallest possible corrected p is {best:.2g}"
     if best <= st.ALPHA:
         return f"{sentence}."
     return f"{sentence}: no arm can be told apart with fewer than {st.pairs_in_reach(m)} pairs."

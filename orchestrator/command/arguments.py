@@ -173,7 +173,7 @@ RUN_OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "arms": {"type": _names, "default": (), "metavar": "A,B", "help": "arms to run (the reference is added)"},
     "seed": {"type": int, "default": 0, "metavar": "N", "help": "seed of the study (default: 0)"},
     "hours": {"type": _positive, "metavar": "H", "help": "stop in good order after this time"},
-    "workers": {"type": at_least(1), "metavar": "N", "help": "most packs at a time"},
+    "workers": {"type": at_least(1), "metavar": "N", "help": "most packs (runs that train together) at a time"},
     "address": {"metavar": "ADDR", "help": "a running Ray cluster (default: the one there is, else local)"},
     "cluster": {
         "type": Path,

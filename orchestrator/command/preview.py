@@ -19,6 +19,7 @@ from orchestrator.process.cores import available_cores
 from orchestrator.process.installed import installed
 from orchestrator.runners.run import not_searched
 from orchestrator.storage.results_folder import Folder
+from orchestrator.study.budget import MOST_EPOCHS
 from orchestrator.study.study import Study
 
 
@@ -68,7 +69,8 @@ def _outlook(prepared: Prepared, folder: Folder, counts: Mapping[str, Tally], ar
     if study.design.path:
         missing, more = missing + more, 0  # how many is known, only not of which arms
     runs = f"{missing} to {missing + more}" if more else f"{missing}"
-    told = f"{runs} runs of {study.budget.epochs} epoch{'s' * (study.budget.epochs > 1)} to train"
+    of_epochs = f" of {study.budget.epochs} epoch{'s' * (study.budget.epochs > 1)}"
+    told = f"{runs} runs{of_epochs if study.budget.epochs < MOST_EPOCHS else ''} to train"
     reference = f"The search looks at {study.metrics.search}; claims are about {study.metrics.primary}"
     return [
         f"{told}; {_time(prepared, folder, arguments, least=missing, most=missing + more)}",

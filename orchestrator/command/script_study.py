@@ -12,6 +12,7 @@ from orchestrator.command.arguments import Arguments
 from orchestrator.command.prepared import Prepared
 from orchestrator.command.study_command import StudyCommand
 from orchestrator.runners.adaptive_seeds import with_looks
+from orchestrator.study.budget import MOST_EPOCHS
 
 if TYPE_CHECKING:  # the other commands do without
     from optuna.distributions import BaseDistribution
@@ -19,7 +20,6 @@ if TYPE_CHECKING:  # the other commands do without
     from orchestrator.study.study import Study
 
 TRIALS = 8  # search runs per arm
-MOST_EPOCHS = 100_000  # of a program that has its own number
 EXAMPLE = """example:
   python -m orchestrator script "python train.py --lr {lr} --seed {seed}" --space lr=1e-4..1e-1:log \\
       --arm no_dropout:dropout=0 --minimise valid_loss,test_loss --smallest-effect .01

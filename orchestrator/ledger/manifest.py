@@ -24,7 +24,7 @@ FIXED = {
     "base": "the defaults of the hyperparameters",
     "space": "the search space",
     "conditions": "the conditions of the hyperparameters",
-    "arms": "what the arms pin",
+    "arms": "what the arms hold fixed",
     "reference_arm": "the reference arm",
     "search_metric": "the metric of the search",
     "primary_metric": "the primary metric",

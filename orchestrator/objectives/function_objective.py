@@ -19,7 +19,20 @@ from orchestrator.study.objective import PlainEpoch, PlainOutcome, State
 from orchestrator.study.params import require_known
 from orchestrator.study.runs import Pack, Run
 
-ARGUMENTS = ("params", "seed", "epochs", "split", "fold", "phase", "state", "data", "report", "report_items", "run_id")
+ARGUMENTS = (
+    "params",
+    "seed",
+    "epochs",
+    "split",
+    "fold",
+    "phase",
+    "state",
+    "data",
+    "report",
+    "report_items",
+    "keep_weights",
+    "run_id",
+)
 HOW = "a function of one run yields its metrics after every epoch, and returns those of the test items"
 
 
@@ -44,9 +57,10 @@ class FunctionObjective:
         function: what trains one run. It is given what it has arguments for: `params` (every hyperparameter by name),
             `seed`, `epochs`, `split` and `fold` (of the data; None: no fold), `phase` ("search", "rerank", "confirm"),
             `run_id`, `data`, `report_items(item=..., group=..., target=..., y=..., prediction=...)` for the predictions
-            of the test items, `report`, and `state`: what it has yielded as the second of two values, `yield metrics,
-            state` (or `report(metrics, state)`), when it was cut off; None at the beginning. A state is a mapping of
-            names to arrays and plain values.
+            of the test items, `keep_weights(mapping of names to arrays or tensors)` for what `Result.best` hands back
+            (the last ones count, of confirm runs alone), `report`, and `state`: what it has yielded as the second of
+            two values, `yield metrics, state` (or `report(metrics, state)`), when it was cut off; None at the
+            beginning. A state is a mapping of names to arrays and plain values.
         data: handed to the function as it is; it travels to every node once.
         data_sha256: a name or hash of the data; None: its hash, where it is made of plain values and arrays.
 
@@ -96,11 +110,11 @@ class FunctionObjective:
                 trainings[run_id].close()
                 going.remove(run_id)
 
-    def call(self, run: Run, pack: Pack, state: State | None, report_items: Callable[..., None]) -> Any:
-        """The function's answer for a run: a generator, or what it returns."""
+    def call(self, run: Run, pack: Pack, state: State | None, told: Mapping[str, Callable[..., None]]) -> Any:
+        """The function's answer for a run: a generator, or what it returns. `told`: what it may call, by name."""
         known = {
             "params": dict(run.params), "seed": run.seed, "epochs": pack.epochs, "split": run.split, "fold": run.fold,
-            "phase": pack.phase, "state": state, "data": self.data, "report_items": report_items, "run_id": run.run_id,
+            "phase": pack.phase, "state": state, "data": self.data, "run_id": run.run_id, **told,
         }  # fmt: skip
         given = {name: known[name] for name in self.names if name != "report"}
         if "report" not in self.names:
@@ -116,11 +130,13 @@ class _Training:
         self._num_epochs, self.metrics = int(known[_EPOCHS]), known[_LAST]
         self.state: State = {}
         self._pack, self._items = pack, None
+        self._weights: Mapping[str, Any] | None = None
         own = None if state is None else {name: value for name, value in state.items() if not _is_ours(name)}
+        told = {"report_items": self._report_items, "keep_weights": self._keep_weights}
         random_states.start(run.seed)
         if (kept := random_states.of_plain(known)) is not None:
             random_states.put(kept)
-        self._answer = objective.call(run, pack, own, self._report_items)
+        self._answer = objective.call(run, pack, own, told)
         self._random = random_states.take()
         self._returned: Any = None
 
@@ -167,15 +183,24 @@ class _Training:
             raise ValueError(f"{HOW}: return a mapping of names to numbers; got {type(returned).__name__}")
         is_tested = self._pack.phase == "confirm"
         metrics = {n: v for n, v in {**self.metrics, **returned}.items() if is_tested or not n.startswith("test_")}
-        return PlainOutcome(best_epoch=self._num_epochs, metrics=metrics, items=self._items if is_tested else None)
+        items, weights = (self._items, self._weights) if is_tested else (None, None)
+        return PlainOutcome(best_epoch=self._num_epochs, metrics=metrics, items=items, weights=weights)
 
     def close(self) -> None:
         """Ends a run that is given up."""
         if inspect.isgenerator(self._answer):
             self._answer.close()
 
+    def _keep_weights(self, weights: Mapping[str, Any]) -> None:
+        self._weights = {name: _array(value) for name, value in weights.items()}
+
     def _report_items(self, **columns: Any) -> None:
         self._items = columns
+
+
+def _array(value: Any) -> np.ndarray:
+    """Of an array, or of a tensor of PyTorch wherever it lies."""
+    return np.array(value.detach().cpu() if hasattr(value, "detach") else value)
 
 
 def _hash(data: Any) -> str:

@@ -8,6 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from orchestrator.ledger import manifest
+from orchestrator.ledger.best_run import Best, best_runs
 from orchestrator.process.installed import installed
 from orchestrator.process.signals import Interruption
 from orchestrator.storage.results_folder import Folder
@@ -66,6 +68,12 @@ class Result:
     def figure(self, name: str = "forest", **settings: Any) -> Any:
         """A figure of the report, as Matplotlib has it: see `analysis.figure`."""
         return installed("figure")(self.folder.root, name, **settings)
+
+    @property
+    def best(self) -> dict[str, Best]:
+        """Arm -> its confirm run that is best on validation, with its hyperparameters and weights: see `Best`."""
+        study = manifest.load(self.folder)
+        return {} if study is None else best_runs(self.folder, study)
 
     @property
     def page(self) -> Path:

@@ -8,6 +8,7 @@ from typing import Any
 
 # The seeds of a study lie this far from those of another study seed.
 SEED_STRIDE = 10**6
+MOST_EPOCHS = 100_000  # of a program that has its own number
 PLAIN = (bool, int, str, tuple)
 # The smallest value of each whole number.
 LEAST = {

@@ -93,7 +93,8 @@ def _check_disjoint(factors: Factors) -> None:
     for one, other in combinations(factors, 2):
         if shared := sorted(set(factors[one]) & set(factors[other])):
             raise ValueError(
-                f"components of a design must pin hyperparameters of their own; {one!r} and {other!r} both pin {shared}"
+                f"components of a design must switch hyperparameters of their own; {one!r} and {other!r} both "
+                f"switch {shared}"
             )
     if empty := [name for name, pins in factors.items() if not pins]:
-        raise ValueError(f"a component is switched off by at least one pin; {empty} have none")
+        raise ValueError(f"a component is switched off by at least one hyperparameter; {empty} have none")

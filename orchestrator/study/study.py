@@ -152,7 +152,8 @@ class Study:
             require_known("arm", name, names)
         if self.arm(self.reference).pins:
             raise ValueError(
-                f"the reference arm {self.reference!r} must pin nothing; it pins {self.arm(self.reference).pins}"
+                f"the reference arm {self.reference!r} must hold nothing fixed; it holds "
+                f"{self.arm(self.reference).pins}"
             )
 
     def _check_params(self) -> None:
@@ -160,9 +161,9 @@ class Study:
             require_plain(value, f"the default of hyperparameter {param!r}")
         for arm in self.arms:
             for param in arm.pins:
-                require_known("hyperparameter", param, self.params, where=f" (pinned by arm {arm.name!r})")
-                require_plain(arm.pins[param], f"hyperparameter {param!r}, pinned by arm {arm.name!r},")
-                self._require_type(param, arm.pins[param], where=f"pinned by arm {arm.name!r}")
+                require_known("hyperparameter", param, self.params, where=f" (held fixed by arm {arm.name!r})")
+                require_plain(arm.pins[param], f"hyperparameter {param!r}, held fixed by arm {arm.name!r},")
+                self._require_type(param, arm.pins[param], where=f"held fixed by arm {arm.name!r}")
             if arm.pins and all(self.params[param] == value for param, value in arm.pins.items()):
                 raise ValueError(
                     f"arm {arm.name!r} changes nothing: it holds {dict(arm.pins)}, which are the defaults. Give it "
@@ -183,7 +184,7 @@ class Study:
                 require_known("hyperparameter", name, self.params, where=" (in the conditions)")
         for component, pins in self.design.factors.items():
             for param in pins:
-                require_known("hyperparameter", param, self.params, where=f" (pinned by component {component!r})")
+                require_known("hyperparameter", param, self.params, where=f" (switched by component {component!r})")
         for param in self.model.fusable:
             require_known("hyperparameter", param, self.params, where=" (fusable)")
 

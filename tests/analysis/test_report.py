@@ -116,7 +116,7 @@ def test_the_verdicts_come_first_and_are_words(page: Page) -> None:
 
 def test_the_page_says_what_its_numbers_rest_on(page: Page) -> None:
     for fact in (
-        "With 12 pairs the smallest corrected p in reach is 0.0059",
+        "With 12 pairs the smallest possible corrected p is 0.0059",
         "the word is about these configurations",
         "Holm's correction over 12 arms",
         "5 confirm runs of the arms failed",

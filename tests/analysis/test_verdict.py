@@ -54,7 +54,7 @@ def test_fewer_than_two_pairs_are_undecided(n: int) -> None:
 def test_five_pairs_are_out_of_reach_and_the_reason_says_what_it_takes() -> None:
     verdict, reason = one(spread(0.5, n=5))
     assert verdict == "undecided"
-    assert reason == "out of reach: 5 pairs give p = 0.062 at best, and it takes 6 of them"
+    assert reason == "too few seeds: 5 pairs give at best p = 0.062; 6 pairs are needed"
 
 
 def test_the_precedence_is_pairs_then_equivalence_then_difference() -> None:
@@ -100,7 +100,7 @@ def test_an_arm_of_which_every_run_failed_is_undecided_and_still_counts_in_the_c
     gone = Differences(d_S=np.empty(0), num_lost=6)
     assert verdicts([good], lower_is_better=True, margin=0.03)[0][0] == "worse"
     both = verdicts([good, gone], lower_is_better=True, margin=0.03)
-    assert both[0] == ("undecided", "out of reach: 6 pairs give p = 0.062 at best, and it takes 7 of them")
+    assert both[0] == ("undecided", "too few seeds: 6 pairs give at best p = 0.062; 7 pairs are needed")
     assert both[1] == ("undecided", "failures: 6 pairs are lost, 0 left")
 
 

@@ -32,7 +32,10 @@ CHANGES = {
     "the model's code": ({}, OtherCode()),
     "the defaults of the hyperparameters": ({"params": {**toy_study().params, "x": 0.5}}, Toy()),
     "the search space": ({"space": {**toy_study().space, "x": FloatDistribution(-3, 3)}}, Toy()),
-    "what the arms pin": ({"arms": (Arm(name="full"), Arm(name="square", pins={"kind": "square", "depth": 1}))}, Toy()),
+    "what the arms hold fixed": (
+        {"arms": (Arm(name="full"), Arm(name="square", pins={"kind": "square", "depth": 1}))},
+        Toy(),
+    ),
     "the smallest effect of interest": ({"smallest_effect": 0.2}, Toy()),
     "the study's seed": ({"seed": 1}, Toy()),
     "the number of searches per arm": ({"searches": 2}, Toy()),

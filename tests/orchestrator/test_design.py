@@ -58,7 +58,7 @@ def test_a_cell_that_cannot_exist_is_refused_by_name() -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"a": {"x": 1}, "b": {"x": 2}}, "'a' and 'b' both pin \\['x'\\]"),
+        ({"a": {"x": 1}, "b": {"x": 2}}, "'a' and 'b' both switch \\['x'\\]"),
         ({"a": {"x": 1}, "b": {}}, "\\['b'\\] have none"),
         ({"a": {"x": 1}}, "2 to 8 components; got 1"),
         (factors(MOST + 1), "2 to 8 components; got 9"),

@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from optuna.distributions import FloatDistribution
 from rich.console import Console
+from safetensors.numpy import load_file
 
 from orchestrator import FunctionObjective, Result, Study, run
 
@@ -217,3 +219,17 @@ def test_mistakes_are_met_before_anything_runs(call: Callable, tmp_path: Path) -
     with pytest.raises(ValueError, match="one arm must hold nothing fixed"):
         call(distance, changes={"arms": {"far": {"x": 2.0}}})
     assert not (tmp_path / "results").exists()
+
+
+def kept(params, seed, keep_weights):
+    keep_weights({"w": np.full(3, params["x"] + seed), "b": torch.tensor(float(seed), requires_grad=True)})
+    return {"valid_loss": (params["x"] - 1) ** 2 - seed / 100, "test_loss": (params["x"] - 1) ** 2}
+
+
+def test_the_best_run_of_an_arm_has_its_weights(call: Callable) -> None:
+    best = call(kept, changes={"epochs": 1}).best
+    assert set(best) == {"full", "far"}
+    assert (best["far"].params["x"], best["far"].seed, best["far"].num_seeds) == (2.0, 6, 6), "the best on validation"
+    weights = load_file(best["far"].weights)
+    assert weights["w"].tolist() == [8.0] * 3
+    assert float(weights["b"]) == 6.0

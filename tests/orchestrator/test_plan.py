@@ -562,7 +562,10 @@ def test_nothing_to_search_goes_straight_to_confirm() -> None:
 
 WRONG: dict[str, tuple[dict, str]] = {
     "misspelt pin": ({"arms": (Arm(name="full"), Arm(name="b", pins={"kynd": "square"}))}, "did you mean 'kind'"),
-    "reference pins": ({"reference": "full", "arms": (Arm(name="full", pins={"kind": "square"}),)}, "must pin nothing"),
+    "reference pins": (
+        {"reference": "full", "arms": (Arm(name="full", pins={"kind": "square"}),)},
+        "must hold nothing fixed",
+    ),
     "unknown reference": ({"reference": "ful"}, "did you mean 'full'"),
     "two arms of a name": ({"arms": (Arm(name="full"), Arm(name="full"))}, "distinct names"),
     "unknown arm": ({"selected": ("circle",)}, "arm 'circle' is not known"),

@@ -82,7 +82,7 @@ def test_a_script_of_three_lines_has_the_whole_command_line(command: Any, tmp_pa
         (["--serail"], "unrecognized arguments: --serail"),
         (["--preset", "slow"], "invalid choice: 'slow'"),
         (["--max-seeds", "9"], "--max-seeds is for adaptive seeds; give --seeds auto with it"),
-        (["--seeds", "auto", "--max-seeds", "9"], "adaptive seeds need --max-seeds of at least 12 for 1 arms"),
+        (["--seeds", "auto", "--max-seeds", "9"], "adaptive seeds need --max-seeds of at least 12 for 1 arm:"),
         (["--arms", "no_dorp"], "arm 'no_dorp' is not known; did you mean 'no_drop'?"),
         (["--enqueue", "none.csv"], "starting points must come of a CSV file or a results folder; none.csv is not"),
     ],

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from scripts import ROOT, TINY, call
 
-LONG = ("--trials", "3", "--seeds", "3", "--epochs", "15", "--rerank", "0", "--no-frozen", "--arms", "no_prior")
+LONG = ("--trials", "3", "--seeds", "3", "--epochs", "10", "--rerank", "0", "--no-frozen", "--arms", "no_prior")
 
 
 @pytest.mark.parametrize(

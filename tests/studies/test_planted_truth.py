@@ -1,4 +1,4 @@
-"""The quick study, with half of its arms, finds what was planted."""
+"""The quick study, with half of its arms and without ranking again, finds what was planted."""
 
 from __future__ import annotations
 
@@ -17,10 +17,9 @@ pytestmark = pytest.mark.ray
 def quick(tmp_path_factory: pytest.TempPathFactory) -> Path:
     results = tmp_path_factory.mktemp("quick") / "results"
     command = [sys.executable, "studies/mosi_ablation.py", "--address", "local", "--results", str(results)]
-    command += ["--arms", "no_multimodal_factor,without_language,no_generative_factors"]
+    command += ["--arms", "no_multimodal_factor,without_language,no_generative_factors", "--rerank", "0"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=1200)
     assert done.returncode == 0, done.stderr
-
     return results
 
 
@@ -34,9 +33,7 @@ def test_all_that_is_planned_is_done_and_nothing_twice(quick: Path) -> None:
     )
     assert set(pd.read_csv(quick / "report" / "tables" / "frozen.csv").n_seeds) == {10}
     assert set(counts.xs("search", level="phase")) == {16}
-    assert set(counts.xs("rerank", level="phase")) == {10}, "the best 2 of every search, 5 folds each"
-    assert len(counts) == 12
-    assert rows[rows.phase == "rerank"]["metric:test_mae"].isna().all()
+    assert len(counts) == 8
     assert not (rows.status == "failed").any()
 
 
