@@ -21,7 +21,7 @@ from orchestrator.command import script_study
 from orchestrator.command.arguments import at_least
 from orchestrator.command.retrain import deviation, retrain, save_weights
 from orchestrator.ledger import manifest
-from orchestrator.ledger.best_run import best_run, configurations
+from orchestrator.ledger.best_run import best_run
 from orchestrator.ledger.declared_rows import is_declared
 from orchestrator.storage import weights
 from orchestrator.storage.results_folder import Folder
@@ -149,13 +149,12 @@ def _show(folder: Folder, study: dict[str, Any], arguments: argparse.Namespace, 
 def _best(folder: Folder, study: dict[str, Any], arguments: argparse.Namespace, console: Console) -> None:
     if arguments.arm is not None and arguments.arm not in study["arms"]:
         raise ValueError(f"arm {arguments.arm!r} is not one of the study's: {', '.join(study['arms'])}")
-    known = configurations(folder, study)
-    for arm, ids in known.items():
+    for arm, chosen in study["chosen"].items():
         if arguments.arm in (None, arm):
-            for config_id in ids:
+            for config_id in [chosen] if isinstance(chosen, str) else chosen:
                 _print_best(folder, study, arm, config_id, console)
-    if not known:
-        console.print("No search is over yet" if study["trials"] else "No confirm run is published yet")
+    if not study["chosen"]:
+        console.print("No search is over yet")
 
 
 def _print_best(folder: Folder, study: dict[str, Any], arm: str, config_id: str, console: Console) -> None:

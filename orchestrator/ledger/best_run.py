@@ -73,30 +73,12 @@ def best_run(folder: Folder, study: Mapping[str, Any], arm: str, config_id: str)
     )
 
 
-def configurations(folder: Folder, study: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Arm -> the configurations that its searches have ended with; of a study without search, those it is confirmed as.
-
-    Args:
-        folder: of the results.
-        study: the contents of its `study.json`.
-    """
-    if study["trials"]:
-        return {arm: [ids] if isinstance(ids, str) else list(ids) for arm, ids in study["chosen"].items()}
-    found: dict[str, list[str]] = {}
-    if not folder.table("runs").is_dir():
-        return found
-    for row in pq.read_table(folder.table("runs")).to_pylist():
-        ids = found.setdefault(row["arm"], [])
-        if row["phase"] == "confirm" and is_declared(study, row) and row["config_id"] not in ids:
-            ids.append(row["config_id"])
-    return {arm: found[arm] for arm in study["arms"] if found.get(arm)}
-
-
 def best_runs(folder: Folder, study: Mapping[str, Any]) -> dict[str, Best]:
     """Arm -> its best confirm run; of several searches' configurations the best on validation."""
     better = min if study["modes"][study["search_metric"]] == "min" else max
     found: dict[str, Best] = {}
-    for arm, ids in configurations(folder, study).items():
+    for arm, chosen in study["chosen"].items():
+        ids = [chosen] if isinstance(chosen, str) else chosen
         known = [best for i in ids if (best := best_run(folder, study, arm, i)) is not None]
         if known:
             found[arm] = better(known, key=lambda best: best.value)

@@ -200,7 +200,7 @@ class _Training:
 
 def _array(value: Any) -> np.ndarray:
     """Of an array, or of a tensor of PyTorch wherever it lies."""
-    return np.array(value.detach().cpu() if hasattr(value, "detach") else value)
+    return value.detach().cpu().numpy().copy() if hasattr(value, "detach") else np.array(value)
 
 
 def _hash(data: Any) -> str:
