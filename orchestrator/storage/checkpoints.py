@@ -41,7 +41,7 @@ class Checkpoints:
 
     def save(self, checkpoint: Checkpoint) -> None:
         """Writes a checkpoint; the attempt's earlier ones are then removed."""
-        arrays = {name: np.ascontiguousarray(value) for name, value in checkpoint.arrays.items()}
+        arrays = {name: np.asarray(value, order="C") for name, value in checkpoint.arrays.items()}
         data = safetensors.numpy.save(arrays, metadata={"plain": json.dumps(checkpoint.plain)})
         name = f"{checkpoint.epoch:06d}-{hashlib.sha256(data).hexdigest()[:16]}.safetensors"
         self._folder.write(self._mine / name, data)

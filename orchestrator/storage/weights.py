@@ -15,7 +15,7 @@ SHA256 = "sha256"  # of the arrays, in the file's metadata
 
 def pack(weights: Mapping[str, np.ndarray]) -> bytes:
     """A run's parameters as the bytes of a file."""
-    arrays = {name: np.ascontiguousarray(value) for name, value in weights.items()}
+    arrays = {name: np.asarray(value, order="C") for name, value in weights.items()}
     return safetensors.numpy.save(arrays, metadata={SHA256: _digest(arrays)})
 
 

@@ -148,3 +148,13 @@ def test_a_damaged_checkpoint_is_passed_over(tmp_path: Path, caplog: pytest.LogC
 )
 def test_an_exceptions_kind_is_declared_by_the_names_of_its_bases(error: type[BaseException], kind: str) -> None:
     assert kind_of(cls.__name__ for cls in error.__mro__) == kind
+
+
+def test_arrays_come_back_from_a_checkpoint_as_they_were(tmp_path: Path) -> None:
+    arrays = {"step": np.array(7.0), "none": np.zeros((0, 3)), "view": np.arange(6.0).reshape(2, 3).T[::-1]}
+    Checkpoints(Folder.at(tmp_path), "p000000", 1).save(Checkpoint(epoch=1, plain={"runs": ["r"]}, arrays=arrays))
+    found = Checkpoints(Folder.at(tmp_path), "p000000", 2).latest(["r"])
+    assert found is not None
+    for name, values in arrays.items():
+        assert found.arrays[name].shape == values.shape, "a number of a tensor without dimensions, too"
+        np.testing.assert_array_equal(found.arrays[name], values)

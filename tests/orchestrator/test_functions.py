@@ -128,8 +128,19 @@ def beginning_again(params, seed, epochs):
     return {"test_loss": float(epochs)}
 
 
+def reporting(params, seed, epochs, report, state):
+    """As `resuming`, from a callback."""
+    first, marker = 0 if state is None else int(state["epoch"]), Path(params["trap"])
+    for epoch in range(first, epochs):
+        if epoch == 1 and not marker.exists():
+            marker.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        report({"valid_loss": 1.0 / (1 + epoch)}, {"epoch": epoch + 1})
+    return {"test_loss": float(epochs)}
+
+
 @pytest.mark.parametrize("runner", ["ray"], indirect=True)
-@pytest.mark.parametrize("function", [resuming, beginning_again])
+@pytest.mark.parametrize("function", [resuming, beginning_again, reporting])
 @pytest.mark.ray
 def test_it_goes_on_after_a_kill_from_its_state_or_from_the_start(
     call: Callable, runs: Callable, function: Callable, tmp_path: Path
