@@ -14,6 +14,7 @@ from analysis.figures.style import (
     GREY,
     Grid,
     canvas,
+    is_panel,
     note,
     of_own_scale,
     one_scale,
@@ -64,7 +65,7 @@ def learning_curve(table: pd.DataFrame, study: Study, arm: str, *, ax: Axes | No
         arm: its name.
         ax: where to draw; a new figure otherwise.
     """
-    alone = ax is None
+    shared = is_panel(ax)
     ax = canvas(ax, height=2.4)
     for name, colour in ((study.reference, GREY), (arm, GREY if arm == study.reference else BLUE)):
         curve = table[table["arm"] == name]
@@ -75,7 +76,7 @@ def learning_curve(table: pd.DataFrame, study: Study, arm: str, *, ax: Axes | No
     ax.yaxis.set_major_locator(MaxNLocator(3))
     titled(ax, f"{arm} (n = {_seeds(table, arm)})")
     ax.set_xlabel("epoch")
-    if alone:
+    if not shared:
         ax.set_ylabel(metric_name(study.search_metric))
         note(ax, _meaning(table[table["arm"] == arm]))
     return ax

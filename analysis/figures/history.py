@@ -19,6 +19,7 @@ from analysis.figures.style import (
     VERMILLION,
     Grid,
     canvas,
+    is_panel,
     note,
     of_own_scale,
     one_scale,
@@ -72,7 +73,7 @@ def history(
         limits: of the metric; None: those of this arm and the reference.
         ax: where to draw; a new figure otherwise.
     """
-    alone = ax is None
+    shared = is_panel(ax)
     ax = canvas(ax, height=2.6)
     runs = table[table["arm"] == arm]
     low, high = limits or _limits(runs, table[table["arm"] == study.reference], study)
@@ -85,7 +86,7 @@ def history(
     ax.yaxis.set_major_locator(MaxNLocator(3))
     titled(ax, f"{arm} (n = {len(runs)})")
     ax.set_xlabel("search run")
-    if alone:
+    if not shared:
         ax.set_ylabel(metric_name(study.search_metric))
         note(ax, _meaning(runs))
     return ax

@@ -10,7 +10,20 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.figures.sensitivity import scale
-from analysis.figures.style import BLUE, COLUMN, GREY, ORANGE, PALE, TEXT, canvas, figure_note, note, readable, styled
+from analysis.figures.style import (
+    BLUE,
+    COLUMN,
+    GREY,
+    ORANGE,
+    PALE,
+    TEXT,
+    canvas,
+    figure_note,
+    is_given,
+    note,
+    readable,
+    styled,
+)
 from analysis.formatting import metric_name
 from analysis.sensitivity.importance import ENOUGH_RUNS, FANOVA, FANOVA_WHERE_ACTIVE, PED_ANOVA, QUESTIONS, leading
 from analysis.sensitivity.param_axis import Axis
@@ -128,7 +141,10 @@ def _draw_surface(ax: Axes, trials: Trials, forest: Forest, params: tuple[int, i
     x_edges, y_edges = _edges(x_axis), _edges(y_axis)
     surface = forest.surface(i, j, _middles(x_edges), _middles(y_edges)) * (1 if trials.lower_is_better else -1)
     mesh = ax.pcolormesh(x_axis.decode(x_edges), y_axis.decode(y_edges), surface, rasterized=True, **colours)
-    bar = ax.figure.colorbar(mesh, ax=ax, fraction=0.05, pad=0.02, aspect=25)
+    if is_given(ax):  # the scale belongs to what it is drawn into
+        bar = ax.figure.colorbar(mesh, cax=ax.inset_axes((1.02, 0, 0.04, 1)))
+    else:
+        bar = ax.figure.colorbar(mesh, ax=ax, fraction=0.05, pad=0.02, aspect=25)
     bar.outline.set_visible(False)
     bar.set_label(f"{metric_name(trials.metric)} ({'lower' if trials.lower_is_better else 'higher'} is better)")
 

@@ -18,6 +18,7 @@ from analysis.figures.style import (
     SKY,
     Grid,
     canvas,
+    is_panel,
     note,
     show_range,
     styled,
@@ -78,7 +79,7 @@ def sensitivity_slice(
         inches: about the width of the panel, for its labels.
         ax: where to draw; a new figure otherwise.
     """
-    alone = ax is None
+    shared = is_panel(ax)
     ax = canvas(ax, height=2.4)
     for value in chosen:
         if np.isfinite(value):
@@ -90,7 +91,7 @@ def sensitivity_slice(
     ax.yaxis.set_major_locator(MaxNLocator(3))
     scale(ax, one.axis, inches=inches)
     titled(ax, _title(one))
-    if alone:
+    if not shared:
         ax.set_ylabel(metric_name(one.metric))
         note(ax, _meaning([one]))
     return ax

@@ -17,6 +17,7 @@ import numpy as np
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 
 from analysis.formatting import join, spaced
 
@@ -29,6 +30,7 @@ STRETCH = 3.0  # of a panel's own scale, at most, so that all share one
 TEXT = 7  # points: the smallest that a column of a paper takes
 LEFT, RIGHT, PANEL = 0.5, 0.08, 0.78  # of a grid, in inches: margins, height of a panel
 OURS = "ours"  # label of the figures that were not given by a caller
+PANELS = "panels"  # of those whose panels share labels and notes
 
 # Okabe and Ito (2008): distinct under every common colour blindness.
 BLUE, VERMILLION, GREEN, ORANGE, SKY, PURPLE = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#56B4E9", "#CC79A7"
@@ -80,14 +82,44 @@ def canvas(ax: Axes | None, *, height: float, width: float = COLUMN) -> Axes:
     return Figure(figsize=(width, height), layout="constrained", label=OURS).subplots()
 
 
+def is_panel(ax: Axes | None) -> bool:
+    """Whether Axes are one of several panels of ours, which share what they say."""
+    return ax is not None and _figure(ax).get_label() == PANELS
+
+
+def is_given(ax: Axes) -> bool:
+    """Whether Axes are a caller's."""
+    return _figure(ax).get_label() not in (OURS, PANELS)
+
+
 def note(ax: Axes, text: str) -> None:
     """States below the panel what n and the interval are."""
     figure = _figure(ax)
     if figure.get_label() == OURS:
         figure_note(figure, text)
-    else:
-        inches = ax.get_position().width * float(figure.get_size_inches()[0])
-        ax.set_xlabel(f"{ax.get_xlabel()}\n{wrapped(text, inches)}")
+        return
+    slot = ax.get_position(original=True)
+    words = wrapped(text, slot.width * float(figure.get_size_inches()[0]))
+    if figure.get_layout_engine() is not None:  # it makes room for labels
+        ax.set_xlabel(f"{ax.get_xlabel()}\n{words}")
+        return
+    style = {"fontsize": TEXT, "color": GREY, "linespacing": 1.25}
+    said = figure.text(slot.x0, slot.y0, words, ha="left", va="bottom", **style)
+    top = said.get_window_extent().transformed(figure.transFigure.inverted()).y1
+    _keep_inside(ax, Bbox.from_extents(slot.x0, top, slot.x1, slot.y1))
+
+
+def _keep_inside(ax: Axes, slot: Bbox) -> None:
+    """Makes given Axes so small that their labels, too, lie in the place that the caller gave them."""
+    to_figure = _figure(ax).transFigure.inverted()
+    for _ in range(3):  # other ticks may fit into smaller Axes
+        seen, own = ax.get_tightbbox(), ax.get_position()
+        assert seen is not None
+        all_of_it = seen.transformed(to_figure)
+        left, bottom = own.x0 + slot.x0 - all_of_it.x0, own.y0 + slot.y0 - all_of_it.y0
+        right, top = own.x1 + slot.x1 - all_of_it.x1, own.y1 + slot.y1 - all_of_it.y1
+        least_x, least_y = 0.2 * slot.width, 0.2 * slot.height  # what cannot fit is seen, and not turned inside out
+        ax.set_position((left, bottom, max(right - left, least_x), max(top - bottom, least_y)))
 
 
 def figure_note(figure: Figure, text: str) -> None:
@@ -111,7 +143,7 @@ class Grid:
         """A figure for `count` panels, row by row."""
         rows = -(-count // max(1, min(columns, count)))
         columns = -(-count // max(1, rows))  # as few panels stay empty as can be
-        figure = Figure(figsize=(width, 1))
+        figure = Figure(figsize=(width, 1), label=PANELS)
         axes = figure.subplots(-(-count // columns), columns, squeeze=False).ravel()
         for spare in axes[count:]:
             spare.set_axis_off()

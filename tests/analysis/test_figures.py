@@ -186,23 +186,56 @@ def test_an_arm_without_pairs_is_shown_as_such(small: Results) -> None:
     assert "no pair (10 failed)" in said
 
 
-def test_a_figure_draws_into_given_axes_and_says_there_what_it_shows(small: Results) -> None:
-    table = overview.ablation(small)
-    figure = Figure(figsize=(7, 4))
-    ax, other = figure.subplots(1, 2)
-    assert figures.forest(table, small.study, ax=ax) is ax
+def in_given_axes(results: Results, found: Trials) -> dict[str, Callable[[Axes | None], Figure | Axes]]:
+    """Every figure of one panel."""
+    study, table = results.study, overview.ablation(results)
+    common = found.common()
+    return {
+        "forest": lambda ax: figures.forest(table, study, ax=ax),
+        "seeds": lambda ax: figures.seed_differences(overview.paired(results), table, study, ax=ax),
+        "importance": lambda ax: figures.importance(overview.importance([found]), ax=ax),
+        "interaction": lambda ax: figures.interaction(
+            common, fit(common.unit_NK, common.capped_N, num_trees=8), 0, 2, ax=ax
+        ),
+        "curve": lambda ax: figures.learning_curve(overview.curves(results), study, study.others[0], ax=ax),
+        "history": lambda ax: figures.history(overview.history(results), study, study.others[0], ax=ax),
+        "slice": lambda ax: figures.sensitivity_slice(slices(found)[0], ax=ax),
+        "parallel": lambda ax: figures.parallel_coordinates(found, [0, 1], ax=ax),
+    }
+
+
+@pytest.mark.parametrize(
+    "name", ["forest", "seeds", "importance", "interaction", "curve", "history", "slice", "parallel"]
+)
+def test_a_figure_stays_inside_the_axes_it_is_given(name: str, mosi: Results, found: Trials) -> None:
+    draw = in_given_axes(mosi, found)[name]
+    figure = Figure(figsize=(10, 5))
+    ax, neighbour = figure.subplots(1, 2)
+    place, beside = ax.get_position(), neighbour.get_tightbbox()
+    assert draw(ax) is ax
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    to_figure = figure.transFigure.inverted()
+    parts = [*(one for one in figure.axes if one is not neighbour), *figure.texts]
+    for part in parts:
+        box = part.get_tightbbox() if isinstance(part, Axes) else part.get_window_extent()
+        seen = box.transformed(to_figure)
+        assert seen.x0 > place.x0 - 0.01, "nothing of it lies left of its place"
+        assert seen.x1 < place.x1 + 0.01
+        assert seen.y0 > place.y0 - 0.01
+        assert seen.y1 < place.y1 + 0.01
+    assert neighbour.get_tightbbox().bounds == beside.bounds
+    assert ax.get_position().width > 0.25 * place.width, "and something of it is left to see"
+    told = " ".join(text.get_text() for text in figure.texts).replace("\n", " ")
+    assert told, "what n and the interval are"
+    assert isinstance(draw(None), Axes | Figure)
+
+
+def test_where_the_figure_has_a_layout_it_makes_the_room(mosi: Results, table: pd.DataFrame) -> None:
+    figure = Figure(figsize=(10, 5), layout="constrained")
+    ax, _ = figure.subplots(1, 2)
+    assert figures.forest(table, mosi.study, ax=ax) is ax
     assert "paired-t interval" in ax.get_xlabel().replace("\n", " ")
-    assert figures.importance(overview.importance([trials(small, "full")]), ax=other) is other
-    found = trials(small, "full")
-    for draw in (
-        lambda ax: figures.learning_curve(overview.curves(small), small.study, "no_prior", ax=ax),
-        lambda ax: figures.history(overview.history(small), small.study, "no_prior", ax=ax),
-        lambda ax: figures.sensitivity_slice(slices(found)[0], ax=ax),
-        lambda ax: figures.parallel_coordinates(found, [0, 1], ax=ax),
-    ):
-        panel = Figure().subplots()
-        assert draw(panel) is panel
-        assert isinstance(draw(None), Axes)
 
 
 def test_a_slice_is_drawn_on_the_scale_that_was_searched(found: Trials) -> None:
