@@ -7,6 +7,7 @@ import threading
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from optuna.distributions import FloatDistribution
@@ -120,7 +121,6 @@ def failing(params, seed, epochs, report):
 
 
 def test_an_error_of_a_reporting_function_is_a_row_with_its_text(tmp_path: Any) -> None:
-    import pandas as pd
 
     result = run(
         study(trials=0, seeds=2), failing, results=tmp_path / "results", serial=True, console=Console(quiet=True)
@@ -130,3 +130,17 @@ def test_an_error_of_a_reporting_function_is_a_row_with_its_text(tmp_path: Any) 
     assert rows.error.str.contains("RuntimeError: bad luck of ").all()
     assert rows.error.str.contains("test_reporting_functions.py").all(), "with where it was"
     assert result.verdicts.loc["no_drop", "verdict"] == "undecided"
+
+
+def test_a_study_runs_in_a_thread_that_gets_no_signals(tmp_path: Any) -> None:
+    """As in some notebooks and servers."""
+    found: list[Any] = []
+
+    def call() -> None:
+        found.append(run(study(), reporting, results=tmp_path / "results", serial=True, console=Console(quiet=True)))
+
+    thread = threading.Thread(target=call)
+    thread.start()
+    thread.join(60)
+    assert found
+    assert found[0].complete
