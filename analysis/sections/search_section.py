@@ -15,6 +15,7 @@ from analysis.layout.section import Drawing, Page, Section
 from analysis.tables import overview
 from analysis.tables.findings import Findings
 from analysis.tables.frozen_params import frozen, in_words
+from analysis.tables.spent import spent
 from analysis.tables.tuning import ENDED, tuning
 from analysis.words import methods_paragraph
 
@@ -28,6 +29,7 @@ def _tables(found: Findings) -> dict[str, pd.DataFrame]:
         "tuning": found.of(tuning),
         "failures": found.of(overview.failures),
         "history": found.of(overview.history),
+        "spent": found.derived(_spent),
     }
     return always | ({"frozen": found.of(frozen)} if len(found.of(frozen)) else {})
 
@@ -76,10 +78,31 @@ def _body(found: Findings, page: Page) -> Markup:
             ),
             *_frozen(found, page),
             page.figure("history"),
+            html.heading("What each part cost, and what it changed"),
+            html.table(found.derived(_spent), _PARTS),
             html.heading("Failures"),
             _failures(failures),
         ]
     )
+
+
+def _spent(found: Findings) -> pd.DataFrame:
+    return spent(found.results, found.ablation)
+
+
+_PART = {
+    "search": "search",
+    "rerank": "the best ranked again",
+    "confirm": "confirmed on fresh seeds",
+    "frozen": "once more, with the reference's hyperparameters",
+}
+_PARTS = [
+    html.Column("part", lambda row: _PART[row["part"]], is_number=False),
+    html.Column("runs", lambda row: str(row["runs"])),
+    html.Column("training time", lambda row: duration(row["train_seconds"])),
+    html.Column("share", lambda row: f"{row['share']:.0%}" if pd.notna(row["share"]) else NONE),
+    html.Column("what it changed", lambda row: row["changed"] or NONE, is_number=False),
+]
 
 
 def _runs(found: Findings) -> list[html.Column]:

@@ -13,9 +13,10 @@ class Preset(Budget):
     """A budget with what MFM's studies have in common, and what it is in words.
 
     rerank is spent where the validation set is small. In a search of 12 the best 5 are nearly half of it: 3 choose as
-    well for less (benchmarks/selection.py). completions pay for tiny models and on GPUs, where a pack of four takes
-    little more than a run; elsewhere the search loses more than is won (benchmarks/completions.py). From 100 uniform
-    trials on, global importance is asked of them alone. The price of frozen is the confirm runs once more.
+    well for less (benchmarks/selection.py). A first look goes without: there it takes a quarter of all training.
+    completions pay for tiny models and on GPUs, where a pack of four takes little more than a run; elsewhere the search
+    loses more than is won (benchmarks/completions.py). From 100 uniform trials on, global importance is asked of them
+    alone. The price of frozen is the confirm runs once more.
     """
 
     words: str
@@ -36,7 +37,7 @@ ABLATION: Mapping[str, Preset] = {
         trials=16,
         seeds=10,
         epochs=20,
-        rerank=2,
+        rerank=0,
     ),
     "standard": Preset(
         words="every arm, 2 searches of 12 trials, 20 seeds, a few hours on 2 cores on MOSI",
@@ -53,7 +54,7 @@ ABLATION: Mapping[str, Preset] = {
 }
 ENCODERS: Mapping[str, Preset] = {
     "quick": Preset(
-        words="7 encoders on a planted set, a few minutes on 2 cores", trials=8, seeds=10, epochs=12, rerank=2
+        words="7 encoders on a planted set, a few minutes on 2 cores", trials=8, seeds=10, epochs=12, rerank=0
     ),
     "standard": Preset(
         words="7 encoders, 2 searches of 12 trials, 20 seeds",
@@ -74,7 +75,7 @@ ENCODERS: Mapping[str, Preset] = {
 }
 OBJECTIVES: Mapping[str, Preset] = {
     "quick": Preset(
-        words="9 arms on a planted set, a few minutes on 2 cores", trials=12, seeds=10, epochs=16, rerank=2
+        words="9 arms on a planted set, a few minutes on 2 cores", trials=12, seeds=10, epochs=16, rerank=0
     ),
     "standard": Preset(
         words="9 arms, 2 searches of 12 trials, 20 seeds",
@@ -95,7 +96,7 @@ IMAGES: Mapping[str, Preset] = {
         trials=4,
         seeds=10,
         epochs=16,
-        rerank=2,
+        rerank=0,
         completions=2,
     ),
     "standard": Preset(
@@ -118,7 +119,7 @@ MISSING: Mapping[str, Preset] = {
         trials=8,
         seeds=10,
         epochs=16,
-        rerank=2,
+        rerank=0,
         frozen=False,
     ),
     "standard": Preset(
@@ -142,7 +143,7 @@ MISSING: Mapping[str, Preset] = {
 }
 SENSITIVITY: Mapping[str, Preset] = {
     "quick": Preset(
-        words="a planted set of its own, a few minutes on 2 cores", trials=60, seeds=3, epochs=12, rerank=2, uniform=40
+        words="a planted set of its own, a few minutes on 2 cores", trials=60, seeds=3, epochs=12, rerank=0, uniform=40
     ),
     "standard": Preset(
         words="200 trials, a few hours on 2 cores on MOSI",
@@ -160,7 +161,7 @@ FACTORIAL: Mapping[str, Preset] = {
         trials=8,
         seeds=10,
         epochs=20,
-        rerank=2,
+        rerank=0,
         frozen=False,
     ),
     "standard": Preset(
@@ -188,7 +189,7 @@ PATH: Mapping[str, Preset] = {
         trials=16,
         seeds=10,
         epochs=20,
-        rerank=2,
+        rerank=0,
         frozen=False,
     ),
     "standard": Preset(

@@ -9,6 +9,8 @@ import pandas as pd
 import pytest
 
 from analysis.results.load import load
+from analysis.tables import overview
+from analysis.tables.spent import spent
 from analysis.tables.tuning import tuning
 from analysis.words import methods_paragraph
 
@@ -93,3 +95,28 @@ def test_the_paragraph_for_a_paper_says_how_the_best_were_ranked_again(folder: P
     text = " ".join(methods_paragraph.methods(load(folder)))
     assert "The best 2 of each search were then ranked again by 5-fold" in text
     assert "(10 runs)" in text
+
+
+def test_every_part_says_what_it_cost_and_changed(folder: Path) -> None:
+    results = load(folder)
+    table = spent(results, overview.ablation(results)).set_index("part")
+    assert table["runs"].to_dict() == {"search": 15, "rerank": 10, "confirm": 3}
+    assert table["train_seconds"].to_dict() == {"search": 30.0, "rerank": 20.0, "confirm": 6.0}
+    assert table.loc["rerank", "share"] == pytest.approx(20 / 56)
+    told = "another configuration than by hold-out alone: 1 of 1 searches"
+    assert table.loc["rerank", "changed"] == told, "the sixth run is the best by hold-out, the third is chosen"
+
+
+def test_the_second_confirmation_says_how_many_verdicts_it_took_back(folder: Path) -> None:
+    results = load(folder)
+    frozen = results.confirm.assign(run_id=[f"f{i}" for i in range(3)], tuning="reference")
+    ablation = pd.DataFrame(
+        {
+            "arm": ["full", "bare", "brief"], "role": "primary",
+            "cautions": ["", "short_search tunings_disagree", float("nan")],
+        }
+    )  # fmt: skip
+    object.__setattr__(results, "frozen", frozen)
+    row = spent(results, ablation).set_index("part").loc["frozen"]
+    assert row["runs"] == 3
+    assert row["changed"] == "1 of 2 verdicts undecided, where one tuning alone says worse or better"

@@ -250,9 +250,9 @@ def test_environment_is_not_needed() -> None:
     assert "--accept-change" in done.stdout
 
 
-def test_the_best_of_a_search_on_a_small_validation_set_are_ranked_again_by_default(tmp_path: Path) -> None:
+def test_the_best_of_a_search_are_ranked_again_by_folds(tmp_path: Path) -> None:
     results = tmp_path / "results"
-    budget = ("--trials", "4", "--seeds", "2", "--epochs", "1", "--arms", "no_prior", "--serial")
+    budget = ("--trials", "4", "--rerank", "2", "--seeds", "2", "--epochs", "1", "--arms", "no_prior", "--serial")
     done = call("mosi_ablation", "--results", str(results), *budget)
     assert done.returncode == 0, done.stderr
     rows = pd.read_parquet(results / "runs")
