@@ -85,13 +85,6 @@ class FunctionObjective:
         Raises:
             ValueError: the function yields what is no metrics, or its runs are of unequal length.
         """
-        before = random_states.take()
-        try:
-            return (yield from self._train(pack, state))
-        finally:
-            random_states.put(before)
-
-    def _train(self, pack: Pack, state: State | None) -> Generator[PlainEpoch, Collection[str] | None, Any]:
         trainings = {run.run_id: _Training(self, run, pack, _of_run(state, run.run_id)) for run in pack}
         going = list(trainings)
         while True:

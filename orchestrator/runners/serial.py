@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from orchestrator.objectives import random_states
 from orchestrator.runners.attempt import CHECKPOINT_SECONDS, Attempt
 from orchestrator.runners.coordinator import Coordinator
 from orchestrator.runners.seam import SeamError
@@ -14,9 +15,16 @@ logger = logging.getLogger(__name__)
 
 
 def run(coordinator: Coordinator, objective: Objective, *, checkpoint_seconds: float = CHECKPOINT_SECONDS) -> None:
-    """Trains pack after pack until nothing is left, or the coordinator drains."""
-    while isinstance(pack := coordinator.ask(), Pack):
-        _train(coordinator, objective, pack, checkpoint_seconds)
+    """Trains pack after pack until nothing is left, or the coordinator drains.
+
+    The caller's global generators of random numbers then go on as if nothing had been trained.
+    """
+    before = random_states.take()
+    try:
+        while isinstance(pack := coordinator.ask(), Pack):
+            _train(coordinator, objective, pack, checkpoint_seconds)
+    finally:
+        random_states.put(before)
 
 
 def _train(coordinator: Coordinator, objective: Objective, pack: Pack, checkpoint_seconds: float) -> None:
