@@ -72,11 +72,11 @@ def search_of(asked: Study, *, trials: int, killed_after: tuple[int, ...] = ()) 
     return known
 
 
-KEEPS = {name: name != "cmaes" for name in SAMPLERS}  # whether a kill keeps the next suggestion
+KEEPS = {name: name != "cmaes" for name in (*SAMPLERS, "auto")}  # whether a kill keeps the next suggestion
 NUMBERS = {name: values for name, values in SPACE.items() if name != "kind"}
 
 
-@pytest.mark.parametrize("name", list(SAMPLERS))
+@pytest.mark.parametrize("name", [*SAMPLERS, "auto"])
 def test_after_a_kill_a_sampler_goes_on_as_the_documents_say(name: str) -> None:
     if name == "cmaes":
         pytest.importorskip("cmaes")
@@ -89,7 +89,7 @@ def test_after_a_kill_a_sampler_goes_on_as_the_documents_say(name: str) -> None:
     assert len({str(params) for params in whole}) >= 8, "it explores"
 
 
-@pytest.mark.parametrize("name", list(PRUNERS))
+@pytest.mark.parametrize("name", [*PRUNERS, "threshold=0.9"])
 def test_after_a_kill_a_pruner_decides_the_same(name: str) -> None:
     whole = [one.status for one in search_of(study(pruner=name), trials=14)]
     cut = [one.status for one in search_of(study(pruner=name), trials=14, killed_after=(4, 9))]

@@ -15,7 +15,7 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 from rich.console import Console
 
-from orchestrator import Study, main, run
+from orchestrator import Design, Study, factorial, main, run
 from orchestrator.study.starting_points import starting_points
 
 SCRIPT = """
@@ -187,3 +187,25 @@ def test_what_trains_must_tell_the_parts_of_the_data_apart(changes: dict, name: 
 def test_a_preset_changes_numbers_alone() -> None:
     with pytest.raises(ValueError, match=r"number 'sedes' .preset 'quick'. is not known; did you mean 'seeds'"):
         main(study(), train, presets={"quick": {"sedes": 3}}, argv=[])
+
+
+def parts(params, seed, fold):
+    noise = np.random.default_rng([seed, 0 if fold is None else fold]).standard_normal() / 100
+    error = (0.5 if params["drop"] == 0 else 0) + (0.1 if params["act"] == "none" else 0) + noise
+    return {"valid_loss": error, "test_loss": error}
+
+
+def test_components_of_ones_own_model_are_removed_together_and_one_after_another(tmp_path: Path) -> None:
+    components = {"drop": {"drop": 0.0}, "act": {"act": "none"}}
+    asked = study(arms=factorial(components), design=Design(factors=components), space={}, trials=0, seeds=8)
+    together = run(asked, parts, results=tmp_path / "together", serial=True, console=Console(quiet=True))
+    effects = pd.read_csv(together.tables["effects"]).set_index("effect")
+    assert effects.estimate["drop"] == pytest.approx(0.5, abs=0.02)
+    assert effects.verdict["drop × act"] == "additive"
+    path = replace(asked, design=Design(factors=components, path=True))
+    steps = pd.read_csv(
+        run(path, parts, results=tmp_path / "path", serial=True, console=Console(quiet=True)).tables["path"]
+    )
+    assert list(steps.removed.fillna("")) == ["", "act", "drop"], "what is missed least goes first"
+    with pytest.raises(ValueError, match="the steps of a path are decided by the mean over folds, so the function"):
+        go(path, tmp_path / "no_fold")
