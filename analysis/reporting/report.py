@@ -134,8 +134,7 @@ def figure(results: Results | str | Path, name: str = "forest", *, for_column: b
     made = (one.column if for_column else None) or one.draw
     if one.absent or made is None:
         raise ValueError(f"{one.title} cannot be drawn: {one.absent}")
-    if "ipykernel" in sys.modules:
-        shell = import_module("IPython").get_ipython()
+    if "ipykernel" in sys.modules and (shell := import_module("IPython").get_ipython()) is not None:
         import_module("IPython.core.pylabtools").select_figure_formats(shell, {"retina"})  # how figures are shown
     return _figure(made())
 

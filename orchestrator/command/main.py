@@ -9,7 +9,6 @@ from typing import Any
 from orchestrator.command.arguments import Arguments
 from orchestrator.command.prepared import Prepared
 from orchestrator.command.study_command import StudyCommand
-from orchestrator.runners.adaptive_seeds import with_looks
 from orchestrator.study.budget import Budget
 from orchestrator.study.objective import Objective
 from orchestrator.study.params import require_known
@@ -60,7 +59,7 @@ def main(
             require_known("number", number, (*Budget.names(), "max_seeds"), where=f" (preset {preset!r})")
 
     def prepare(arguments: Arguments) -> Prepared:
-        asked, _ = with_looks(arguments.adjusted(replace(study, **known[arguments.preset or NORMAL])))
+        asked = arguments.adjusted(replace(study, **known[arguments.preset or NORMAL]))
         return Prepared(study=asked, objective=lambda: objective, data=data)
 
     words = {name: ", ".join(f"{n} {v}" for n, v in numbers.items()) or "as it is" for name, numbers in known.items()}

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.command.arguments import Arguments
 from orchestrator.command.prepared import Prepared
 from orchestrator.command.study_command import StudyCommand
-from orchestrator.runners.adaptive_seeds import with_looks
 from orchestrator.study.budget import MOST_EPOCHS
 
 if TYPE_CHECKING:  # the other commands do without
@@ -63,7 +62,7 @@ def _prepare(arguments: Arguments) -> Prepared:
 
     own = arguments.own
     program = Script(own["program"], append=True, metrics=own["metrics"], time_limit=own["time_limit"])
-    study, _ = with_looks(arguments.adjusted(study_of(arguments)))
+    study = arguments.adjusted(study_of(arguments))
     program.bound(study, Path("results"))  # mistakes are met before --plan, too
     return Prepared(study=study, objective=lambda: program)
 

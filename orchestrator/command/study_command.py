@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,11 @@ from rich.console import Console
 from orchestrator.command.arguments import Arguments, parser_of
 from orchestrator.command.prepared import Prepared
 from orchestrator.command.preview import foresight, show_plan
+from orchestrator.plan import samplers
 from orchestrator.process.command_line import command_again, lasting
 from orchestrator.process.installed import installed
 from orchestrator.process.job_origin import origin
+from orchestrator.runners.adaptive_seeds import with_looks
 from orchestrator.runners.coordinator import StudyError
 from orchestrator.runners.run import Options, run
 from orchestrator.runners.study_script import is_looking, program_here
@@ -44,13 +46,15 @@ class StudyCommand:
         try:
             arguments.check()
             prepared = self.prepare(arguments)
+            prepared = replace(prepared, study=with_looks(prepared.study)[0])
+            samplers.require_known(prepared.study.budget, prepared.study.searched)
             results = arguments.results or f"results/{prepared.study.name}"
             if arguments.plan:
                 show_plan(prepared, Folder.at(results), arguments, console)
                 return 0
             if arguments.cluster is not None:
                 return _submit(prepared, arguments, arguments.cluster, words=words, console=console)
-            return _run(prepared, _options(arguments, results, words), console)
+            return _run(prepared, _options(arguments, results, words), console, _go_on(words))
         except (ValueError, OSError, StudyError) as error:
             Console(stderr=True, soft_wrap=True, highlight=False).print(f"error: {error}", markup=False)
             return BROKEN if isinstance(error, StudyError) else WRONG
@@ -66,7 +70,7 @@ class StudyCommand:
         return Arguments.of(vars(parser.parse_args(words)))
 
 
-def _run(prepared: Prepared, options: Options, console: Console) -> int:
+def _run(prepared: Prepared, options: Options, console: Console, go_on: str) -> int:
     for line in foresight(prepared.study):
         console.print(line, markup=False)
     objective = prepared.objective()
@@ -79,7 +83,6 @@ def _run(prepared: Prepared, options: Options, console: Console) -> int:
         ) from error
     if is_looking():
         return 0
-    go_on = _go_on(options.program["arguments"])
     if ended.interruption.signal is not None:
         console.print(f"Interrupted in good order by {ended.interruption.signal.name}. {go_on}", markup=False)
         return INTERRUPTED

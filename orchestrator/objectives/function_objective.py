@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import inspect
 import platform
 from collections.abc import Callable, Collection, Generator, Mapping
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +13,7 @@ import numpy as np
 from orchestrator.objectives import random_states
 from orchestrator.objectives.reporting_function import epochs_of
 from orchestrator.process.source_hash import code_sha256
+from orchestrator.process.value_hash import value_sha256
 from orchestrator.study.objective import PlainEpoch, PlainOutcome, State
 from orchestrator.study.params import require_known
 from orchestrator.study.runs import Pack, Run
@@ -73,7 +72,7 @@ class FunctionObjective:
         self.function, self.data = function, data
         self.names = _arguments_of(function, has_data=data is not None)
         self.code_sha256 = code_sha256(function)
-        self.data_sha256 = data_sha256 or ("none" if data is None else _hash(data))
+        self.data_sha256 = data_sha256 or ("none" if data is None else value_sha256(data))
 
     def describe(self) -> Mapping[str, str]:
         """Facts about this process; a function does not say what it computes on."""
@@ -194,34 +193,6 @@ class _Training:
 def _array(value: Any) -> np.ndarray:
     """Of an array, or of a tensor of PyTorch wherever it lies."""
     return value.detach().cpu().numpy().copy() if hasattr(value, "detach") else np.array(value)
-
-
-def _hash(data: Any) -> str:
-    """Of plain values and of arrays (whatever NumPy makes one of numbers of), in mappings and sequences."""
-    digest = hashlib.sha256()
-    _feed(digest, data)
-    return digest.hexdigest()
-
-
-def _feed(digest: hashlib._Hash, data: Any) -> None:
-    if isinstance(data, Mapping):
-        for name in sorted(data, key=str):
-            digest.update(f"{name}:".encode())
-            _feed(digest, data[name])
-    elif isinstance(data, list | tuple):
-        digest.update(f"{len(data)}[".encode())
-        for value in data:
-            _feed(digest, value)
-    elif data is None or isinstance(data, bool | int | float | str | bytes | Path):
-        digest.update(f"{type(data).__name__} {data!r};".encode())
-    elif (array := np.asarray(data)).dtype.kind in "biufcSUM":
-        digest.update(f"{array.dtype} {array.shape};".encode() + np.ascontiguousarray(array).tobytes())
-    else:
-        raise ValueError(
-            "data must be plain values and arrays, in mappings and sequences, to be hashed; got "
-            f"{type(data).__name__}. "
-            "Give it a name that you change with it: run(study, FunctionObjective(train, data=..., data_sha256='v1'))"
-        )
 
 
 # What is kept beside a run's own state: the function may be cut off after its last epoch.

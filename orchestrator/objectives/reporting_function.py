@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
 from queue import SimpleQueue
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 
@@ -21,11 +21,14 @@ def epochs_of(function: Callable[[Callable[..., None]], Any]) -> Generator[Any, 
         function: called with `report(metrics, state=None)`.
     """
     reported: SimpleQueue[tuple[str, Any]] = SimpleQueue()  # from the function
-    allowed: SimpleQueue[bool] = SimpleQueue()  # to the function: whether it goes on
+    allowed: SimpleQueue[None] = SimpleQueue()  # to the function, when it may go on or has to end
+    is_given_up = Event()
 
     def report(metrics: Mapping[str, float], state: Mapping[str, Any] | None = None) -> None:
-        reported.put(("epoch", (metrics, state or {})))
-        if not allowed.get():
+        if not is_given_up.is_set():
+            reported.put(("epoch", (metrics, state or {})))
+            allowed.get()
+        if is_given_up.is_set():  # whoever has caught it once meets it again
             raise GivenUp
 
     def work() -> None:
@@ -46,8 +49,9 @@ def epochs_of(function: Callable[[Callable[..., None]], Any]) -> Generator[Any, 
             if kind == "end":
                 return said
             yield said
-            allowed.put(True)
+            allowed.put(None)
     finally:
         if not is_over:
-            allowed.put(False)
+            is_given_up.set()
+            allowed.put(None)
             thread.join()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator
-from types import CodeType, FunctionType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
-PLAIN = (bool, int, float, complex, str, bytes, tuple, type(None))
+from orchestrator.process.value_hash import value_sha256
 
 
 def typed_source(kind: type | FunctionType) -> tuple[bytes, list[Any]] | None:
@@ -15,7 +15,7 @@ def typed_source(kind: type | FunctionType) -> tuple[bytes, list[Any]] | None:
 
     Returns:
         The sources of it and of every class and function of the notebook that it names, directly or not, with the plain
-        values that they name; and what they name that is defined in files.
+        values and arrays that they name; and what they name that is defined in files.
     """
     found: dict[str, bytes] = {}
     elsewhere: list[Any] = []
@@ -24,9 +24,7 @@ def typed_source(kind: type | FunctionType) -> tuple[bytes, list[Any]] | None:
         name, value = waiting.pop()
         if name in found:
             continue
-        if isinstance(value, PLAIN):
-            found[name] = repr(value).encode()
-        elif isinstance(value, type | FunctionType) and value.__module__ == kind.__module__:
+        if isinstance(value, type | FunctionType) and value.__module__ == kind.__module__:
             try:
                 found[name] = inspect.getsource(value).encode()
             except (OSError, TypeError):
@@ -34,6 +32,11 @@ def typed_source(kind: type | FunctionType) -> tuple[bytes, list[Any]] | None:
             waiting += _named(value)
         elif isinstance(value, type | FunctionType):
             elsewhere.append(value)
+        elif not isinstance(value, ModuleType):
+            try:
+                found[name] = value_sha256(value).encode()
+            except (ValueError, TypeError, RuntimeError):  # a tool, or data that should travel as `data`
+                continue
     return b"\0".join(name.encode() + b"\0" + found[name] for name in sorted(found)), elsewhere
 
 

@@ -236,7 +236,7 @@ class Coordinator:
             raise StudyError(str(error)) from error
         if (needed := self._needed(run)) not in outcome.metrics:
             error = f"the outcome of a {run.phase} run must have the metric {needed}; it has {sorted(outcome.metrics)}"
-            if not self.plan.history.has_completed(run.phase):
+            if not (self.plan.history.has_completed(run.phase) or _any_has(finished, needed)):
                 raise StudyError(f"{error}. No run has reported it so far; is that its name?")
             return Ending(status="failed", error_kind="bug", error=error, seconds=seconds)
         return Ending(status="completed", outcome=outcome, seconds=seconds)
@@ -280,6 +280,11 @@ class Coordinator:
 
 
 def _nothing() -> None: ...
+
+
+def _any_has(finished: Finished, metric: str) -> bool:
+    outcomes = [one for one in finished.outcomes.values() if not isinstance(one, Refused)]
+    return any(metric in outcome.metrics for outcome in outcomes)
 
 
 def printable(text: str) -> str:

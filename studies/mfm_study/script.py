@@ -12,7 +12,6 @@ from mfm.params.config import Config
 from orchestrator.command.arguments import Arguments
 from orchestrator.command.prepared import Prepared, leave_nothing
 from orchestrator.command.study_command import StudyCommand
-from orchestrator.runners.adaptive_seeds import with_looks
 from orchestrator.study.model import Cost
 from orchestrator.study.objective import Objective
 from orchestrator.study.runs import RERANK_FOLDS
@@ -47,7 +46,6 @@ def _prepare(question: Question, presets: Mapping[str, Preset], arguments: Argum
     study = arguments.adjusted(question.study(arguments.preset, presets[arguments.preset]))
     study = replace(study, model=replace(study.model, costs=_costs(question, study)))
     _check_folds(question, study)
-    study, _ = with_looks(study)
     return Prepared(
         study=study,
         objective=lambda: _objective(question, study),

@@ -144,3 +144,34 @@ def test_a_study_runs_in_a_thread_that_gets_no_signals(tmp_path: Any) -> None:
     thread.join(60)
     assert found
     assert found[0].complete
+
+
+def stubborn(params, seed, epochs, report):
+    for _ in range(epochs):
+        try:
+            report({"valid_loss": params["lr"]})
+        except BaseException:
+            ended.append("caught")
+    return {"test_loss": params["drop"]}
+
+
+def test_a_run_that_is_given_up_ends_though_its_function_catches_everything(tmp_path: Any) -> None:
+    ended.clear()
+    before = threading.active_count()
+    result = run(study(trials=8), stubborn, results=tmp_path / "results", serial=True, console=Console(quiet=True))
+    assert result.complete
+    assert ended, "pruned ones, at every epoch that was left"
+    assert threading.active_count() == before
+
+
+def sometimes(params, seed):
+    return {"valid_loss": params["lr"]} | ({"test_loss": params["drop"] + 0.01 * seed} if seed > 1 else {})
+
+
+def test_a_run_that_lacks_the_metric_beside_others_that_have_it_is_a_failed_row(tmp_path: Any) -> None:
+    result = run(
+        study(trials=0, epochs=1), sometimes, results=tmp_path / "results", serial=True, console=Console(quiet=True)
+    )
+    assert result.complete
+    rows = pd.read_parquet(tmp_path / "results" / "runs")
+    assert rows[rows.status == "failed"].seed.tolist() == [1, 1]

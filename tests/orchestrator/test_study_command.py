@@ -83,6 +83,7 @@ def test_a_script_of_three_lines_has_the_whole_command_line(command: Any, tmp_pa
         (["--preset", "slow"], "invalid choice: 'slow'"),
         (["--max-seeds", "9"], "--max-seeds is for adaptive seeds; give --seeds auto with it"),
         (["--seeds", "auto", "--max-seeds", "9"], "adaptive seeds need --max-seeds of at least 12 for 1 arm:"),
+        (["--pruner", "halvings", "--plan"], "pruner must be one of halving, none"),
         (["--arms", "no_dorp"], "arm 'no_dorp' is not known; did you mean 'no_drop'?"),
         (["--enqueue", "none.csv"], "starting points must come of a CSV file or a results folder; none.csv is not"),
     ],

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import linecache
 import re
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pandas as pd
 import pytest
 
 from orchestrator.process.command_line import as_options
-from orchestrator.process.source_hash import _needed
+from orchestrator.process.source_hash import _needed, code_sha256
 
 SCRIPT = """
 import sys
@@ -280,3 +283,34 @@ def test_status_says_of_failures_what_happened_and_what_helps(script: Path, tmp_
     status = call("-m", "orchestrator", "status", results, cwd=tmp_path)
     told = " ".join(status.stdout.split())
     assert re.search(r"\d+ failed \(nan\): a metric was not finite\. What helps: a smaller learning rate", told)
+
+
+TYPED = """
+import numpy as np
+WIDTH, TABLE, NAMES = 3, np.arange(3), {"a": [1, 2]}
+UNUSED = 1
+def loss(x):
+    return x * WIDTH + TABLE.sum() + len(NAMES)
+def train(params):
+    return loss(params["x"])
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("WIDTH, TABLE, NAMES = 3", "WIDTH, TABLE, NAMES = 4"), ("np.arange(3)", "np.arange(1, 4)"), ("[1, 2]", "[1, 3]"),
+     ("x * WIDTH", "x + WIDTH"), ('params["x"]', 'params["y"]')],
+)  # fmt: skip
+def test_an_edit_of_a_cell_is_noticed_and_one_of_what_is_not_used_is_not(
+    old: str, new: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hashed(text: str) -> str:
+        name = f"<cell {hash(text)}>"  # as a notebook keeps its cells
+        monkeypatch.setitem(linecache.cache, name, (len(text), None, text.splitlines(keepends=True), name))
+        typed: dict[str, Any] = {"__name__": "__main__"}
+        exec(compile(text, name, "exec"), typed)
+        return code_sha256(typed["train"])
+
+    monkeypatch.setitem(sys.modules, "__main__", ModuleType("__main__"))
+    assert hashed(TYPED) == hashed(TYPED.replace("UNUSED = 1", "UNUSED = 2"))
+    assert hashed(TYPED) != hashed(TYPED.replace(old, new))
