@@ -123,6 +123,12 @@ def _runs(found: Findings) -> list[html.Column]:
 _COUNTS = (("search runs", "search_runs"), ("completed", "completed"), ("pruned", "pruned"))
 
 
+_FOLDS = (
+    html.Column("fold runs", lambda row: str(row["fold_runs"])),
+    html.Column("time with folds", lambda row: duration(row["train_seconds"])),
+)
+
+
 def _tuned(found: Findings) -> list[html.Column]:
     d = decimals(found.results.study.smallest_effect)
 
@@ -131,8 +137,7 @@ def _tuned(found: Findings) -> list[html.Column]:
 
     return [
         html.Column("arm", html.arm),
-        html.Column("fold runs", lambda row: str(row["fold_runs"])),
-        html.Column("time with folds", lambda row: duration(row["train_seconds"])),
+        *(_FOLDS if len(found.results.rerank) else ()),
         difference("late_gain"),
         html.Column("search had ended", lambda row: row["ended"] or NONE, is_number=False),
         difference("optimism"),

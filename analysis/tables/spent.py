@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pandas as pd
 
-from analysis.formatting import count
 from analysis.results.load import Results
 from analysis.tables.cautions import DISAGREE
 
@@ -50,11 +49,11 @@ def _chosen_otherwise(results: Results) -> str:
             place = int((value if study.is_better_low(study.search_metric) else -value).to_numpy().argmin())
             num_searches += 1
             differs += str(runs.loc[value.index, "config_id"].iloc[place]) != chosen
-    return f"another configuration than by hold-out alone: {differs} of {num_searches} searches"
+    return f"searches in which it chose another configuration than hold-out: {differs} of {num_searches}"
 
 
 def _undecided_by_both(results: Results, ablation: pd.DataFrame) -> str:
     """How many verdicts the second tuning has taken back."""
     arms = ablation[(ablation["role"] == "primary") & (ablation["arm"] != results.study.reference)]
     taken = sum(DISAGREE in str(names).split() for names in arms["cautions"])
-    return f"{taken} of {count(len(arms), 'verdict')} undecided, where one tuning alone says worse or better"
+    return f"verdicts that it made undecided: {taken} of {len(arms)}"

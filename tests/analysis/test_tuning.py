@@ -103,7 +103,7 @@ def test_every_part_says_what_it_cost_and_changed(folder: Path) -> None:
     assert table["runs"].to_dict() == {"search": 15, "rerank": 10, "confirm": 3}
     assert table["train_seconds"].to_dict() == {"search": 30.0, "rerank": 20.0, "confirm": 6.0}
     assert table.loc["rerank", "share"] == pytest.approx(20 / 56)
-    told = "another configuration than by hold-out alone: 1 of 1 searches"
+    told = "searches in which it chose another configuration than hold-out: 1 of 1"
     assert table.loc["rerank", "changed"] == told, "the sixth run is the best by hold-out, the third is chosen"
 
 
@@ -119,4 +119,4 @@ def test_the_second_confirmation_says_how_many_verdicts_it_took_back(folder: Pat
     object.__setattr__(results, "frozen", frozen)
     row = spent(results, ablation).set_index("part").loc["frozen"]
     assert row["runs"] == 3
-    assert row["changed"] == "1 of 2 verdicts undecided, where one tuning alone says worse or better"
+    assert row["changed"] == "verdicts that it made undecided: 1 of 2"
