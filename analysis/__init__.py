@@ -1,8 +1,9 @@
 """Numbers, figures and the report, from Parquet alone. Needs neither Ray nor PyTorch.
 
-from analysis import load, report
+from analysis import load, report, verdicts
 report("results/momentum").page          # table, figures and page are written
 load("results/momentum").confirm         # the runs that count, as a DataFrame
+verdicts("runs.csv", reference="full", minimise="test_mae", smallest_effect=0.03)   # of runs made elsewhere
 """
 
 from __future__ import annotations
@@ -12,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from analysis.comparison.study_comparison import between as compare
+    from analysis.imported.sources import read
     from analysis.reporting.report import Report, figure
     from analysis.reporting.report import write as report
     from analysis.reporting.verdict_table import verdicts
     from analysis.results.declaration import Study
     from analysis.results.load import Results, load
 
-__all__ = ["Report", "Results", "Study", "compare", "figure", "load", "report", "verdicts"]
+__all__ = ["Report", "Results", "Study", "compare", "figure", "load", "read", "report", "verdicts"]
 _HOMES = {
     "Report": ("reporting.report", "Report"),
     "Results": ("results.load", "Results"),
@@ -26,6 +28,7 @@ _HOMES = {
     "compare": ("comparison.study_comparison", "between"),
     "figure": ("reporting.report", "figure"),
     "load": ("results.load", "load"),
+    "read": ("imported.sources", "read"),
     "report": ("reporting.report", "write"),
     "verdicts": ("reporting.verdict_table", "verdicts"),
 }

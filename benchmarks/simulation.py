@@ -18,8 +18,8 @@ from scipy import stats
 from analysis.results.declaration import Study
 from analysis.results.load import ITEM_COLUMNS, Results
 from analysis.results.paired_runs import Pairs
+from analysis.statistics.differences import Look, Sides
 from analysis.statistics.sequential_looks import Rule, Values, reached
-from analysis.statistics.verdict import Look, Sides
 
 Array = NDArray[np.float64]
 Draw = Callable[[np.random.Generator, tuple[int, ...]], Array]

@@ -22,7 +22,7 @@ from analysis.figures.style import (
     readable,
     styled,
 )
-from analysis.formatting import decimals, metric_name, signed, span
+from analysis.formatting import count, decimals, metric_name, signed, span
 from analysis.results.declaration import Study
 from analysis.tables.cautions import MARK, marked, spoken
 
@@ -54,10 +54,10 @@ def forest(table: pd.DataFrame, study: Study, *, ax: Axes | None = None) -> Axes
     _label_axis(ax, study)
     note(
         ax,
-        f"Mean difference over {_pairs(rows)}. Thick: {study.level} paired-t interval "
+        f"Mean difference over {_pairs(rows, study)}. Thick: {study.level} {study.interval} interval "
         f"(retraining), per arm, not simultaneous. Thin: new test {study.groups} too, where items are recorded. "
-        f"Green: within ±{study.smallest_effect:g}, the declared smallest effect. Verdicts: Holm over {len(rows)} "
-        f"arms.{_cautioned(rows)}",
+        f"Green: within ±{study.smallest_effect:g}, the smallest effect of interest. Verdicts: Holm over "
+        f"{count(len(rows), 'arm')}.{_cautioned(rows)}",
     )
     return ax
 
@@ -68,9 +68,10 @@ def _fewer(rows: pd.DataFrame) -> list[str]:
     return [f" ({n})" if 0 < n < most else "" for n in rows["n_seeds"]]
 
 
-def _pairs(rows: pd.DataFrame) -> str:
+def _pairs(rows: pd.DataFrame, study: Study) -> str:
     most, few = int(rows["n_seeds"].max()) if len(rows) else 0, any(_fewer(rows))
-    return f"{most} paired seeds, where fewer: in brackets" if few else f"{span(rows['n_seeds'])} paired seeds"
+    number = f"{most}" if few else span(rows["n_seeds"])
+    return f"{number} {study.paired_runs}{', where fewer: in brackets' if few else ''}"
 
 
 def _cautioned(rows: pd.DataFrame) -> str:
@@ -100,8 +101,9 @@ def seed_differences(pairs: pd.DataFrame, table: pd.DataFrame, study: Study, *, 
     _label_axis(ax, study)
     note(
         ax,
-        f"One dot is one seed: arm minus reference over {span(rows['n_seeds'])} paired seeds; cross: their mean with "
-        f"the {study.level} paired-t interval. Right: in how many of them the arm is worse.",
+        f"One dot is one {'run, minus the mean of the reference' if study.unpaired else 'seed: arm minus reference'}; "
+        f"over {span(rows['n_seeds'])} {study.paired_runs}; cross: their mean with the {study.level} {study.interval} "
+        "interval. Right: in how many of them the arm is worse.",
     )
     return ax
 

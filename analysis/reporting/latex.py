@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from analysis.formatting import decimals, mean_sd, metric_name, show_p, signed, spaced, span
+from analysis.formatting import count, decimals, mean_sd, metric_name, show_p, signed, spaced, span
 from analysis.results.declaration import Study
 from analysis.statistics.verdict import BETTER, EQUIVALENT, WORSE
 from analysis.tables.cautions import MARK, in_words, marked
@@ -28,8 +28,9 @@ def ablation(table: pd.DataFrame, study: Study) -> str:
     side = "lower" if study.is_better_low(study.primary_metric) else "higher"
     metric = escape(metric_name(study.primary_metric))
     lines = [
-        f"% n = {span(rows['n_seeds'])} paired seeds; brackets: {study.level} paired-t interval; p: sign-flip, Holm "
-        f"over {len(rows) - 1} arms; bold: worse, better, or equivalent within {study.smallest_effect:g}.",
+        f"% n = {span(rows['n_seeds'])} {study.paired_runs}; brackets: {study.level} {study.interval} interval; "
+        f"p: {study.test}, Holm over {count(len(rows) - 1, 'arm')}; "
+        f"bold: worse, better, or equivalent within {study.smallest_effect:g}.",
         *(f"% {sentence}" for sentence in in_words(rows[rows["arm"] != study.reference], study)),
         r"% \usepackage{booktabs}",
         r"\begin{tabular}{lrrrrl}",

@@ -25,6 +25,7 @@ from analysis.layout.section import Section
 from analysis.reporting import latex, terminal
 from analysis.reporting.all_sections import SECTIONS
 from analysis.reporting.html_page import Pictures, render
+from analysis.reporting.verdicts_json import as_text
 from analysis.results.load import Results, load
 from analysis.tables import ablation_path, cautions
 from analysis.tables.cost import NO_PRICES, Prices
@@ -44,14 +45,17 @@ class Report:
     text: str  # the verdicts for this terminal, at most 100 columns wide
 
 
-def write(results_dir: str | Path, *, seed: int = 0, prices: Prices = NO_PRICES) -> Report:
-    """Writes the report of a results folder, of a running study too.
+def write(
+    results: Results | str | Path, folder: str | Path | None = None, *, seed: int = 0, prices: Prices = NO_PRICES
+) -> Report:
+    """Writes the report of a results folder, of a running study too, or of runs that were made elsewhere.
 
     >>> report("results/first").page.name
     'index.html'
 
     Args:
-        results_dir: the folder that a study writes.
+        results: the folder that a study writes, or what `load` or `read` gave.
+        folder: where the report goes; the folder `report` of the results otherwise.
         seed: of the forests and the shuffles behind importance.
         prices: of an hour, for the table of cost.
 
@@ -59,23 +63,31 @@ def write(results_dir: str | Path, *, seed: int = 0, prices: Prices = NO_PRICES)
         ValueError: it is not a results folder, or one of its files is damaged.
         OSError: the report cannot be written.
     """
-    found = Findings(results=load(results_dir), seed=seed, prices=prices)
+    found = Findings(results=results if isinstance(results, Results) else load(results), seed=seed, prices=prices)
+    return write_found(found, Path(folder) if folder is not None else found.results.folder / "report")
+
+
+def write_found(found: Findings, folder: Path) -> Report:
+    """The same of what was computed already."""
     sections = [section for section in SECTIONS if section.is_there(found)]
     tables = {name: table for section in sections for name, table in section.tables(found).items()}
-    folder = found.results.folder / "report"
-    aside = Path(tempfile.mkdtemp(prefix=".report-", dir=found.results.folder))
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    aside = Path(tempfile.mkdtemp(prefix=".report-", dir=folder.parent))
     try:
+        aside.chmod(0o755)
         _write_tables(tables, found, aside / "tables")
         pictures = draw(found, sections, aside / "figures")
         page = render(found, sections, pictures, tables=list(tables), written=datetime.now(UTC))
+        (aside / "verdicts.json").write_text(as_text(found.results, found.ablation), encoding="utf-8")
         (aside / "index.html").write_text(page, encoding="utf-8")
         _publish(aside, folder)
     finally:
         shutil.rmtree(aside)
-    return Report(page=folder / "index.html", text=_text(found))
+    return Report(page=folder / "index.html", text=text(found))
 
 
-def _text(found: Findings) -> str:
+def text(found: Findings) -> str:
+    """The verdicts for this terminal, with all that must be known to read them."""
     study = found.results.study
     width = min(terminal.WIDTH, shutil.get_terminal_size(fallback=(terminal.WIDTH, 24)).columns)
     walked = textwrap.wrap(ablation_path.headline(found.of(ablation_path.path), study), width)
@@ -84,6 +96,7 @@ def _text(found: Findings) -> str:
         *sentences.changed(found.results),
         *sentences.left_out(found.results),
         *sentences.unconfirmed(found.results),
+        *(study.notes if study.source else ()),
     ]
     told = [line for note in notes for line in textwrap.wrap(note, width)]
     return "\n".join([terminal.verdicts(found.ablation, study, width=width), *walked, *told])

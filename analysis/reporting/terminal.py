@@ -44,8 +44,8 @@ def verdicts(table: pd.DataFrame, study: Study, *, width: int = WIDTH) -> str:
     side = "lower" if study.is_better_low(study.primary_metric) else "higher"
     marks = f" {MARK}: see the cautions below." if any(word.endswith(MARK) for word in words) else ""
     legend = (
-        f"{metric_name(study.primary_metric)}, {side} is better; difference to {study.reference} over the same seeds, "
-        f"with its paired-t interval. {LEGEND}{marks} {headline(table, study)}"
+        f"{metric_name(study.primary_metric)}, {side} is better; difference to {study.reference} over "
+        f"{study.paired_runs}, with its {study.interval} interval. {LEGEND}{marks} {headline(table, study)}"
     )
     rule = "-" * max(len(line) for line in lines)
     return "\n".join([lines[0], rule, *lines[1:], rule, *textwrap.wrap(legend, width=width)])

@@ -12,8 +12,8 @@ from typing import Any, Literal, cast
 import pandas as pd
 from optuna.distributions import BaseDistribution, json_to_distribution
 
+from analysis.statistics.differences import Look
 from analysis.statistics.sequential_looks import planned_looks
-from analysis.statistics.verdict import Look
 
 ParamValue = bool | int | float | str
 Mode = Literal["min", "max"]
@@ -101,6 +101,11 @@ class Study:
     splits: float = math.inf  # of the data; inf: not on record
     # Items tested / items trained on, where seeds meet several overlapping splits (Nadeau and Bengio 2003).
     test_to_train: float | None = None
+    # Of runs that were made elsewhere: where they come from, arms whose runs are not paired with the reference's, and
+    # what such a record cannot show, by arm (names of cautions).
+    source: str = ""
+    unpaired: frozenset[str] = frozenset()
+    unknown: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def groups(self) -> str:
@@ -131,6 +136,27 @@ class Study:
             )
         if not self.smallest_effect > 0:
             raise ValueError(f"the smallest effect of interest must be positive; got {self.smallest_effect}")
+
+    @property
+    def paired_runs(self) -> str:
+        """What differences are made of, in the plural."""
+        if not self.unpaired:
+            return "paired seeds"
+        return "runs, not paired" if self.unpaired >= set(self.others) else "seeds, paired where both have them"
+
+    @property
+    def interval(self) -> str:
+        """The kind of the intervals of differences."""
+        if not self.unpaired:
+            return "paired-t"
+        return "Welch's t" if self.unpaired >= set(self.others) else "paired-t or Welch's t"
+
+    @property
+    def test(self) -> str:
+        """The kind of the tests for a difference."""
+        if not self.unpaired:
+            return "sign-flip"
+        return "Welch" if self.unpaired >= set(self.others) else "sign-flip or Welch"
 
     @property
     def level(self) -> str:

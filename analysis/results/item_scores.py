@@ -39,13 +39,21 @@ class ItemScores:
 
         Args:
             arm: run ids.
-            reference: run ids, in the same order.
+            reference: run ids, in the same order; as many or not, where the runs are not paired.
         """
         a, r = self.run_ids.get_indexer(pd.Index(arm)), self.run_ids.get_indexer(pd.Index(reference))
+        if len(a) != len(r):
+            return self._of_means(a[a >= 0], r[r >= 0])
         both = (a >= 0) & (r >= 0)
         difference_SI = self.score_RI[a[both]] - self.score_RI[r[both]]
         tested_I = np.isfinite(difference_SI).any(axis=0)
         return np.nanmean(difference_SI[:, tested_I], axis=0), self.cluster_I[tested_I]
+
+    def _of_means(self, a: NDArray[np.int64], r: NDArray[np.int64]) -> tuple[Array, NDArray[np.int64]]:
+        both = [self.score_RI[runs] for runs in (a, r)]
+        tested_I = np.all([np.isfinite(score_RI).any(axis=0) for score_RI in both], axis=0)
+        arm_I, reference_I = (np.nanmean(score_RI[:, tested_I], axis=0) for score_RI in both)
+        return arm_I - reference_I, self.cluster_I[tested_I]
 
 
 def item_scores(results: Results, metric: str) -> ItemScores | None:

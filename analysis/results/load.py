@@ -40,7 +40,7 @@ class Results:
     {'full': 2, 'no_momentum': 2}
     """
 
-    folder: Path
+    folder: Path  # where they were read
     study: Study
     # One row a run of the declared study; columns run_id, arm, phase, ..., param:<hyperparameter>, metric:<name>.
     runs: pd.DataFrame
@@ -96,6 +96,8 @@ class Results:
         """The metrics of the test items with a known better side, the primary one first."""
         measured = [c.removeprefix("metric:") for c in self.runs.columns if c.startswith("metric:test_")]
         primary = self.study.primary_metric
+        if self.study.source:
+            return list(self.study.modes)
         return [primary, *(m for m in measured if m != primary and self.study.mode(m) is not None)]
 
 

@@ -9,12 +9,18 @@ from typing import Any
 
 TABLES = ("runs", "epochs", "items", "generated")
 COPIES = Path("~/.cache/study-reports")
+DATABASES = ("sqlite:", "mysql", "postgresql", "http:", "https:")  # storages of other tools
 AT_ONCE = 16  # objects
 
 
 def is_address(results: str) -> bool:
     """Whether results lie on object storage."""
-    return "://" in results
+    return "://" in results and not results.startswith(DATABASES)
+
+
+def local(results: str) -> Path:
+    """A folder on this machine; results on object storage are fetched."""
+    return fetch(results) if is_address(results) else Path(results)
 
 
 def fetch(address: str) -> Path:

@@ -1,4 +1,4 @@
-"""What an arm and the reference reached over the same seeds and splits."""
+"""What an arm and the reference reached: over the same seeds and splits, or over runs that share none."""
 
 from __future__ import annotations
 
@@ -9,16 +9,18 @@ import numpy as np
 import pandas as pd
 
 from analysis.results.load import Results
+from analysis.statistics.differences import Differences, Look, Sides
 from analysis.statistics.paired_tests import ALPHA, LEVEL, Array
 from analysis.statistics.sequential_looks import reached
-from analysis.statistics.verdict import Differences, Look, Sides
+from analysis.statistics.two_samples import Unpaired, welch_variance
+from analysis.statistics.variance_components import Variance, seeds_variance
 
 PAIR = ["seed", "split"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pairs:
-    """One arm's results beside the reference's."""
+    """One arm's results beside the reference's: pair by pair, unless they are not paired."""
 
     arm: str
     arm_S: Array
@@ -33,15 +35,41 @@ class Pairs:
     looks: tuple[Look, ...] | None = None  # with adaptive seeds, those that it reached
     frozen_S: Array | None = None  # see verdict.Differences
     num_frozen_lost: int = 0
+    is_paired: bool = True  # else the two have runs, as many as they have, that belong to no other
 
     @cached_property
     def d_S(self) -> Array:
-        """Arm minus reference."""
-        return self.arm_S - self.reference_S
+        """Arm minus reference; where they are not paired, minus the reference's mean."""
+        if self.is_paired:
+            return self.arm_S - self.reference_S
+        return self.arm_S - (self.reference_S.mean() if len(self.reference_S) else np.nan)
+
+    @property
+    def variance(self) -> Variance | None:
+        """Of the mean difference, for retraining; None: there are too few runs to know it."""
+        if self.is_paired:
+            return seeds_variance(self.d_S, overlap=self.overlap)
+        return welch_variance(self.arm_S, self.reference_S)
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Of the mean difference, for retraining on the same test items."""
+        known = self.variance
+        return known.interval(float(self.d_S.mean()), level=self.level) if known else (np.nan, np.nan)
+
+    @property
+    def spread(self) -> float:
+        """The standard deviation of a difference over seeds."""
+        if self.variance is None:
+            return float("nan")
+        both = (self.d_S,) if self.is_paired else (self.arm_S, self.reference_S)
+        return float(np.sqrt(sum(values.var(ddof=1) for values in both)))
 
     @property
     def differences(self) -> Differences:
         """What a verdict needs of it."""
+        if not self.is_paired:
+            return Unpaired.of(self.arm_S, self.reference_S, sides=self.sides, is_constant=self.is_constant)
         return Differences(
             d_S=self.d_S, frozen_S=self.frozen_S, num_lost=self.num_lost, num_frozen_lost=self.num_frozen_lost,
             sides=self.sides, is_constant=self.is_constant, overlap=self.overlap, looks=self.looks,
@@ -61,6 +89,8 @@ class Pairs:
 def pairs(results: Results, arm: str, metric: str) -> Pairs:
     """The pairs of one arm with the reference, and of the primary metric those with the reference's hyperparameters."""
     own, reference = (scored(results, a, metric) for a in (arm, results.study.reference))
+    if arm in results.study.unpaired:
+        return unpaired(own, reference, arm=arm)
     found = paired(own, reference, arm=arm, test_to_train=results.study.test_to_train)
     done = own["run_id"].isin(found.arm_ids)
     found = replace(found, looks=_looks(results, seeds=own["seed"], pairs=own.loc[done, "seed"]))
@@ -93,6 +123,24 @@ def paired(own: pd.DataFrame, reference: pd.DataFrame, *, arm: str, test_to_trai
         num_failed=int(own["failed"].sum()),
         overlap=(test_to_train or 0.0) if done["split"].nunique() > 1 else 0.0,
         looks=None,
+    )
+
+
+def unpaired(own: pd.DataFrame, reference: pd.DataFrame, *, arm: str) -> Pairs:
+    """All runs of two sets that belong to no other, each as `scored` gives it."""
+    done = [runs.dropna(subset=["value"]).sort_values(PAIR, kind="stable") for runs in (own, reference)]
+    return Pairs(
+        arm=arm,
+        arm_S=done[0]["value"].to_numpy(float),
+        reference_S=done[1]["value"].to_numpy(float),
+        arm_ids=done[0]["run_id"],
+        reference_ids=done[1]["run_id"],
+        num_lost=int(own["failed"].sum() + reference["failed"].sum()),
+        sides=Sides(arm=int(own["failed"].sum()), reference=int(reference["failed"].sum())),
+        is_constant=all(is_constant(runs) for runs in done),
+        num_failed=int(own["failed"].sum()),
+        overlap=0.0,
+        is_paired=False,
     )
 
 

@@ -63,6 +63,7 @@ COST = Section(
     name="cost",
     title="What each arm reaches, and what it costs",
     link="Cost",
+    is_there=lambda found: not found.results.study.source,
     tables=lambda found: {"cost": found.derived(_cost)},
     body=_body,
 )

@@ -196,6 +196,7 @@ def _failures(failures: pd.DataFrame) -> Markup:
 SEARCH = Section(
     name="fairness",
     title="Cost and fairness of the search",
+    is_there=lambda found: not found.results.study.source,
     link="Fairness",
     tables=_tables,
     drawings=_drawings,

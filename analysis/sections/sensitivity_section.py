@@ -159,6 +159,7 @@ _ROOM = [
 SENSITIVITY = Section(
     name="sensitivity",
     title="Sensitivity to the hyperparameters",
+    is_there=lambda found: not found.results.study.source,
     link="Sensitivity",
     tables=_tables,
     drawings=_drawings,

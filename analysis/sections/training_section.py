@@ -54,6 +54,7 @@ def _tables(found: Findings) -> dict[str, pd.DataFrame]:
 
 TRAINING = Section(
     name="training",
+    is_there=lambda found: not found.results.study.source or len(found.results.epochs) > 0,
     title="Training",
     link="Training",
     tables=_tables,

@@ -140,9 +140,9 @@ def pair_gain(a_S: ArrayLike, r_S: ArrayLike) -> float:
 def effect_size(a_S: ArrayLike, r_S: ArrayLike) -> float:
     """Cohen's d with the mean variance, delta / sqrt((sd_a^2 + sd_r^2) / 2). Not d_z, which depends on rho."""
     a, r = np.asarray(a_S, dtype=float), np.asarray(r_S, dtype=float)
-    if len(a) < 2 or not (spread := math.hypot(a.std(ddof=1), r.std(ddof=1)) / math.sqrt(2)):
+    if min(len(a), len(r)) < 2 or not (spread := math.hypot(a.std(ddof=1), r.std(ddof=1)) / math.sqrt(2)):
         return math.nan
-    return float((a - r).mean()) / spread
+    return float(a.mean() - r.mean()) / spread
 
 
 def reachable_p(num_pairs: int, num_arms: int) -> float:

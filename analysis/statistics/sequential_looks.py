@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 import scipy  # scipy.stats comes with its first use: --help and --plan do without it
 
+from analysis.statistics.differences import Differences, Look, Sides
 from analysis.statistics.paired_tests import ALPHA, BEYOND, Array
-from analysis.statistics.verdict import UNDECIDED, Differences, Look, Sides, verdicts
+from analysis.statistics.verdict import UNDECIDED, verdicts
 
 WEIGHTS = (0.1, 0.15, 0.25, 0.5)  # shares of alpha of the tests for a difference
 EQUIVALENCE_WEIGHTS = (0.0, 0.1, 0.2, 0.7)

@@ -24,11 +24,13 @@ class Comparison:
     arm: str
     metric: str
     role: str  # primary | secondary
-    n_seeds: int  # pairs behind all numbers of this row; of the reference: its completed seeds
+    # Pairs behind all numbers of this row; of the reference, and of an arm that is not paired: its completed runs.
+    n_seeds: int
     mean: float
     sd: float  # over seeds, ddof 1
     delta: float = math.nan  # arm minus reference
-    ci_low: float = math.nan  # 95 % paired t (with adaptive seeds, more): retraining, these test items
+    # 95 % paired t, or Welch's where the arm is not paired (with adaptive seeds, more): retraining, these test items.
+    ci_low: float = math.nan
     ci_high: float = math.nan
     ci_items_low: float = math.nan  # the same for retraining and new videos
     ci_items_high: float = math.nan
@@ -71,13 +73,12 @@ def _primary(results: Results, metric: str) -> list[Comparison]:
     p_collapse = collapse_p(arms, collapses)
     rows = [_reference_row(results, metric, role="primary")]
     for i, arm in enumerate(arms):
-        spread = float(arm.d_S.std(ddof=1)) if len(arm.d_S) > 1 else math.nan
         rows.append(
             _row(
                 arm, metric, reached[i].videos, role="primary",
                 p_exact=tests.p_exact[i], p_holm=tests.p_holm[i], p_equiv_holm=tests.p_equiv_holm[i],
                 verdict=said[i][0], reason=said[i][1], holds_for=reached[i].holds_for,
-                seeds_needed=st.seeds_needed(spread, smallest_effect=margin, num_arms=len(arms)),
+                seeds_needed=st.seeds_needed(arm.spread, smallest_effect=margin, num_arms=len(arms)),
                 cautions=cautions(
                     results, {arm.arm, results.study.reference}, differences[i],
                     is_split=disagree(i, differences[i], tests), num_collapsed=collapses[i][0],
@@ -121,13 +122,13 @@ def _reference_row(results: Results, metric: str, *, role: str) -> Comparison:
 
 def _row(arm: Pairs, metric: str, videos: Variance | None, **known: object) -> Comparison:
     delta = _mean(arm.d_S)
-    low, high = st.paired_t_interval(arm.d_S, level=arm.level, overlap=arm.overlap)
+    low, high = arm.interval
     items_low, items_high = videos.interval(delta, level=arm.level) if videos else (math.nan, math.nan)
     measured: Mapping[str, object] = {
         "arm": arm.arm, "metric": metric, "n_seeds": len(arm.d_S), "mean": _mean(arm.arm_S), "sd": _sd(arm.arm_S),
         "delta": delta, "ci_low": low, "ci_high": high, "ci_items_low": items_low, "ci_items_high": items_high,
-        "rho_pair": st.correlation(arm.arm_S, arm.reference_S)[0],
-        "pair_gain": st.pair_gain(arm.arm_S, arm.reference_S),
+        "rho_pair": st.correlation(arm.arm_S, arm.reference_S)[0] if arm.is_paired else math.nan,
+        "pair_gain": st.pair_gain(arm.arm_S, arm.reference_S) if arm.is_paired else math.nan,
         "effect_size": st.effect_size(arm.arm_S, arm.reference_S), "failed": arm.num_failed,
     }  # fmt: skip
     return Comparison(**{**measured, **known})  # type: ignore[arg-type]

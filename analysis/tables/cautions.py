@@ -13,12 +13,17 @@ from analysis.formatting import count, join, p_is
 from analysis.results.declaration import Study
 from analysis.results.load import Results
 from analysis.results.paired_runs import Pairs
+from analysis.statistics.differences import FAILED, Differences
 from analysis.statistics.paired_tests import Array, holm
-from analysis.statistics.verdict import FAILED, Differences
 from analysis.tables.tuning import late_gain
 
 COLLAPSE, DISAGREE, SHORT_SEARCH, ONE_SEARCH = "collapse", "tunings_disagree", "short_search", "one_search"
 FAILURES, FEW_GROUPS, CHANGED_LATE, EQUAL = "failures", "few_groups", "changed_late", "equal_numbers"
+# Of runs that were made elsewhere: what their record does not show.
+UNPAIRED, FEW_SEEDS, MISSING_SEEDS, SEVERAL_ROWS = "unpaired", "few_seeds", "missing_seeds", "several_rows"
+IDENTICAL = "identical"
+UNEVEN, CHOSEN_ON_TEST, TUNING_UNKNOWN = "uneven_steps", "chosen_on_test", "tuning_unknown"
+TUNING_UNEQUAL, NO_ITEMS = "tuning_unequal", "no_items"
 # In the order in which they are told. {groups}: what test items come in.
 MEANINGS = {
     COLLAPSE: "some seeds end far below the others of their arm, and a mean says little of such an arm",
@@ -31,6 +36,18 @@ MEANINGS = {
     FEW_GROUPS: "the test items come from fewer than 10 {groups}: an interval for new ones is very uncertain",
     CHANGED_LATE: "the declaration was changed after results were known",
     EQUAL: "neither the arm nor the reference differs between seeds; does the model use its seed?",
+    IDENTICAL: "every result equals the reference's, number by number: does the arm differ from it at all?",
+    UNPAIRED: "the runs of arm and reference do not share seeds, so all runs are compared by Welch's t test, which "
+    "needs more of them",
+    FEW_SEEDS: "there are fewer seeds than can show a difference, however large it is",
+    MISSING_SEEDS: "arm and reference do not have the same seeds: were those that are missing failures, or chosen?",
+    SEVERAL_ROWS: "some seeds have several runs, whose mean counts: are they different configurations?",
+    UNEVEN: "runs end at different steps, and the record does not say that they were over: some may have been killed",
+    CHOSEN_ON_TEST: "a checkpoint, a configuration or a seed was chosen by a test metric: what is chosen so looks "
+    "better than it is, by how much the record cannot say",
+    TUNING_UNKNOWN: "the record does not say how each arm was tuned: a difference may be one of effort",
+    TUNING_UNEQUAL: "the arm and the reference were tried with different numbers of configurations",
+    NO_ITEMS: "results of single test items are not recorded: the intervals do not cover new ones",
 }
 # The same of two studies.
 BETWEEN = MEANINGS | {
@@ -73,8 +90,10 @@ def cautions(
         FEW_GROUPS: num_groups is not None and num_groups < FEW,
         CHANGED_LATE: bool(results.late_changes),
         EQUAL: differences.is_constant,
+        IDENTICAL: differences.num > 1 and not differences.d_S.any(),
     }
-    return " ".join(name for name in MEANINGS if there[name])
+    unknown = {name for arm in arms for name in study.unknown.get(arm, ())}
+    return " ".join(name for name in MEANINGS if there.get(name) or name in unknown)
 
 
 def between_studies(studies: Sequence[Results], arm: Pairs, *, margin: float, is_tuned_anew: bool) -> str:
@@ -130,9 +149,9 @@ def collapse_p(arms: list[Pairs], collapses: list[tuple[int, int]]) -> Array:
     """For each arm, p that as many of its seeds collapse as of the reference (Fisher's exact test, Holm over arms)."""
     p = [1.0] * len(arms)
     for i, (arm, (own, reference)) in enumerate(zip(arms, collapses, strict=True)):
-        n = len(arm.d_S)
         if own + reference:
-            p[i] = float(scipy.stats.fisher_exact([[own, n - own], [reference, n - reference]])[1])
+            table = [[own, len(arm.arm_S) - own], [reference, len(arm.reference_S) - reference]]
+            p[i] = float(scipy.stats.fisher_exact(table)[1])
     return holm(p)
 
 

@@ -88,7 +88,7 @@ def _halving(results: Results, arm: str, prices: Prices) -> dict[str, object]:
     if arm == reference:
         return {}
     found = pairs(results, arm, results.study.primary_metric)
-    num_more = seeds_to_halve(len(found.d_S), overlap=found.overlap)
+    num_more = seeds_to_halve(len(found.d_S), overlap=found.overlap) if found.is_paired else None
     if num_more is None:
         return {}
     both = [_own(results.of(name, results.confirm)) for name in (arm, reference)]

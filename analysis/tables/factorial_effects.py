@@ -19,8 +19,9 @@ from analysis.results.declaration import ParamValue, Study
 from analysis.results.load import Results
 from analysis.results.paired_runs import PAIR, is_constant, scored, scores
 from analysis.statistics import paired_tests as st
+from analysis.statistics.differences import Differences
 from analysis.statistics.paired_tests import Array
-from analysis.statistics.verdict import BETTER, EQUIVALENT, WORSE, Differences, disagree, family, verdicts
+from analysis.statistics.verdict import BETTER, EQUIVALENT, WORSE, disagree, family, verdicts
 from analysis.tables.cautions import cautions
 
 MAIN, INTERACTION = "main", "interaction"

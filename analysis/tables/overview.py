@@ -39,13 +39,16 @@ def effects(results: Results) -> pd.DataFrame:
 
 
 def paired(results: Results) -> pd.DataFrame:
-    """The primary metric's differences, one row a pair: arm, seed, split, value, reference, delta."""
+    """The primary metric's differences, one row a pair: arm, seed, split, value, reference, delta.
+
+    Where an arm is not paired, a row is a run of it, and the reference its mean.
+    """
     seeds = results.confirm.set_index("run_id")[PAIR]
     parts = []
     for arm in results.study.others:
         own = pairs(results, arm, results.study.primary_metric)
         parts.append(
-            seeds.loc[list(own.arm_ids)].assign(arm=arm, value=own.arm_S, reference=own.reference_S, delta=own.d_S)
+            seeds.loc[list(own.arm_ids)].assign(arm=arm, value=own.arm_S, reference=own.arm_S - own.d_S, delta=own.d_S)
         )
     columns = ["arm", *PAIR, "value", "reference", "delta"]
     return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=pd.Index(columns))

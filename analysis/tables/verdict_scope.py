@@ -11,7 +11,7 @@ from analysis.results.item_scores import ItemScores, item_scores
 from analysis.results.load import Results
 from analysis.results.paired_runs import Pairs
 from analysis.statistics.paired_tests import Array, holm
-from analysis.statistics.variance_components import Variance, add, items_variance, seeds_variance, tuning_variance
+from analysis.statistics.variance_components import Variance, add, items_variance, tuning_variance
 from analysis.statistics.verdict import UNDECIDED, Family, words
 
 SEEDS, VIDEOS, TUNING = "seeds", "seeds+videos", "seeds+videos+tuning"
@@ -46,7 +46,7 @@ def reaches(results: Results, metric: str, arms: Sequence[Pairs], said: Sequence
 
 def retraining_and_videos(arm: Pairs, scores: ItemScores | None) -> Variance | None:
     """The variance of a mean difference over both seeds and videos; None where it is not known."""
-    return add(seeds_variance(arm.d_S, overlap=arm.overlap), _videos(arm, scores))
+    return add(arm.variance, _videos(arm, scores))
 
 
 def _num_groups(arm: Pairs, scores: ItemScores | None) -> int | None:

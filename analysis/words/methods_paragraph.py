@@ -16,6 +16,8 @@ from analysis.words.sentences import is_declared_late
 
 def methods(results: Results) -> list[str]:
     """The paragraph for a paper, from study.json and the runs."""
+    if results.study.source:
+        return [_compared(results), *_imported(results)]
     return [_compared(results), *_searched(results), *_confirmed(results), *_conditions(results)]
 
 
@@ -23,6 +25,8 @@ def _compared(results: Results) -> str:
     study = results.study
     late = "; the latter was changed after results were known" if is_declared_late(results) else ""
     declared = f"are declared{late}" if late else "were declared before the run"
+    if study.source:
+        declared = "were said when the runs were read, not before they were made"
     side = "lower" if study.is_better_low(study.primary_metric) else "higher"
     verb = "is" if len(study.others) == 1 else "are"
     return (
@@ -30,6 +34,18 @@ def _compared(results: Results) -> str:
         f"{metric_name(study.primary_metric)} ({side} is better). This metric and the smallest effect of interest, "
         f"{study.smallest_effect:g}, {declared}; all other metrics are secondary."
     )
+
+
+def _imported(results: Results) -> list[str]:
+    """Of runs that were made elsewhere: what they are, and that nothing more is known of them."""
+    study, confirm = results.study, results.confirm
+    runs = span(confirm.groupby("arm")["seed"].nunique())
+    return [
+        f"The {count(len(confirm), 'run')} ({runs} per arm) were made elsewhere and read from {study.source}. "
+        f"Differences are over {study.paired_runs}: {study.interval} intervals, {study.test} tests with Holm's "
+        "correction over the arms, and equivalence by two one-sided t tests, a family of its own.",
+        *study.notes,
+    ]
 
 
 def _searched(results: Results) -> list[str]:

@@ -157,27 +157,48 @@ def caveats(results: Results, arms: pd.DataFrame) -> list[str]:
         *changed(results),
         *left_out(results),
         *unconfirmed(results),
-        f"Worse or better: sign-flip tests over paired seeds{_tunings(study)} give p ≤ {st.ALPHA} after Holm's "
-        f"correction over {count(len(arms), 'arm')}. Equivalent: two one-sided t tests, a family of their own, place "
-        f"the difference within ±{study.smallest_effect:g}, the smallest effect of interest, "
-        f"{'changed after results were known' if is_declared_late(results) else 'declared before the run'}.",
-        "The sign-flip test asks whether differences are symmetric about 0: an arm that is much noisier than the "
-        "reference, and skewed, can fail it without a difference in the mean.",
-        _looks(arms, study) if study.looks else _reach(arms),
+        f"Worse or better: {study.test} tests over {study.paired_runs}{_tunings(study)} give p ≤ {st.ALPHA} after "
+        f"Holm's correction over {count(len(arms), 'arm')}. Equivalent: two one-sided t tests, a family of their own, "
+        f"place the difference within ±{study.smallest_effect:g}, the smallest effect of interest, "
+        f"{_said_when(results)}.",
+        *_test_limits(study),
+        *([_looks(arms, study)] if study.looks else _reach(arms[~arms["arm"].isin(study.unpaired)])),
         *_overlap(results),
         *_pairing(arms),
         "All differences share the reference's noise, and the intervals are per arm, not simultaneous.",
-        *_lost(arms),
+        *_lost(arms, study),
     ]
 
 
-def _reach(arms: pd.DataFrame) -> str:
+def _said_when(results: Results) -> str:
+    """When the smallest effect of interest was said."""
+    if results.study.source:
+        return "as it was said when the runs were read"
+    return "changed after results were known" if is_declared_late(results) else "declared before the run"
+
+
+def _test_limits(study: Study) -> list[str]:
+    """What the tests for a difference rest on."""
+    paired = (
+        "The sign-flip test asks whether differences are symmetric about 0: an arm that is much noisier than the "
+        "reference, and skewed, can fail it without a difference in the mean."
+    )
+    unpaired = (
+        "Welch's t test gives either side its own variance; it rests on means that are about normal, which few and "
+        "skewed runs are not."
+    )
+    return [paired] * (study.test != "Welch") + [unpaired] * bool(study.unpaired)
+
+
+def _reach(arms: pd.DataFrame) -> list[str]:
+    if arms.empty:
+        return []
     n, m = int(arms["n_seeds"].max()), len(arms)
     best = st.reachable_p(n, m)
     sentence = f"With {count(n, 'pair')} the smallest possible corrected p is {best:.2g}"
     if best <= st.ALPHA:
-        return f"{sentence}."
-    return f"{sentence}: no arm can be told apart with fewer than {st.pairs_in_reach(m)} pairs."
+        return [f"{sentence}."]
+    return [f"{sentence}: no arm can be told apart with fewer than {st.pairs_in_reach(m)} pairs."]
 
 
 def _looks(arms: pd.DataFrame, study: Study) -> str:
@@ -218,21 +239,21 @@ def _pairing(arms: pd.DataFrame) -> list[str]:
     ]
 
 
-def _lost(arms: pd.DataFrame) -> list[str]:
+def _lost(arms: pd.DataFrame, study: Study) -> list[str]:
     failed = int(arms["failed"].sum())
     if not failed:
         return []
     return [
-        f"{count(failed, 'confirm run')} of the arms failed. Their arms stay in the correction, and a verdict that the "
-        "worst case of the lost pairs would change is given as undecided."
+        f"{count(failed, 'run' if study.source else 'confirm run')} of the arms failed. Their arms stay in the "
+        "correction, and a verdict that the worst case of the lost pairs would change is given as undecided."
     ]
 
 
 def coverage(table: pd.DataFrame, study: Study) -> list[str]:
     """What each interval covers."""
     seeds = (
-        f"Seeds: the {study.level} paired-t interval covers retraining the same configurations, tested on the same "
-        "items."
+        f"Seeds: the {study.level} {study.interval} interval covers retraining the same configurations, tested on the "
+        "same items."
     )
     groups = study.groups
     videos = (

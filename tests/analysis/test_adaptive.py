@@ -10,8 +10,9 @@ import pytest
 
 from analysis.statistics import paired_tests as st
 from analysis.statistics import sign_flips
+from analysis.statistics.differences import Differences, Look
 from analysis.statistics.sequential_looks import Rule, looks, reached
-from analysis.statistics.verdict import EQUIVALENT, UNDECIDED, WORSE, Differences, Look, verdicts
+from analysis.statistics.verdict import EQUIVALENT, UNDECIDED, WORSE, verdicts
 
 MARGIN = 0.03
 
@@ -159,7 +160,9 @@ def test_the_rule_is_a_pure_function() -> None:
 def test_lost_pairs_are_filled_in_at_the_look_that_decided() -> None:
     planned = (Look(num_pairs=12, weight=1.0, equivalence_weight=1.0),)
     d_S = 0.05 + 0.01 * np.random.default_rng(5).standard_normal(12)
-    few = Differences(d_S=d_S, num_lost=3, looks=planned).worst_cases(WORSE, lower_is_better=True, margin=MARGIN)
+    few = Differences(d_S=d_S, num_lost=3, looks=planned).worst_cases(
+        is_equivalent=False, lower_is_better=True, margin=MARGIN
+    )
     for filled, edge in zip(few, (d_S.min(), d_S.max()), strict=True):
         assert filled.looks == (planned[0].with_pairs(15),)
         assert filled.d_S.tolist() == [*d_S, edge, edge, edge]

@@ -48,7 +48,7 @@ def test_a_folder_of_something_else_is_one_clear_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["a", "b"], ["--unknown", "a"], ["a", "--seed", "x"], ["a", "--price-gpu", "-1"]]
+    "arguments", [[], ["a", "b", "c"], ["--unknown", "a"], ["a", "--seed", "x"], ["a", "--price-gpu", "-1"]]
 )
 def test_wrong_usage_is_exit_code_2(arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as stopped:

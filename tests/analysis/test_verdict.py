@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis.statistics.verdict import BETTER, EQUIVALENT, UNDECIDED, WORSE, Differences, Sides, verdicts, word
+from analysis.statistics.differences import Differences, Sides
+from analysis.statistics.verdict import BETTER, EQUIVALENT, UNDECIDED, WORSE, verdicts, word
 
 
 def spread(mean: float, sd: float = 0.02, n: int = 10, seed: int = 0) -> np.ndarray:

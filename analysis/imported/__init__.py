@@ -1,0 +1,1 @@
+"""Runs that were made elsewhere, read from what other tools wrote, as the results of a study."""

@@ -1,0 +1,1 @@
+"""What other tools wrote, read: one module for each kind of record, which returns a `Recorded`."""
