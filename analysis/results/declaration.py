@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 import pandas as pd
-from optuna.distributions import BaseDistribution, json_to_distribution
 
+from analysis.results.distributions import Distribution, distribution
 from analysis.statistics.differences import Look
 from analysis.statistics.sequential_looks import planned_looks
 
@@ -72,7 +72,7 @@ class Study:
     # Components of a factorial design -> the pins that switch each off; arms are combinations of them.
     factors: Mapping[str, Mapping[str, ParamValue]] = field(default_factory=dict)
     selected: tuple[str, ...] = ()  # arms that the latest call runs; empty: all
-    space: Mapping[str, BaseDistribution] = field(default_factory=dict)
+    space: Mapping[str, Distribution] = field(default_factory=dict)
     conditions: Conditions = field(default_factory=dict)  # hyperparameter -> what must hold for it to have a meaning
     chosen: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # arm -> config_id of each of its searches
     notes: tuple[str, ...] = ()  # sentences for the report
@@ -236,7 +236,7 @@ def _study(declared: Mapping[str, Any]) -> Study:
         arms={arm: dict(pins) for arm, pins in declared["arms"].items()},
         factors={name: dict(pins) for name, pins in (declared.get("factors") or {}).items()},
         selected=tuple(declared.get("selected") or ()),
-        space={param: _distribution(d) for param, d in (declared.get("space") or {}).items()},
+        space={param: distribution(d) for param, d in (declared.get("space") or {}).items()},
         conditions=_conditions(declared.get("conditions") or {}),
         chosen={arm: _ids(ids) for arm, ids in (declared.get("chosen") or {}).items() if ids},
         notes=tuple(str(note) for note in declared.get("notes") or ()),
@@ -274,10 +274,6 @@ def _mode(metric: str, mode: str) -> Mode:
     if mode not in ("min", "max"):
         raise ValueError(f"the mode of metric {metric!r} must be 'min' or 'max'; got {mode!r}")
     return cast(Mode, mode)
-
-
-def _distribution(written: str | Mapping[str, Any]) -> BaseDistribution:
-    return json_to_distribution(written if isinstance(written, str) else json.dumps(written))
 
 
 def _conditions(written: Mapping[str, Any]) -> dict[str, list[tuple[str, list[ParamValue]]]]:

@@ -61,8 +61,12 @@ def _get(store: Any, folder: Path, name: str) -> None:
 
 
 def _store(address: str) -> Any:
-    from obstore.store import from_url  # needed for such addresses only
-
+    try:
+        from obstore.store import from_url  # needed for such addresses only
+    except ImportError as error:
+        raise ValueError(
+            f"to read {address} takes the package obstore; it is not installed here: pip install obstore"
+        ) from error
     try:
         return from_url(address)
     except Exception as error:

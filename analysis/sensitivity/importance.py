@@ -12,16 +12,17 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-import optuna
 import pandas as pd
 from numpy.typing import NDArray
-from optuna.importance import PedAnovaImportanceEvaluator
-from optuna.trial import create_trial
 
-from analysis.sensitivity.random_forest import fit
+from analysis.sensitivity.random_forest import fit, not_installed
 from analysis.sensitivity.search_runs import Trials
+
+if TYPE_CHECKING:
+    import optuna
 
 Array = NDArray[np.float64]
 
@@ -89,6 +90,8 @@ def global_runs(trials: Trials) -> Trials:
 
 def missing(trials: Trials) -> str:
     """Why importance cannot be computed, in one sentence; empty if it can."""
+    if absent := not_installed("sklearn", "optuna"):
+        return absent
     if len(trials) < FEWEST_RUNS:
         return (
             f"Importance needs at least {FEWEST_RUNS} search runs with a value, better {ENOUGH_RUNS}; "
@@ -174,6 +177,8 @@ class _PedAnova:
     def __init__(self, trials: Trials) -> None:
         self._params = [axis.param for axis in trials.axes]
         self._loss_N = trials.capped_N
+        from optuna.importance import PedAnovaImportanceEvaluator
+
         self._study = rebuilt(trials)
         # The best tenth, and at least the five runs that Optuna asks for.
         self._evaluator = PedAnovaImportanceEvaluator(target_quantile=max(0.1, 5 / len(trials)))
@@ -195,6 +200,10 @@ class _PedAnova:
 
 def rebuilt(trials: Trials) -> optuna.Study:
     """An in-memory Optuna study of these runs, to be minimised; each with what is active in it."""
+    import optuna
+    from optuna.distributions import json_to_distribution
+    from optuna.trial import create_trial
+
     verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(direction="minimize")
@@ -204,7 +213,7 @@ def rebuilt(trials: Trials) -> optuna.Study:
         study.add_trial(
             create_trial(
                 params={axis.param: axis.value(x) for axis, x in active.items()},
-                distributions={axis.param: axis.distribution for axis in active},
+                distributions={axis.param: json_to_distribution(axis.distribution.written) for axis in active},
                 value=float(loss),
             )
         )

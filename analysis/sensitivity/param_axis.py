@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+
+from analysis.results.distributions import Distribution
 
 Array = NDArray[np.float64]
 
@@ -23,29 +24,26 @@ class Axis:
     """One searched hyperparameter."""
 
     param: str
-    distribution: BaseDistribution
+    distribution: Distribution
 
     @property
     def choices(self) -> tuple[object, ...]:
         """The choices of a categorical hyperparameter; empty for a number."""
-        return self.distribution.choices if isinstance(self.distribution, CategoricalDistribution) else ()
+        return self.distribution.choices
 
     @property
     def is_log(self) -> bool:
         """Whether it was searched on a log scale."""
-        return isinstance(self.distribution, FloatDistribution | IntDistribution) and self.distribution.log
+        return self.distribution.is_log
 
     @cached_property
     def bounds(self) -> tuple[float, float]:
         """The ends of the range; of steps, the outer edges of their cells."""
-        match self.distribution:
-            case CategoricalDistribution(choices=choices):
-                return -0.5, len(choices) - 0.5
-            case IntDistribution(low=low, high=high, step=step):
-                return low - step / 2, high + step / 2
-            case FloatDistribution(low=low, high=high, step=step):
-                return (low, high) if step is None else (low - step / 2, high + step / 2)
-        raise ValueError(f"hyperparameter {self.param!r} must be a float, an int or a choice; got {self.distribution}")
+        searched = self.distribution
+        if searched.kind == "choice":
+            return -0.5, len(searched.choices) - 0.5
+        half = (searched.step or 0.0) / 2
+        return searched.low - half, searched.high + half
 
     def numbers(self, values: pd.Series) -> Array:
         """The values as numbers, a choice as its index; nan where the hyperparameter has no meaning."""
@@ -68,14 +66,13 @@ class Axis:
 
     def value(self, number: float) -> Any:
         """The value of a number: the choice, or the nearest number that the search allows."""
-        match self.distribution:
-            case CategoricalDistribution(choices=choices):
-                return choices[int(number)]
-            case IntDistribution(low=low, high=high, step=step):
-                return low + round((float(np.clip(number, low, high)) - low) / step) * step
-            case FloatDistribution(low=low, high=high):
-                return float(np.clip(number, low, high))
-        raise AssertionError(self.distribution)
+        searched = self.distribution
+        if searched.kind == "choice":
+            return searched.choices[int(number)]
+        within = float(np.clip(number, searched.low, searched.high))
+        if searched.kind == "float" or searched.step is None:
+            return within
+        return searched.low + round((within - searched.low) / searched.step) * searched.step
 
     def _scaled(self, x: Array) -> Array:
         return np.log(x) if self.is_log else x

@@ -11,13 +11,19 @@ Shapes: L leaves, K hyperparameters, G grid points.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 import numpy as np
-import sklearn
 from numpy.typing import NDArray
-from sklearn.tree import DecisionTreeRegressor
+
+from analysis.formatting import join
+
+if TYPE_CHECKING:
+    from sklearn.tree import DecisionTreeRegressor
 
 Array = NDArray[np.float64]
+PACKAGES = {"sklearn": "scikit-learn", "optuna": "optuna"}  # that a small installation does without
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,12 +105,23 @@ class Forest:
         return np.mean([tree.surface(i, j, x_G, y_G) for tree in self.trees], axis=0)
 
 
+def not_installed(*names: str) -> str:
+    """What is missing of the packages that importance takes, in one sentence; empty: nothing."""
+    absent = [PACKAGES[name] for name in names if find_spec(name) is None]
+    if not absent:
+        return ""
+    return f"This takes {join(absent)}, not installed here: pip install 'mfm-studies[study]'."
+
+
 def fit(unit_NK: Array, value_N: Array, *, num_trees: int = 64, seed: int = 0) -> Forest:
     """A random forest as Optuna fits it for fANOVA: deep trees of bootstrapped runs.
 
     The trees are scikit-learn's. They are bagged here, for its forest spends half of the time of so small a fit on
     checking the arguments of each tree anew.
     """
+    import sklearn
+    from sklearn.tree import DecisionTreeRegressor
+
     rng, (n, num_params) = np.random.default_rng(seed), unit_NK.shape
     x, y = unit_NK.astype(np.float32), np.ascontiguousarray(value_N, dtype=float)
     trees = []

@@ -152,7 +152,7 @@ def _axes(results: Results, runs: pd.DataFrame) -> list[Axis]:
     return [
         Axis(param=param, distribution=results.study.space[param])
         for param in searched
-        if runs[f"param:{param}"].nunique(dropna=True) > 1 and not results.study.space[param].single()
+        if runs[f"param:{param}"].nunique(dropna=True) > 1 and not results.study.space[param].is_single
     ]
 
 

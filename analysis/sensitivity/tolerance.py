@@ -15,7 +15,7 @@ import pandas as pd
 from analysis.formatting import count, join, metric_name, short, spaced
 from analysis.results.load import Results
 from analysis.sensitivity.param_axis import Array, Axis
-from analysis.sensitivity.random_forest import Forest, fit
+from analysis.sensitivity.random_forest import Forest, fit, not_installed
 from analysis.sensitivity.search_runs import Trials, chosen_numbers
 
 FEWEST_RUNS = 30  # below, a forest says nothing of single hyperparameters
@@ -81,7 +81,7 @@ def rooms(trials: Trials, point_K: Array, noise_S: Array, *, search: int = 0, se
     if len(rows) < FEWEST_RUNS:  # too few have its conditional hyperparameters: nothing is said of these
         active_K = active_K & trials.active_NK.all(axis=0)
         rows = np.flatnonzero(trials.active_NK[:, active_K].all(axis=1))
-    if len(rows) < FEWEST_RUNS or not active_K.any() or not np.ptp(trials.loss_N[rows]):
+    if len(rows) < FEWEST_RUNS or not active_K.any() or not np.ptp(trials.loss_N[rows]) or not_installed("sklearn"):
         return []
     axes = [axis for axis, active in zip(trials.axes, active_K, strict=True) if active]
     point = np.array([axis.encode(x) for axis, x in zip(axes, point_K[active_K], strict=True)])

@@ -20,5 +20,5 @@ def installed(name: str) -> Any:
         return found.load()
     raise ModuleNotFoundError(
         f"nothing that is installed says what results mean ({GROUP}: {name}). Install the project again: "
-        "python -m pip install --editable ."
+        "python -m pip install --editable '.[study]'"
     )

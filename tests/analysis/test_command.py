@@ -13,7 +13,7 @@ from analysis.__main__ import main
 BARE = """
 import importlib.abc, runpy, sys
 
-ABSENT = {"ray", "torch", "mfm", "orchestrator", "studies"}
+ABSENT = {"ray", "torch", "rich", "mfm", "orchestrator", "studies"}
 
 class Bare(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path=None, target=None):
