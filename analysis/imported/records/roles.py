@@ -58,7 +58,7 @@ def arm_of(runs: pd.DataFrame, *, said: str | None, reference: str) -> Role:
     """
     if said is not None:
         return Role(column=one_of(said, runs.columns, ROLE_OPTIONS["arm"]), is_guessed=False)
-    holding = [str(c) for c in runs.columns if (as_names(runs[c]) == reference).any()]
+    holding = [str(c) for c in runs.columns if (as_names(pd.Series(runs[c].unique())) == reference).any()]
     likeliest = found("arm", holding, said=None)
     if likeliest or len(holding) == 1:
         return likeliest or Role(column=holding[0], is_guessed=True)
@@ -73,9 +73,9 @@ def arm_of(runs: pd.DataFrame, *, said: str | None, reference: str) -> Role:
 
 def as_names(column: pd.Series) -> pd.Series:
     """The values of a column as names of arms: 3.0 of a column with gaps is 3."""
-    if pd.api.types.is_float_dtype(column):
-        return column.map(lambda x: f"{x:g}", na_action="ignore")
-    return column.map(lambda x: x if isinstance(x, str) else str(x), na_action="ignore")
+    codes, values = pd.factorize(column)
+    names = [f"{value:g}" if isinstance(value, float) else str(value) for value in values]
+    return pd.Series([None, *names], dtype=object).iloc[codes + 1].set_axis(column.index)
 
 
 def one_of(name: str, there: Iterable[object], option: str) -> str:

@@ -8,13 +8,16 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
+import pyarrow
+import pyarrow.json
 
 from analysis.imported.records.recorded import COMPLETED, SCORE_COLUMNS, UNKNOWN, Question, Recorded, states
 from analysis.imported.records.roles import arm_of, found, listed, one_of
 
+Rows = TypeVar("Rows", pd.DataFrame, pd.Series)
 RUN_NAMES = ("run_id", "run", "trial_id", "run_name", "id")
 FORMS = {
     ".csv": "a CSV file", ".tsv": "a TSV file", ".parquet": "a Parquet file", ".jsonl": "a file of JSON lines",
@@ -67,6 +70,8 @@ def _json(path: Path) -> pd.DataFrame:
 
 
 def _lines(path: Path) -> pd.DataFrame:
+    if (quick := _by_arrow(path)) is not None:
+        return quick
     rows, notes = [], []
     opener = gzip.open if path.suffix == ".gz" else open
     with opener(path, "rt", encoding="utf-8") as file:
@@ -85,6 +90,18 @@ def _lines(path: Path) -> pd.DataFrame:
     frame = pd.DataFrame(rows)
     frame.attrs["notes"] = tuple(notes)
     return frame
+
+
+def _by_arrow(path: Path) -> pd.DataFrame | None:
+    """The same, read in blocks; None where that reader does not read it: NaN, a cut line, columns of mixed kinds."""
+    try:
+        table = pyarrow.json.read_json(pyarrow.input_stream(str(path), compression="detect"))
+    except pyarrow.ArrowException:
+        return None
+    while any(pyarrow.types.is_struct(field.type) for field in table.schema):
+        table = table.flatten()
+    is_plain = not any(pyarrow.types.is_nested(field.type) for field in table.schema)
+    return table.to_pandas() if is_plain else None
 
 
 def flat(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -125,12 +142,14 @@ def recorded(frame: pd.DataFrame, question: Question, *, form: str, notes: tuple
     is_state = state is not None and (not state.is_guessed or bool((states(frame[state.column]) != UNKNOWN).all()))
     status = states(frame[state.column]) if state is not None and is_state else pd.Series(COMPLETED, index=frame.index)
     ids = _run_ids(frame, step, question)
-    described = frame.groupby(ids, sort=False).last() if step else frame.set_axis(ids, axis=0)
+    is_last = ~ids.duplicated(keep="last")  # the row that was written last describes its run
+    described = _by_run(frame, ids, is_last)
+    status = _by_run(pd.Series(status, index=frame.index), ids, is_last)
     return Recorded(
         form=form,
         runs=described.rename_axis("run"),
         scores=_scores(frame, ids, step, question),
-        status=status.groupby(ids, sort=False).last() if step else status.set_axis(ids),
+        status=status,
         notes=notes,
         has_end=is_state or step is None,
     )
@@ -202,7 +221,15 @@ def _run_ids(frame: pd.DataFrame, step: str | None, question: Question) -> pd.Se
     if step is None:
         return pd.Series([f"row {i + 1}" for i in range(len(frame))], index=frame.index)
     number = frame.groupby(_keys(frame, question), dropna=False, sort=False).ngroup()
-    return number.map(lambda i: f"run {i + 1}")
+    names = pd.CategoricalDtype([f"run {i + 1}" for i in range(int(number.max()) + 1)])
+    return pd.Series(pd.Categorical.from_codes(number.to_numpy(), dtype=names), index=frame.index)
+
+
+def _by_run(part: Rows, ids: pd.Series, is_last: pd.Series) -> Rows:
+    """A row a run, in the order in which runs appear."""
+    rows = part[is_last].set_axis(ids[is_last], axis=0)
+    rows = rows.sort_index() if isinstance(ids.dtype, pd.CategoricalDtype) else rows
+    return rows.set_axis(rows.index.astype(str), axis=0)
 
 
 def _scores(frame: pd.DataFrame, ids: pd.Series, step: str | None, question: Question) -> pd.DataFrame:
@@ -216,4 +243,4 @@ def _scores(frame: pd.DataFrame, ids: pd.Series, step: str | None, question: Que
             raise ValueError(f"a metric must be numbers; column {name} holds {frame[name].dropna().iloc[0]!r}")
         steps = frame[step] if step else pd.Series(0, index=frame.index)
         parts.append(pd.DataFrame({"run": ids, "step": steps, "metric": name, "value": value}))
-    return pd.concat(parts, ignore_index=True)[SCORE_COLUMNS]
+    return pd.concat(parts, ignore_index=True).astype({"metric": "category"})[SCORE_COLUMNS]
