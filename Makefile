@@ -1,4 +1,5 @@
-# `make study` runs the quick study, `make test` the tests; both set up .venv first. README.md says the same without make.
+# `make study` runs the quick study, `make test` the tests, `make docs` makes a site of docs/; all set up .venv first.
+# README.md says the same without make.
 # Tests that start a Ray or hosts need the machine for themselves; the others run on two cores.
 
 PYTHON ?= python3
@@ -6,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: study test lint guard clean
+.PHONY: study test lint docs guard clean
 
 study: $(STAMP)
 	$(BIN)/python studies/mosi_ablation.py
@@ -19,6 +20,9 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
+
+docs: $(STAMP)
+	$(BIN)/sphinx-build -q -W --keep-going docs site
 
 guard: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/guard.py

@@ -2,11 +2,12 @@
 
     python benchmarks/calibration_imports.py [--studies 2000] [--seed 0]
 
-Every study is a table as a user has it, read by `analysis.read`. Four arms are like the reference; or all worse by the
-smallest effect of interest, .03; or one is worse by twice that. A run's luck has a standard deviation of .03; where runs
-are paired, half of its variance is shared by all arms of a seed. Printed is the share of studies in which any arm that
-is like the reference is called worse or better; in which any that differs by the smallest effect is called equivalent
-(a quarter as many studies); and in which the worse arm is called worse (as many). Intervals: 95 %, Wilson.
+Every study is a table as a user has it, read by `analysis.read`. Four arms are like the reference; or all worse by
+the smallest effect of interest, .03; or one is worse by twice that. A run's luck has a standard deviation of .03;
+where runs are paired, half of its variance is shared by all arms of a seed. Printed is the share of studies in which
+any arm that is like the reference is called worse or better; in which any that differs by the smallest effect is
+called equivalent (a quarter as many studies); and in which the worse arm is called worse (as many). Intervals: 95 %,
+Wilson.
 """
 
 from __future__ import annotations

@@ -27,10 +27,13 @@ from analysis.reporting.all_sections import SECTIONS
 from analysis.reporting.html_page import Pictures, render
 from analysis.reporting.verdicts_json import as_text
 from analysis.results.load import Results, load
+from analysis.statistics.verdict import UNDECIDED
 from analysis.tables import ablation_path, cautions
 from analysis.tables.cost import NO_PRICES, Prices
 from analysis.tables.findings import Findings
 from analysis.words import sentences
+
+MOST_EXPLAINED = 4  # undecided arms whose reason stands in the terminal; the page has all
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +94,9 @@ def text(found: Findings) -> str:
     study = found.results.study
     width = min(terminal.WIDTH, shutil.get_terminal_size(fallback=(terminal.WIDTH, 24)).columns)
     walked = textwrap.wrap(ablation_path.headline(found.of(ablation_path.path), study), width)
+    undecided = found.compared[found.compared["verdict"] == UNDECIDED]
     notes = [
+        *(f"{row['arm']} is undecided: {row['reason']}." for _, row in undecided[:MOST_EXPLAINED].iterrows()),
         *cautions.in_words(found.compared, study),
         *sentences.changed(found.results),
         *sentences.left_out(found.results),

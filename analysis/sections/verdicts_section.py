@@ -12,6 +12,7 @@ from analysis.formatting import count, decimals, fixed, mean_sd, metric_name, si
 from analysis.layout import html
 from analysis.layout.numbers import NONE, interval, p_or_dash, seeds_or_dash, size
 from analysis.layout.section import Drawing, Page, Section
+from analysis.results.declaration import Study
 from analysis.tables import cautions, overview
 from analysis.tables.findings import Findings
 from analysis.words import sentences
@@ -49,7 +50,7 @@ def _body(found: Findings, page: Page) -> Markup:
     study, compared = found.results.study, found.compared
     parts = [html.pair(page.figure("forest"), page.figure("seeds"))]
     if len(compared):
-        parts += [html.table(compared, _columns(found), is_cards=True), _legend()]
+        parts += [html.table(compared, _columns(found), is_cards=True), _legend(study)]
     else:
         parts.append(
             html.paragraph("The study has no arm beside the reference, so there is nothing to compare.", kind="absent")
@@ -64,9 +65,10 @@ def _body(found: Findings, page: Page) -> Markup:
     return Markup("").join([*parts, _secondary(found)])
 
 
-def _legend() -> Markup:
+def _legend(study: Study) -> Markup:
     meanings = (
-        Markup("<span>{} {}</span>").format(html.word(word), meaning) for word, meaning in sentences.MEANINGS.items()
+        Markup("<span>{} {}</span>").format(html.word(word), meaning.partition(":")[0] if study.source else meaning)
+        for word, meaning in sentences.MEANINGS.items()
     )
     return Markup('<p class="key">{}</p>\n').format(Markup("").join(meanings))
 
@@ -78,7 +80,9 @@ def _columns(found: Findings) -> list[html.Column]:
         return f"{row['failed']} failed" if row["failed"] else ""
 
     return [
-        html.Column(
+        html.Column("arm", html.arm)
+        if study.source
+        else html.Column(
             "arm, and what it holds fixed", lambda row: html.arm(row) + html.small(sentences.pins(row["arm"], study))
         ),
         html.Column(

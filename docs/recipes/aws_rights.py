@@ -10,8 +10,8 @@ studies-head     may use the bucket, start and end machines, and give them the r
 
 from __future__ import annotations
 
+import argparse
 import json
-import sys
 from contextlib import suppress
 from typing import Any
 
@@ -67,6 +67,8 @@ def policy(statement: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) not in (2, 3):
-        sys.exit(__doc__)
-    main(sys.argv[1], sys.argv[2] if len(sys.argv) == 3 else "us-west-2")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("bucket")
+    parser.add_argument("region", nargs="?", default="us-west-2")
+    options = parser.parse_args()
+    main(options.bucket, options.region)
