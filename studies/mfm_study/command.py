@@ -1,4 +1,4 @@
-"""`python -m studies NAME ...`, installed as `studies`: the studies of this package, from any folder."""
+"""The command `studies NAME ...`: the studies of this package, from any folder."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ NEEDED = "error: to run studies takes more than is installed here ({}): pip inst
 
 def names() -> list[str]:
     """The studies."""
-    return sorted(path.stem for path in Path(__file__).parent.glob("*.py") if not path.stem.startswith("_"))
+    return sorted(path.stem for path in Path(__file__).parent.parent.glob("*.py") if not path.stem.startswith("_"))
 
 
 def main() -> int:
@@ -32,7 +32,3 @@ def main() -> int:
         sys.stderr.write(NEEDED.format(f"{error.name} is missing"))
         return WRONG
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
