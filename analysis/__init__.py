@@ -14,14 +14,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from analysis.comparison.study_comparison import between as compare
     from analysis.imported.sources import read
+    from analysis.judge.judge import Judge
     from analysis.reporting.report import Report, figure
     from analysis.reporting.report import write as report
     from analysis.reporting.verdict_table import verdicts
     from analysis.results.declaration import Study
     from analysis.results.load import Results, load
 
-__all__ = ["Report", "Results", "Study", "compare", "figure", "load", "read", "report", "verdicts"]
+__all__ = ["Judge", "Report", "Results", "Study", "compare", "figure", "load", "read", "report", "verdicts"]
 _HOMES = {
+    "Judge": ("judge.judge", "Judge"),
     "Report": ("reporting.report", "Report"),
     "Results": ("results.load", "Results"),
     "Study": ("results.declaration", "Study"),

@@ -5,10 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 
-from analysis.command import compare_command, report_command
+from analysis.command import compare_command, judge_command, report_command
 
 WRONG = 2
-COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {"compare": compare_command.run}
+COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
+    "compare": compare_command.run,
+    "judge": judge_command.run,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

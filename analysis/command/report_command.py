@@ -26,7 +26,8 @@ RESULTS: the folder of a study; or runs that were made elsewhere, then with --re
 --smallest-effect: a CSV, Parquet or JSON file, or what another tool has written (docs/verdicts.md)."""
 EPILOG = """\
 two files of predictions (item, y, prediction):  python -m analysis A.csv B.csv --minimise mae --smallest-effect .01
-what changed from one study to another:          python -m analysis compare RESULTS_A RESULTS_B"""
+what changed from one study to another:          python -m analysis compare RESULTS_A RESULTS_B
+proposals that come one after another:           python -m analysis judge STREAM"""
 
 
 def run(words: Sequence[str]) -> int:

@@ -19,6 +19,7 @@ DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs
 BLOCKS = {
     "docs/data.md": "tests/studies/test_documents.py",
     "docs/figures.md": "tests/analysis/test_figure_page.py",
+    "docs/judge.md": "tests/analysis/test_judge.py",
     "docs/own_model.md": "tests/studies/test_documents.py",
     "docs/programs.md": "tests/studies/test_documents.py",
     "docs/verdicts.md": "tests/imported/test_verdicts_documents.py",
