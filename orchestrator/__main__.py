@@ -8,6 +8,7 @@ import shlex
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from rich.table import Table
 
 from orchestrator.command import script_study
 from orchestrator.command.arguments import at_least
+from orchestrator.command.drawn_runs import NAME, drawn, most_false
 from orchestrator.command.retrain import deviation, retrain, save_weights
 from orchestrator.ledger import manifest
 from orchestrator.ledger.best_run import best_run
@@ -200,17 +202,29 @@ def _verify(folder: Folder, study: dict[str, Any], arguments: argparse.Namespace
         raise ValueError(f"{folder.root} must hold a completed run to verify; none is published yet")
     lost = _lost_weights(folder, [r["run_id"] for r in done if r["phase"] == "confirm"], console)
     number = min(arguments.runs, len(done))
-    largest = 0.0
-    for row in (done[i * len(done) // number] for i in range(number)):
+    deviations = {}
+    for row in drawn(done, number):
         pack = [r for r in rows if r["pack_id"] == row["pack_id"]]
         again = retrain(study, pack)[row["run_id"]]
-        found = deviation(again, row)
-        largest = max(largest, found)
+        found = deviations[row["run_id"]] = float(deviation(again, row))
         console.print(f"{row['run_id']}  {row['arm']}, {row['phase']}, seed {row['seed']}: {found:.3g}", markup=False)
+    largest = max(deviations.values())
     passes = largest <= arguments.tolerance
     verdict = "within" if passes else "more than"
     told = f"{number} of {len(done)} completed runs trained again; largest deviation {largest:.3g}"
     console.print(f"{told}, {verdict} the tolerance of {arguments.tolerance:g}", markup=False)
+    clean = int(sum(found <= arguments.tolerance for found in deviations.values()))
+    bound = most_false(len(done), number) if passes else None
+    if bound is not None:
+        share = f"{100 * bound / len(done):.1f} %"
+        console.print(
+            f"The rows themselves drew these: at most {bound} of {len(done)} ({share}) are false (95 %)", markup=False
+        )
+    known = {
+        "at": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", "completed": len(done), "drawn": deviations, "clean": clean,
+        "tolerance": arguments.tolerance, "most_false": bound,
+    }  # fmt: skip
+    folder.write(folder.root / NAME, json.dumps(known, indent=1).encode())
     return 0 if passes and not lost else 1
 
 

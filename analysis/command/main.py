@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 
-from analysis.command import compare_command, judge_command, report_command
+from analysis.command import certify_command, compare_command, judge_command, report_command
 
 WRONG = 2
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
+    "certify": certify_command.run,
     "compare": compare_command.run,
     "judge": judge_command.run,
 }

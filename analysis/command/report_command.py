@@ -27,7 +27,8 @@ RESULTS: the folder of a study; or runs that were made elsewhere, then with --re
 EPILOG = """\
 two files of predictions (item, y, prediction):  python -m analysis A.csv B.csv --minimise mae --smallest-effect .01
 what changed from one study to another:          python -m analysis compare RESULTS_A RESULTS_B
-proposals that come one after another:           python -m analysis judge STREAM"""
+proposals that come one after another:           python -m analysis judge STREAM
+a file from which verdicts can be checked:       python -m analysis certify RESULTS"""
 
 
 def run(words: Sequence[str]) -> int:

@@ -1,0 +1,1 @@
+"""A small file from which the verdicts of a study can be computed again, elsewhere and without its results."""
