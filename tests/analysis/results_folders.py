@@ -20,6 +20,8 @@ from optuna.distributions import (
     distribution_to_json,
 )
 
+from analysis.results.distributions import Distribution, distribution
+
 # Arm -> (pins, true change of the test error, in units of the metric).
 MOSI_ARMS: Mapping[str, tuple[dict[str, Any], float]] = {
     "full": ({}, 0.0),
@@ -98,6 +100,11 @@ class Recipe:
 TWO_ARMS: Mapping[str, tuple[dict[str, Any], float]] = {"full": ({}, 0.0), "no_prior": ({"prior": "none"}, 0.08)}
 SMALL_SPACE = {param: MOSI_SPACE[param] for param in ("lr", "batch_size", "z_y", "lr_schedule", "patience", "inert")}
 SMALL = Recipe(arms=TWO_ARMS, space=SMALL_SPACE, trials=30, num_items=200)
+
+
+def searched(d: BaseDistribution) -> Distribution:
+    """One of Optuna's distributions as the analysis reads it."""
+    return distribution(distribution_to_json(d))
 
 
 def write_results(folder: Path, recipe: Recipe) -> Path:

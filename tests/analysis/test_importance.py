@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 from optuna.importance._fanova._tree import _FanovaTree
+from results_folders import searched
 from sklearn.tree import DecisionTreeRegressor
 
 from analysis.results.load import Results
@@ -26,7 +27,7 @@ def make(
     space: Mapping[str, BaseDistribution], n: int, loss: Callable[[np.ndarray], np.ndarray], *, seed: int = 0
 ) -> Trials:
     """A random search of a function of the unit cube."""
-    axes = tuple(Axis(param=param, distribution=d) for param, d in space.items())
+    axes = tuple(Axis(param=param, distribution=searched(d)) for param, d in space.items())
     unit_NK = np.random.default_rng(seed).random((n, len(axes)))
     numbers = [
         np.floor(axis.decode(unit_NK[:, k]) + 0.5) if axis.choices else axis.decode(unit_NK[:, k])

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from optuna.distributions import CategoricalDistribution
+from results_folders import searched
 
 from analysis.sensitivity.importance import importances
 from analysis.sensitivity.param_axis import Axis
@@ -20,7 +21,10 @@ RESULTS = ["log", "order", "mae", "corr", "acc7", "f1_7", "f1w", "acc2", "n_ep",
 def mfn(data_dir: Path) -> Trials:
     table = pd.read_csv(data_dir / "mfn_trials" / "trials.csv")
     params = [column for column in table if column not in RESULTS]
-    axes = [Axis(param=k, distribution=CategoricalDistribution(sorted(table[k].unique().tolist()))) for k in params]
+    axes = [
+        Axis(param=k, distribution=searched(CategoricalDistribution(sorted(table[k].unique().tolist()))))
+        for k in params
+    ]
     n = len(table)
     return Trials(
         arm="mfn",

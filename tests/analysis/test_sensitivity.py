@@ -7,13 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from optuna.distributions import FloatDistribution
+from results_folders import searched
 
 from analysis.results.load import Results
 from analysis.sensitivity.param_axis import Axis
 from analysis.sensitivity.param_slices import slices, smooth
 from analysis.sensitivity.search_runs import trials
 
-LOG = Axis(param="lr", distribution=FloatDistribution(1e-4, 1e-2, log=True))
+LOG = Axis(param="lr", distribution=searched(FloatDistribution(1e-4, 1e-2, log=True)))
 
 
 def test_the_smooth_of_a_straight_line_is_the_line() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
-from results_folders import SMALL, write_results
+from results_folders import SMALL, searched, write_results
 from sklearn.tree import DecisionTreeRegressor
 
 from analysis.reporting import report
@@ -27,7 +27,7 @@ CHOSEN = {"bowl": 0.4, "log": 1e-2, "dead": 1.0, "kind": 0.0}
 
 def made(n: int = 1500) -> Trials:
     """Worse by 4 (bowl - .4)^2, by a step of 1 above log = .1, and by 1 where the kind is bad."""
-    axes = tuple(Axis(param=param, distribution=d) for param, d in SPACE.items())
+    axes = tuple(Axis(param=param, distribution=searched(d)) for param, d in SPACE.items())
     unit_NK = np.random.default_rng(0).random((n, len(axes)))
     numbers_NK = np.column_stack([axis.decode(unit_NK[:, k]) for k, axis in enumerate(axes)])
     numbers_NK[:, 3] = np.floor(numbers_NK[:, 3] + 0.5)

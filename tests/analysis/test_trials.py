@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from results_folders import searched
 
 from analysis.results.load import Results
 from analysis.sensitivity.param_axis import Axis
@@ -15,15 +16,15 @@ from analysis.sensitivity.search_runs import chosen_numbers, trials
 
 
 def test_a_log_param_is_spread_on_the_log_scale() -> None:
-    axis = Axis(param="lr", distribution=FloatDistribution(1e-4, 1e-2, log=True))
+    axis = Axis(param="lr", distribution=searched(FloatDistribution(1e-4, 1e-2, log=True)))
     assert axis.encode([1e-4, 1e-3, 1e-2]) == pytest.approx([0, 0.5, 1])
     assert axis.decode([0, 0.5, 1]) == pytest.approx([1e-4, 1e-3, 1e-2])
 
 
 def test_steps_and_choices_are_cells_of_equal_width() -> None:
-    steps = Axis(param="z", distribution=IntDistribution(8, 32, step=8))
+    steps = Axis(param="z", distribution=searched(IntDistribution(8, 32, step=8)))
     assert steps.encode([8, 16, 24, 32]) == pytest.approx([1 / 8, 3 / 8, 5 / 8, 7 / 8])
-    choices = Axis(param="c", distribution=CategoricalDistribution(["a", True, 0.5]))
+    choices = Axis(param="c", distribution=searched(CategoricalDistribution(["a", True, 0.5])))
     numbers = choices.numbers(pd.Series(["a", 0.5, None, True], dtype=object))
     assert choices.encode(numbers[:2]) == pytest.approx([1 / 6, 5 / 6])
     assert np.isnan(numbers[2])
@@ -31,13 +32,13 @@ def test_steps_and_choices_are_cells_of_equal_width() -> None:
 
 
 def test_a_number_becomes_a_value_that_the_search_allows() -> None:
-    assert Axis(param="z", distribution=IntDistribution(8, 32, step=8)).value(17.0) == 16
-    assert Axis(param="z", distribution=IntDistribution(8, 32, step=8)).value(99.0) == 32
-    assert Axis(param="p", distribution=FloatDistribution(0, 0.5)).value(0.7) == 0.5
+    assert Axis(param="z", distribution=searched(IntDistribution(8, 32, step=8))).value(17.0) == 16
+    assert Axis(param="z", distribution=searched(IntDistribution(8, 32, step=8))).value(99.0) == 32
+    assert Axis(param="p", distribution=searched(FloatDistribution(0, 0.5))).value(0.7) == 0.5
 
 
 def test_integer_choices_are_found_again_after_parquet_has_made_them_floats() -> None:
-    axis = Axis(param="batch_size", distribution=CategoricalDistribution([16, 32, 64]))
+    axis = Axis(param="batch_size", distribution=searched(CategoricalDistribution([16, 32, 64])))
     assert list(axis.numbers(pd.Series([64.0, 16.0]))) == [2, 0]
 
 

