@@ -64,7 +64,7 @@ def results_of(
         smallest_effect=question.smallest_effect,
         arms={arm: {} for arm in arms},
         chosen=dict.fromkeys(arms, (AS_RECORDED,)),
-        notes=(_read_as(found, record.form), *found.notes, *_failed(runs)),
+        notes=(_read_as(found, record.form), *found.notes, *_failed(runs, "seed" if found.seed else "run")),
         source=source,
         unpaired=unpaired,
         unknown=_unknown(found, question, arms, unpaired, has_items=len(kept_items) > 0),
@@ -163,10 +163,10 @@ def _read_as(found: Counted, form: str) -> str:
     return f"Read from {form}. {'; '.join(parts).capitalize()}{none}."
 
 
-def _failed(runs: pd.DataFrame) -> list[str]:
+def _failed(runs: pd.DataFrame, called: str) -> list[str]:
     failed = runs[runs["status"] == "failed"]
     if failed.empty:
         return []
-    named = [f"{row['arm']} seed {row['seed']} ({row['error']})" for _, row in failed[:MOST_NAMED].iterrows()]
+    named = [f"{row['arm']} {called} {row['seed']} ({row['error']})" for _, row in failed[:MOST_NAMED].iterrows()]
     more = [f"{len(failed) - MOST_NAMED} more"] if len(failed) > MOST_NAMED else []
     return [f"Without a result: {join([*named, *more])}."]

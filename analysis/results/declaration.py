@@ -149,7 +149,7 @@ class Study:
         """The kind of the intervals of differences."""
         if not self.unpaired:
             return "paired-t"
-        return "Welch's t" if self.unpaired >= set(self.others) else "paired-t or Welch's t"
+        return "Welch t" if self.unpaired >= set(self.others) else "paired-t or Welch t"
 
     @property
     def test(self) -> str:

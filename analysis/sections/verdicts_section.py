@@ -38,7 +38,7 @@ def _drawings(found: Findings) -> Sequence[Drawing]:
         ),
         Drawing(
             name="seeds",
-            title="The same, seed by seed",
+            title=f"The same, {'run by run' if study.unpaired else 'seed by seed'}",
             absent=absent or ("There are no pairs of confirm runs so far." if paired.empty else ""),
             draw=lambda: figures.seed_differences(paired, found.ablation, study),
             alt=f"The difference of every arm to {study.reference}, seed by seed; the numbers are in tables/seeds.csv.",

@@ -32,7 +32,7 @@ MEANINGS = {
     SHORT_SEARCH: "the search of the arm or of the reference had few runs, or still improved: more trials may change "
     "the difference",
     ONE_SEARCH: "one search, and no runs with the reference's hyperparameters: the word is about these configurations",
-    FAILURES: "pairs are lost to failed runs",
+    FAILURES: "results are lost to failed runs",
     FEW_GROUPS: "the test items come from fewer than 10 {groups}: an interval for new ones is very uncertain",
     CHANGED_LATE: "the declaration was changed after results were known",
     EQUAL: "neither the arm nor the reference differs between seeds; does the model use its seed?",
