@@ -34,11 +34,15 @@ def stream(
     own = np.sqrt(1 - shared)
     reference_S, level, num_tested = luck + own * noise(rng, (num_seeds,)), 0.0, 0
     naive_best, false, true, worth, runs, naive_false = float(reference_S[0]), 0, 0, 0, num_seeds, 0
+    squares, degrees = _squares(reference_S[RULE.screen_seeds.start : RULE.screen_seeds.stop])
     for i in range(num):
         is_worth = bool(effect) and i % EVERY == EVERY - 1
         worth += is_worth
         values_S = level + is_worth * effect + luck + own * noise(rng, (num_seeds,))
-        word, used, entered = judged(values_S - reference_S, num_tested + 1)
+        spread = float(np.sqrt(squares / degrees))
+        word, used, entered = judged(values_S - reference_S, num_tested + 1, spread=spread)
+        of_screening = min(used, RULE.screen_seeds.stop)
+        squares, degrees = (np.array([squares, degrees]) + _squares(values_S[:of_screening])).tolist()
         runs, num_tested = runs + used, num_tested + entered
         if word == KEEP:
             false, true = false + (not is_worth), true + is_worth
@@ -48,19 +52,24 @@ def stream(
     return false, true, worth, runs, naive_false
 
 
-def judged(better_S: np.ndarray, number: int) -> tuple[str, int, bool]:
+def _squares(values_S: np.ndarray) -> tuple[float, int]:
+    """The sum of squares about their mean, and its degrees of freedom."""
+    return float(((values_S - values_S.mean()) ** 2).sum()), len(values_S) - 1
+
+
+def judged(better_S: np.ndarray, number: int, *, spread: float) -> tuple[str, int, bool]:
     """What is said of a proposal, how many runs it took, and whether it came to a test."""
     first = RULE.test_seeds[0]
     num_screen, num_test = 0, 0
-    word = screened(better_S[:0], spread=1.0, rule=RULE)
+    word = screened(better_S[:0], spread=spread, rule=RULE)
     while word.word == MORE and word.seeds[0] < first:
         num_screen = word.seeds[-1] + 1
-        word = screened(better_S[:num_screen], spread=1.0, rule=RULE)
+        word = screened(better_S[:num_screen], spread=spread, rule=RULE)
     if word.word == DISCARD:
         return DISCARD, num_screen, False
     while word.word == MORE:
         num_test = word.seeds[-1] + 1 - first
-        word = tested(better_S[first : first + num_test], number=number, spread=1.0, rule=RULE)
+        word = tested(better_S[first : first + num_test], number=number, spread=spread, rule=RULE)
     return word.word, num_screen + num_test, True
 
 

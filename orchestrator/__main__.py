@@ -81,6 +81,9 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     train.add_argument("--weights", type=Path, metavar="FILE", help="write the trained weights here (safetensors)")
     verify.add_argument("--runs", type=at_least(1), default=3, metavar="K", help="how many (default: 3)")
     verify.add_argument(
+        "--word", default="", metavar="TEXT", help="enters the draw of the runs; a reviewer's, for a certificate"
+    )
+    verify.add_argument(
         "--tolerance",
         type=float,
         default=0.0,
@@ -203,7 +206,7 @@ def _verify(folder: Folder, study: dict[str, Any], arguments: argparse.Namespace
     lost = _lost_weights(folder, [r["run_id"] for r in done if r["phase"] == "confirm"], console)
     number = min(arguments.runs, len(done))
     deviations = {}
-    for row in drawn(done, number):
+    for row in drawn(done, number, word=arguments.word):
         pack = [r for r in rows if r["pack_id"] == row["pack_id"]]
         again = retrain(study, pack)[row["run_id"]]
         found = deviations[row["run_id"]] = float(deviation(again, row))
@@ -217,12 +220,12 @@ def _verify(folder: Folder, study: dict[str, Any], arguments: argparse.Namespace
     bound = most_false(len(done), number) if passes else None
     if bound is not None:
         share = f"{100 * bound / len(done):.1f} %"
-        console.print(
-            f"The rows themselves drew these: at most {bound} of {len(done)} ({share}) are false (95 %)", markup=False
-        )
+        drew = "the rows and the given word" if arguments.word else "the rows themselves"
+        told = f"Drawn by {drew}: at most {bound} of {len(done)} ({share}) are false (95 %)"
+        console.print(told, markup=False)
     known = {
-        "at": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", "completed": len(done), "drawn": deviations, "clean": clean,
-        "tolerance": arguments.tolerance, "most_false": bound,
+        "at": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", "completed": len(done), "word": arguments.word,
+        "drawn": deviations, "clean": clean, "tolerance": arguments.tolerance, "most_false": bound,
     }  # fmt: skip
     folder.write(folder.root / NAME, json.dumps(known, indent=1).encode())
     return 0 if passes and not lost else 1

@@ -61,7 +61,6 @@ def certify(folder: str | Path) -> dict[str, Any]:
         raise ValueError(f"a certificate is about confirm runs that count; {folder} has none so far")
     metric = f"metric:{results.study.primary_metric}"
     kept = rows[COLUMNS].assign(**{metric: results.values(rows, results.study.primary_metric)})
-    verified = folder / VERIFIED
     body = {
         "version": VERSION,
         "rule": rule_version(),
@@ -70,7 +69,7 @@ def certify(folder: str | Path) -> dict[str, Any]:
         "rows": [[_plain(value) for value in row] for row in kept.itertuples(index=False)],
         "verdicts": verdicts_json.as_values(results, ablation(results)),
         "files": _hashes(folder),
-        "verified": json.loads(verified.read_text(encoding="utf-8")) if verified.exists() else None,
+        "verified": _verified(folder),
     }
     return {**body, SUM: checksum(body)}
 
@@ -157,6 +156,15 @@ def _is_near(a: Any, b: Any) -> bool:
     return a == b
 
 
+def _verified(folder: Path) -> dict[str, Any] | None:
+    """What `verify` found; None where it was not called, or runs were completed since."""
+    if not (folder / VERIFIED).exists():
+        return None
+    known = json.loads((folder / VERIFIED).read_text(encoding="utf-8"))
+    statuses = pq.read_table(folder / "runs", columns=["status"])["status"].to_pylist()
+    return known if known["completed"] == statuses.count("completed") else None
+
+
 def _hashes(folder: Path) -> dict[str, str]:
     """Of every file of the results; of the journal, only what its lines say, not who holds it."""
     return {
@@ -185,11 +193,12 @@ def _changed(told: Mapping[str, str], there: Mapping[str, str]) -> list[str]:
 
 def _facts(certificate: Mapping[str, Any], *, is_beside: bool) -> tuple[str, ...]:
     verified = certificate.get("verified")
-    trained = "no run was trained again: python -m orchestrator verify RESULTS --runs K, before certifying"
+    trained = "no run was trained again since: python -m orchestrator verify RESULTS --runs K, before certifying"
     if verified:
         bound, total = verified["most_false"], verified["completed"]
+        by = f"the rows and the word {verified['word']!r}" if verified["word"] else "the rows"
         clean = (
-            f"{verified['clean']} of {len(verified['drawn'])} runs that were drawn and trained again came out the same"
+            f"{verified['clean']} of {len(verified['drawn'])} runs, drawn by {by}, came out the same when trained again"
         )
         share = (
             f"at most {bound} of {total} ({100 * bound / total:.1f} %) are false (95 %)"
@@ -200,7 +209,7 @@ def _facts(certificate: Mapping[str, Any], *, is_beside: bool) -> tuple[str, ...
     return (
         f"{len(certificate['rows'])} runs, {len(certificate['verdicts']['arms'])} verdicts, rule {certificate['rule']}",
         trained,
-        "the results lie beside it and are those" if is_beside else "the results were not at hand (--results DIR)",
+        "the results were compared, file by file" if is_beside else "the results were not at hand (--results DIR)",
     )
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from analysis.command import import_arguments
 from analysis.imported import predictions, sources
-from analysis.reporting import report, verdicts_json
+from analysis.reporting import report, terminal, verdicts_json
 from analysis.results.load import Results, load
 from analysis.results.object_store import is_address, local, send
 from analysis.statistics.verdict import UNDECIDED, WORSE
@@ -59,7 +59,8 @@ def _read(options: argparse.Namespace) -> tuple[Results, Path]:
         import_arguments.refuse(options)
         results = load(local(address))
         return results, Path(options.report or results.folder / "report")
-    if Path(address).is_dir() and not import_arguments.is_given(options):
+    is_other = Path(address).is_dir() and sources.source_of(address) is None
+    if is_other and not import_arguments.is_given(options):
         load(address)  # says what is missing
     items = predictions.read(Path(options.items)) if options.items else None
     results = sources.answer(address, import_arguments.question(options, None), items=items)
@@ -68,6 +69,8 @@ def _read(options: argparse.Namespace) -> tuple[Results, Path]:
 
 def _two_models(options: argparse.Namespace) -> int:
     """Two files of predictions; the first is the reference."""
+    if options.report or options.items:
+        raise ValueError("two files of predictions give a sentence, or --json; --report and --items are for runs")
     paths = [Path(name) for name in options.results]
     a, b = (path.name.split(".")[0] for path in paths)
     names: tuple[str, str] = (a, b) if a != b else (str(paths[0]), str(paths[1]))
@@ -78,7 +81,9 @@ def _two_models(options: argparse.Namespace) -> int:
         paths, names = paths[::-1], (names[1], names[0])
     found = predictions.compare(predictions.read(paths[0]), predictions.read(paths[1]), asked, names=names)
     sys.stdout.write(
-        verdicts_json.of_two_models(found, asked) if options.json else f"{predictions.in_words(found, asked)}\n"
+        verdicts_json.of_two_models(found, asked)
+        if options.json
+        else f"{terminal.wrapped(predictions.in_words(found, asked))}\n"
     )
     return FAILED if found.verdict in options.fail_on else 0
 

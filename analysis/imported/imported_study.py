@@ -10,7 +10,7 @@ import pandas as pd
 
 from analysis.formatting import join
 from analysis.imported.records.recorded import Question, Recorded, rule
-from analysis.imported.records.roles import ROLE_OPTIONS, Role
+from analysis.imported.records.roles import ROLE_OPTIONS, as_names
 from analysis.imported.runs_that_count import Counted, counted
 from analysis.results.declaration import Study
 from analysis.results.load import EVALUATION_COLUMNS, ITEM_COLUMNS, RUN_DEFAULTS, Results
@@ -18,6 +18,7 @@ from analysis.statistics.paired_tests import ALPHA, reachable_p
 from analysis.tables.cautions import (
     CHOSEN_ON_TEST,
     FEW_SEEDS,
+    FOLDS,
     MISSING_SEEDS,
     NO_ITEMS,
     SEVERAL_ROWS,
@@ -43,7 +44,7 @@ def results_of(
         question: what is asked of it.
         name: of the study.
         source: where it was read, for the reader of the page.
-        items: test items: arm, seed, item, group, y, prediction; None: they are not recorded.
+        items: test items: item, group, y, prediction, and the columns of arm and seed; None: they are not recorded.
 
     Raises:
         ValueError: the record does not hold what is asked.
@@ -51,9 +52,9 @@ def results_of(
     found = counted(record, question)
     runs = found.runs
     arms = [question.reference, *(arm for arm in found.order if arm != question.reference)]
-    unpaired = frozenset(arm for arm in arms[1:] if not _is_paired(runs, arm, question.reference, found.seed))
+    unpaired = frozenset(arm for arm in arms[1:] if not _is_paired(runs, arm, question.reference, found))
     rows = _rows(runs, question)
-    kept_items = _items(items, rows)
+    kept_items = _items(items, found, rows)
     study = Study(
         name=name,
         title=name,
@@ -79,9 +80,9 @@ def results_of(
     )
 
 
-def _is_paired(runs: pd.DataFrame, arm: str, reference: str, seed: Role | None) -> bool:
-    """Whether enough of its seeds are the reference's, whatever came of them."""
-    if seed is None:
+def _is_paired(runs: pd.DataFrame, arm: str, reference: str, found: Counted) -> bool:
+    """Whether enough of its seeds (or folds) are the reference's, whatever came of them."""
+    if found.seed is None and found.split is None:
         return False
     own, other = (
         set(zip(of["seed"], of["split"], strict=True)) for of in (runs[runs["arm"] == a] for a in (arm, reference))
@@ -107,12 +108,24 @@ def _rows(runs: pd.DataFrame, question: Question) -> pd.DataFrame:
     return rows.assign(**values)
 
 
-def _items(items: pd.DataFrame | None, rows: pd.DataFrame) -> pd.DataFrame:
+def _items(items: pd.DataFrame | None, found: Counted, rows: pd.DataFrame) -> pd.DataFrame:
+    """The test items of the runs that count, by the same columns that tell the runs."""
     if items is None:
         return pd.DataFrame({column: pd.Series(dtype=object) for column in ITEM_COLUMNS})
-    ids = rows.set_index(["arm", "seed"])["run_id"]
-    keys = pd.MultiIndex.from_frame(items[["arm", "seed"]])
-    return items.assign(run_id=ids.reindex(keys).to_numpy(), target=None)[list(ITEM_COLUMNS)].dropna(subset=["run_id"])
+    roles = [role.column for role in (found.arm, found.seed) if role is not None]
+    missing = [name for name in roles if name not in items]
+    if missing:
+        raise ValueError(f"the items must have the columns of arm and seed, {join(roles)}; they lack {join(missing)}")
+    keys = pd.DataFrame({"arm": as_names(items[found.arm.column]), "seed": ""})
+    if found.seed is not None:
+        keys["seed"] = items[found.seed.column].astype(str)
+    run_ids = rows["run_id"].set_axis(pd.MultiIndex.from_frame(found.runs[["arm", "seed_said"]]))
+    if run_ids.index.duplicated().any():
+        raise ValueError("items must be of one run each; here several runs have the same arm and seed")
+    found_ids = run_ids.reindex(pd.MultiIndex.from_frame(keys)).to_numpy()
+    return items.assign(run_id=found_ids, target=None, group=items.get("group"))[list(ITEM_COLUMNS)].dropna(
+        subset=["run_id"]
+    )
 
 
 def _unknown(
@@ -140,6 +153,7 @@ def _unknown(
             TUNING_UNKNOWN: not is_tuned,
             TUNING_UNEQUAL: is_tuned and found.configs[arm] != found.configs[reference],
             NO_ITEMS: not has_items,
+            FOLDS: runs["split"].nunique() > 1,
         }
         result[arm] = tuple(name for name, is_so in there.items() if is_so)
     return result

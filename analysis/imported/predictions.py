@@ -159,14 +159,14 @@ def _by_item(frame: pd.DataFrame, name: str) -> pd.DataFrame:
     return frame.set_index(keys)
 
 
-def in_words(found: TwoModels, question: Question) -> str:
-    """The comparison for a terminal."""
+def in_words(found: TwoModels, question: Question) -> list[str]:
+    """The comparison in sentences."""
     d, side = decimals(question.smallest_effect), "lower" if question.modes[question.primary] == "min" else "higher"
     reference, other = found.names
     joined = {EQUIVALENT: "equivalent to", UNDECIDED: "undecided against"}.get(found.verdict, f"{found.verdict} than")
     groups = f" from {count(found.num_groups, 'group')}" if found.num_groups < found.num_items else ""
     low, high = (signed(end, d) for end in found.interval)
-    lines = [
+    return [
         f"{other} is {joined} {reference}, by {metric_name(question.primary)} ({side} is better).",
         f"{reference}: {found.means[0]:.{d}f}; {other}: {found.means[1]:.{d}f}; difference {signed(found.delta, d)} "
         f"[{low}, {high}], 95 % for new {'groups' if groups else 'items'}, over {count(found.num_items, 'item')}"
@@ -175,4 +175,3 @@ def in_words(found: TwoModels, question: Question) -> str:
         f"{p_is(found.p_equivalent)}.",
         *(f"{name.replace('_', ' ').capitalize()}: {meaning}." for name, meaning in found.cautions.items()),
     ]
-    return "\n".join(lines)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,7 +10,7 @@ import pandas as pd
 
 from analysis.formatting import count, join
 from analysis.imported.records.recorded import COMPLETED, PRUNED, UNFINISHED, UNKNOWN, Question, Recorded, rule
-from analysis.imported.records.roles import Role, arm_of, as_names, found, listed
+from analysis.imported.records.roles import NOTHING, Role, arm_of, as_names, found, listed, params_of
 from analysis.statistics.paired_tests import BEYOND
 
 UNIT = ["arm", "seed", "split"]
@@ -29,7 +28,7 @@ class Counted:
     seed: Role | None
     split: Role | None
     configs: pd.Series  # arm -> how many configurations the record has of it
-    several: frozenset[str]  # arms of which some seed has several completed runs: their mean counts
+    several: frozenset[str]  # arms of which some seed has several completed runs, or some epoch several rows
     uneven: frozenset[str]  # arms whose runs end at different steps, and the record does not say that they ended
     notes: tuple[str, ...] = field(default=())
 
@@ -42,13 +41,15 @@ def counted(record: Recorded, question: Question) -> Counted:
     """
     arm = arm_of(record.runs, said=question.arm, reference=question.reference)
     seed, split = (found(role, record.runs, said=getattr(question, role)) for role in ("seed", "split"))
-    if split and split.is_guessed and not pd.api.types.is_numeric_dtype(record.runs[split.column]):
+    if split and split.is_guessed and pd.to_numeric(record.runs[split.column], errors="coerce").isna().any():
         split = None  # `split` may say train or test
     values, ends = _values(record, question)
     runs = pd.DataFrame(
         {"arm": as_names(record.runs[arm.column]), "config": _configs(record, question, arm, seed, split)}
     )
-    runs["seed"] = _whole(record.runs[seed.column]) if seed else np.nan
+    # Without seeds, folds say which runs belong together.
+    runs["seed"] = _whole(record.runs[seed.column]) if seed else 0.0 if split else np.nan
+    runs["seed_said"] = record.runs[seed.column].astype(str) if seed else ""
     runs["split"] = _whole(record.runs[split.column]).fillna(0) if split else 0
     runs = runs.join(values).assign(run=record.runs.index, state=record.status)
     nameless = int(runs["arm"].isna().sum())
@@ -67,6 +68,7 @@ def counted(record: Recorded, question: Question) -> Counted:
     ]
     runs["status"] = np.where(runs["error"] == "", "completed", "failed")
     runs, several, told = _one_each(runs, question)
+    several |= frozenset(runs.loc[runs["run"].isin(record.repeated), "arm"])
     return Counted(
         runs=runs, order=order, arm=arm, seed=seed, split=split, configs=configs, several=several, uneven=uneven,
         notes=(*record.notes, *notes, *told),
@@ -100,29 +102,16 @@ def _until(scores: pd.DataFrame, question: Question) -> pd.DataFrame:
 def _configs(record: Recorded, question: Question, arm: Role, seed: Role | None, split: Role | None) -> pd.Series:
     """A text for the configuration of each run: all that describes it but arm, seed, split and what was measured."""
     roles = {role.column for role in (arm, seed, split) if role is not None}
-    columns: Sequence[str] = question.config or [
-        str(name)
-        for name in record.runs.columns
-        if name not in roles and name not in question.measured and _is_param(str(name))
-    ]
-    for name in columns:
-        if name not in record.runs:
-            raise ValueError(
-                f"--config must name columns of the record: {listed(list(record.runs.columns))}; got {name!r}"
-            )
+    columns = params_of(record.runs.columns, list(roles), question)
     if not columns:
         return pd.Series("", index=record.runs.index)
     texts = [[f"{name}={value}" for value in record.runs[name]] for name in columns]
     return pd.Series([", ".join(parts) for parts in zip(*texts, strict=True)], index=record.runs.index)
 
 
-def _is_param(name: str) -> bool:
-    """Whether a column is a hyperparameter, as far as its name tells."""
-    return name.lower().startswith(("param", "config", "hparam"))
-
-
 def _whole(column: pd.Series) -> pd.Series:
     """Seeds or splits as whole numbers; other names are numbered in their order."""
+    column = column.mask(column.astype(str).str.lower().isin(NOTHING))
     numbers = pd.to_numeric(column, errors="coerce")
     known = numbers[column.notna()]
     if known.notna().all() and (known == known.round()).all():

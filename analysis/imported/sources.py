@@ -110,6 +110,11 @@ def _several(names: str | Sequence[str]) -> Sequence[str]:
     return [names] if isinstance(names, str) else names
 
 
+def source_of(address: str) -> Source | None:
+    """The kind of record at an address; None: it is none of them."""
+    return next((one for one in SOURCES if one.is_this(address)), None)
+
+
 def answer(runs: Any, question: Question, *, items: pd.DataFrame | None = None) -> Results:
     """The same, of a question that is complete.
 
@@ -120,7 +125,7 @@ def answer(runs: Any, question: Question, *, items: pd.DataFrame | None = None) 
         frame = runs if isinstance(runs, pd.DataFrame) else runs.to_pandas()
         return _read_frame(frame, question, name="runs", source="a data frame", form="a data frame", items=items)
     address = str(runs)
-    source = next((one for one in SOURCES if one.is_this(address)), None)
+    source = source_of(address)
     if source is None:
         there = "is there, but is none of these" if Path(address).exists() else "is not there"
         kinds = join([one.name for one in SOURCES if one.name])

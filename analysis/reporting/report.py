@@ -9,7 +9,6 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
-import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -72,6 +71,11 @@ def write(
 
 def write_found(found: Findings, folder: Path) -> Report:
     """The same of what was computed already."""
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / "index.html").exists():
+        raise ValueError(
+            f"a report must have a folder of its own, new or with an earlier report in it; {folder} holds other files. "
+            "Name another with --report"
+        )
     sections = [section for section in SECTIONS if section.is_there(found)]
     tables = {name: table for section in sections for name, table in section.tables(found).items()}
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -92,8 +96,6 @@ def write_found(found: Findings, folder: Path) -> Report:
 def text(found: Findings) -> str:
     """The verdicts for this terminal, with all that must be known to read them."""
     study = found.results.study
-    width = min(terminal.WIDTH, shutil.get_terminal_size(fallback=(terminal.WIDTH, 24)).columns)
-    walked = textwrap.wrap(ablation_path.headline(found.of(ablation_path.path), study), width)
     undecided = found.compared[found.compared["verdict"] == UNDECIDED]
     notes = [
         *(f"{row['arm']} is undecided: {row['reason']}." for _, row in undecided[:MOST_EXPLAINED].iterrows()),
@@ -103,8 +105,8 @@ def text(found: Findings) -> str:
         *sentences.unconfirmed(found.results),
         *(study.notes if study.source else ()),
     ]
-    told = [line for note in notes for line in textwrap.wrap(note, width)]
-    return "\n".join([terminal.verdicts(found.ablation, study, width=width), *walked, *told])
+    told = terminal.wrapped([ablation_path.headline(found.of(ablation_path.path), study), *notes])
+    return f"{terminal.verdicts(found.ablation, study, width=terminal.columns())}\n{told}".rstrip()
 
 
 def _write_tables(tables: Mapping[str, pd.DataFrame], found: Findings, folder: Path) -> None:

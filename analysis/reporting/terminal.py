@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import textwrap
 from collections.abc import Sequence
 from functools import partial
@@ -25,6 +26,16 @@ SPARED = (FAILED, "mean ± sd", "A: mean ± sd", "seeds", "B: mean ± sd")
 SHORT = {"seeds": "n"}
 LEGEND = "Worse or better: shown after Holm's correction; equivalent: within the smallest effect."
 LEFT = ("arm", "it is", "B is")  # columns set flush left
+
+
+def wrapped(sentences: Sequence[str]) -> str:
+    """Sentences for this terminal, each from a new line."""
+    return "\n".join(line for sentence in sentences for line in textwrap.wrap(sentence, columns()))
+
+
+def columns() -> int:
+    """The width of this terminal, at most what is read well."""
+    return min(WIDTH, shutil.get_terminal_size(fallback=(WIDTH, 24)).columns)
 
 
 def verdicts(table: pd.DataFrame, study: Study, *, width: int = WIDTH) -> str:

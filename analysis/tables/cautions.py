@@ -23,7 +23,7 @@ FAILURES, FEW_GROUPS, CHANGED_LATE, EQUAL = "failures", "few_groups", "changed_l
 UNPAIRED, FEW_SEEDS, MISSING_SEEDS, SEVERAL_ROWS = "unpaired", "few_seeds", "missing_seeds", "several_rows"
 IDENTICAL = "identical"
 UNEVEN, CHOSEN_ON_TEST, TUNING_UNKNOWN = "uneven_steps", "chosen_on_test", "tuning_unknown"
-TUNING_UNEQUAL, NO_ITEMS = "tuning_unequal", "no_items"
+TUNING_UNEQUAL, NO_ITEMS, FOLDS = "tuning_unequal", "no_items", "folds"
 # In the order in which they are told. {groups}: what test items come in.
 MEANINGS = {
     COLLAPSE: "some seeds end far below the others of their arm, and a mean says little of such an arm",
@@ -41,12 +41,14 @@ MEANINGS = {
     "needs more of them",
     FEW_SEEDS: "there are fewer seeds than can show a difference, however large it is",
     MISSING_SEEDS: "arm and reference do not have the same seeds: were those that are missing failures, or chosen?",
-    SEVERAL_ROWS: "some seeds have several runs, whose mean counts: are they different configurations?",
+    SEVERAL_ROWS: "some seeds have several results (their mean counts; of one epoch, the last): are they different "
+    "configurations?",
     UNEVEN: "runs end at different steps, and the record does not say that they were over: some may have been killed",
     CHOSEN_ON_TEST: "a checkpoint, a configuration or a seed was chosen by a test metric: what is chosen so looks "
     "better than it is, by how much the record cannot say",
     TUNING_UNKNOWN: "the record does not say how each arm was tuned: a difference may be one of effort",
     TUNING_UNEQUAL: "the arm and the reference were tried with different numbers of configurations",
+    FOLDS: "folds of one data set share training items, so results belong together: intervals and p are too small",
     NO_ITEMS: "results of single test items are not recorded: the intervals do not cover new ones",
 }
 # The same of two studies.

@@ -13,9 +13,12 @@ ONE_IN = 20  # a chance of less than 5 % is taken for none
 NAME = "verified.json"  # in the results folder
 
 
-def drawn(rows: Sequence[Mapping[str, Any]], number: int) -> list[Mapping[str, Any]]:
-    """So many of the rows, drawn at random by what all of them hold: who writes rows cannot choose which are drawn."""
-    text = json.dumps([[row["run_id"], _metrics(row)] for row in rows], sort_keys=True, default=str)
+def drawn(rows: Sequence[Mapping[str, Any]], number: int, *, word: str = "") -> list[Mapping[str, Any]]:
+    """So many of the rows, drawn at random by what all of them hold, and by a word.
+
+    A word of somebody else's, said when the rows are there, keeps whoever wrote them from writing until the draw suits.
+    """
+    text = json.dumps([word, [[row["run_id"], _metrics(row)] for row in rows]], sort_keys=True, default=str)
     order = random.Random(hashlib.sha256(text.encode()).hexdigest())  # noqa: S311 - drawn from a hash
     return order.sample(list(rows), number)
 

@@ -12,6 +12,7 @@ from math import comb
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from analysis.certificate.certificate import SUM, certify, check, checksum
@@ -158,6 +159,20 @@ def test_the_commands_write_and_check_it(
     assert main(["certify", "--check", "c.json"]) == 2
 
 
+def test_what_was_verified_counts_for_the_runs_that_were_there(folder: Path, tmp_path: Path) -> None:
+    copied = tmp_path / "results"
+    shutil.copytree(folder, copied, ignore=shutil.ignore_patterns("report"))
+    total = sum(
+        pq.read_table(part, columns=["status"])["status"].to_pylist().count("completed")
+        for part in copied.glob("runs/*")
+    )
+    known = {"completed": total, "word": "", "drawn": {"a": 0.0}, "clean": 1, "tolerance": 0.0, "most_false": 9}
+    (copied / "verified.json").write_text(json.dumps(known))
+    assert any("1 of 1 runs, drawn by the rows," in fact for fact in check(certify(copied)).facts)
+    (copied / "verified.json").write_text(json.dumps(known | {"completed": total - 1}))
+    assert any("no run was trained again" in fact for fact in check(certify(copied)).facts)
+
+
 def test_the_bound_is_that_of_drawing_without_return() -> None:
     for total, clean in ((41, 3), (41, 20), (1000, 60), (5, 5), (10, 1)):
         worst = most_false(total, clean)
@@ -174,5 +189,6 @@ def test_what_is_drawn_hangs_on_every_row_and_on_nothing_else() -> None:
     rows = [{"run_id": str(i), "metric:loss": float(i)} for i in range(50)]
     again = [dict(row) for row in rows]
     assert drawn(rows, 5) == drawn(again, 5)
+    assert drawn(rows, 5) != drawn(again, 5, word="a reviewer's")
     again[7]["metric:loss"] = math.nextafter(7.0, 8.0)
     assert drawn(rows, 5) != drawn(again, 5)

@@ -93,25 +93,32 @@ def test_the_simulation_says_what_the_judge_says(tmp_path: Path) -> None:
         better = np.array([own[seed] - reference[seed] for seed in seeds])
         fresh = Judge(tmp_path / f"{effect}.jsonl", reference="base", maximise="score")
         word = fresh.decide("x", lambda who, seed, own=own: own[seed] if who == "x" else float(reference[seed])).word
-        assert word == judged(better, 1)[0]
+        assert word == judged(better, 1, spread=1.0)[0]
     assert judge.decided == {}
 
 
 @pytest.mark.parametrize(
-    ("call", "words"),
+    ("heard", "refused", "words"),
     [
-        (lambda j: j.hear("x", 9, 1.0), r"asked for, of x now: 0; got 9. Chosen seeds prove nothing"),
-        (lambda j: [j.hear("x", 0, 0.5), j.hear("x", 0, 0.5)], r"has a run with seed 0 already"),
-        (lambda j: j.hear("x", 0, 0.5, evaluation="other"), r"evaluation must stay what it was, None; got 'other'"),
-        (lambda j: [j.hear("x", 0, 9.0), j.hear("x", 1, 0.5)], r"x was judged: discard. A proposal is judged once"),
-        (lambda j: j.hear("base", 5, math.nan), r"the reference must have a result with every seed"),
+        ([], ("x", 9, 1.0), r"asked for, of x now: 0; got 9. Chosen seeds prove nothing"),
+        ([("x", 0, 0.5)], ("x", 0, 0.5), r"has a run with seed 0 already"),
+        ([("x", 0, 9.0)], ("x", 1, 0.5), r"x was judged: discard. A proposal is judged once"),
+        ([], ("base", 5, math.nan), r"the reference must have a result with every seed"),
+        ([], ("base", 2, 0.9), r"base has a run with seed 2 already"),
     ],
 )
-def test_what_cannot_be_judged_is_refused_and_nothing_is_written(tmp_path: Path, call, words: str) -> None:
+def test_what_cannot_be_judged_is_refused_and_nothing_is_written(
+    heard: list[tuple[str, int, float]], refused: tuple[str, int, float], words: str, tmp_path: Path
+) -> None:
     judge = begun(tmp_path / "stream.jsonl")
+    for run in heard:
+        judge.hear(*run)
+    before = (tmp_path / "stream.jsonl").read_bytes()
     with pytest.raises(ValueError, match=words):
-        call(judge)
-    assert all("loss" not in str(line.get("name")) for line in stream_file.read(tmp_path / "stream.jsonl"))
+        judge.hear(*refused)
+    with pytest.raises(ValueError, match="evaluation must stay what it was, None; got 'other'"):
+        judge.hear("y", 0, 0.5, evaluation="other")
+    assert (tmp_path / "stream.jsonl").read_bytes() == before
 
 
 def test_a_failed_run_discards_its_proposal(tmp_path: Path) -> None:

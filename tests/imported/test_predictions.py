@@ -125,3 +125,22 @@ def test_items_of_runs_give_intervals_for_new_items(tmp_path: Path) -> None:
     for other in (beside, from_file):
         again = ablation(other).set_index("arm")
         assert again.loc["same", "ci_items_low"] == pytest.approx(table.loc["same", "ci_items_low"])
+
+
+def test_items_are_found_by_the_columns_that_tell_the_runs() -> None:
+    frame = pd.concat(
+        [
+            predictions(error=error, seed=seed).assign(model=model, seed=f"s{seed}")
+            for model, error in (("full", 0.2), ("worse", 0.6))
+            for seed in range(8)
+        ]
+    )
+    how = {"reference": "full", "minimise": "mae", "smallest_effect": 0.05}
+    assert ablation(read(frame, **how)).set_index("arm").loc["worse", "n_groups"] == NUM_GROUPS
+    runs = (
+        frame.assign(mae=(frame["y"] - frame["prediction"]).abs())
+        .groupby(["model", "seed"], as_index=False)["mae"]
+        .mean()
+    )
+    with pytest.raises(ValueError, match="must have the columns of arm and seed, model and seed; they lack model"):
+        read(runs, items=frame.rename(columns={"model": "system"}), **how)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -42,7 +43,7 @@ def log_all(name: str, address: str) -> None:
         assert log(name, address, phase, *(f"{arm}:{seed}" for arm, seed in keys)) == (0 if caught else code)
 
 
-def check(results: Results, metric: str = "test_loss", *, lost: Sequence[tuple[str, int]] = ()) -> None:
+def check(results: Results, metric: str = "test_loss", *, lost: Sequence[tuple[str, int]] = (), nan: str = "") -> None:
     """The runs that ended have their last value; the others failed, each for its reason."""
     runs = results.runs.set_index(["arm", "seed"])
     for key, value in ENDS.items():
@@ -50,9 +51,8 @@ def check(results: Results, metric: str = "test_loss", *, lost: Sequence[tuple[s
         assert runs.loc[key, f"metric:{metric}"] == pytest.approx(value, rel=1e-6)
     failed = runs[runs["status"] == "failed"]
     assert set(failed.index) == {("no_text", seed) for seed in toy.SEEDS} - set(lost)
-    for what, key in LOST.items():
-        if failed.loc[key, "error"] != "failed":
-            assert failed.loc[key, "error"] == f"{metric} is {what}"
+    assert failed.loc[LOST["nan"], "error"] == (nan or f"{metric} is nan")
+    assert failed.loc[LOST["inf"], "error"] == f"{metric} is inf"
     assert failed.loc[toy.RAISING, "error"] in ("failed", "has not ended")
     if toy.KILLED not in lost:
         assert failed.loc[toy.KILLED, "error"] in ("failed", "has not ended")
@@ -98,7 +98,7 @@ def test_a_storage_of_optuna_is_read(tmp_path: Path, form: str) -> None:
     address = f"sqlite:///{tmp_path}/study.db" if form == "sqlite" else str(tmp_path / "journal.log")
     log_all("optuna", address)  # what is gone on with is a new trial; the killed one stays RUNNING beside it
     results = read(address, reference="full", minimise="test_loss", smallest_effect=0.05)
-    check(results)
+    check(results, nan="failed")  # Optuna keeps no value of an objective that is nan
     assert any("another run of the same arm and seed has a result" in note for note in results.study.notes)
 
 
@@ -135,3 +135,17 @@ def test_a_folder_of_nothing_is_told_what_can_be_read(tmp_path: Path) -> None:
         read(tmp_path, reference="full", minimise="x", smallest_effect=0.1)
     with pytest.raises(ValueError, match="is not there"):
         read(tmp_path / "absent", reference="full", minimise="x", smallest_effect=0.1)
+
+
+def test_a_trial_that_goes_on_after_a_torn_line_keeps_the_rows_behind_it(tmp_path: Path) -> None:
+    for arm in toy.ARMS:
+        for seed in toy.SEEDS:
+            trial = tmp_path / f"{arm}_{seed}"
+            trial.mkdir()
+            (trial / "params.json").write_text(json.dumps({"arm": arm, "seed": seed}))
+            rows = [
+                json.dumps({"training_iteration": e + 1, **toy.metrics("full", seed, e)}) for e in range(toy.EPOCHS)
+            ]
+            (trial / "result.json").write_text("\n".join([rows[0], rows[1][:9] + rows[1], rows[2]]) + "\n")
+    runs = read(tmp_path, reference="full", minimise="test_loss", smallest_effect=0.05).runs
+    assert runs["metric:test_loss"].tolist() == pytest.approx([ENDS["full", seed] for seed in toy.SEEDS] * 2)

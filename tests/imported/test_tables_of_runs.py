@@ -140,7 +140,7 @@ def test_arms_without_the_references_seeds_are_compared_by_welch(seeds: list[int
     frame.loc[frame["arm"] == "worse", "seed"] = seeds
     results = asked(frame)
     assert ("unpaired" in cautions(results, "worse")) is not kept
-    assert said(results) == {"worse": "worse"} if not kept else True
+    assert said(results) == {"worse": "worse"}
 
 
 def test_without_a_column_of_seeds_welchs_test_is_used_and_said() -> None:
@@ -303,3 +303,54 @@ def test_the_contracts_form_of_table_is_read(tmp_path: Path) -> None:
     path = tmp_path / "results.csv"
     path.write_text(CONTRACT)
     assert asked(path).runs["status"].value_counts().to_dict() == {"completed": 5, "failed": 1}
+
+
+def written(frame: pd.DataFrame, folder: Path) -> Path:
+    frame.to_csv(folder / "runs.csv", index=False)
+    return folder / "runs.csv"
+
+
+def test_an_arm_may_be_called_none(tmp_path: Path) -> None:
+    frame = runs(arms={"None": 0.0, "NA": 0.1})
+    results = read(written(frame, tmp_path), reference="None", minimise="test_mae", smallest_effect=0.03)
+    assert said(results) == {"NA": "worse"}
+
+
+def test_repeats_that_have_the_same_number_in_every_arm_are_runs_of_their_own(tmp_path: Path) -> None:
+    frame = runs(arms=THREE).rename(columns={"seed": "run"})
+    epochs = pd.concat([frame.assign(epoch=e) for e in range(3)])
+    assert len(asked(written(epochs, tmp_path)).runs) == len(frame)
+
+
+def test_a_metric_need_not_be_measured_after_every_epoch(tmp_path: Path) -> None:
+    frame = runs(arms=THREE)
+    epochs = pd.concat([frame.assign(epoch=e) for e in range(4)])
+    epochs.loc[epochs["epoch"] % 2 == 1, "test_mae"] = np.nan
+    assert (asked(written(epochs, tmp_path)).runs["status"] == "completed").all()
+    epochs.loc[(epochs["epoch"] == 2) & (epochs["arm"] == "same") & (epochs["seed"] == 1), "test_mae"] = np.nan
+    failed = asked(epochs).runs.set_index(["arm", "seed"])["error"].dropna()
+    assert failed.to_dict() == {("same", 1): "test_mae is nan"}
+
+
+def test_metrics_of_a_long_table_may_stand_at_different_epochs() -> None:
+    frame = runs(arms=THREE)
+    rows = [
+        {"arm": row.arm, "seed": row.seed, "epoch": epoch, "metric": metric, "value": row.test_mae, "at": number}
+        for number, row in enumerate(frame.itertuples())
+        for epoch, metric in ((0, "test_mae"), (1, "valid"))
+    ]
+    assert said(asked(pd.DataFrame(rows))) == said(asked(frame))
+
+
+def test_folds_pair_runs_where_there_are_no_seeds_and_are_a_caution() -> None:
+    results = asked(runs(arms=THREE).rename(columns={"seed": "fold"}))
+    assert said(results)["worse"] == "worse"
+    assert {"folds"} == cautions(results, "worse") & {"folds", "unpaired"}
+
+
+def test_several_configurations_within_one_epoch_are_a_caution_or_runs_of_their_own() -> None:
+    epochs = pd.concat([runs(arms=THREE).assign(epoch=e, lr=lr) for e in range(3) for lr in (0.1, 0.2)])
+    unnamed = asked(epochs)
+    assert "several_rows" in cautions(unnamed, "same")
+    assert any("another of the same run and epoch came later" in note for note in unnamed.study.notes)
+    assert "several_rows" not in cautions(asked(epochs, config=("lr",), choose="min:test_mae"), "same")

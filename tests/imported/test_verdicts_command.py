@@ -99,3 +99,14 @@ def test_what_is_wrong_is_one_line_and_exit_code_2(
 def test_what_a_study_has_declared_is_not_said_again(small_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(small_folder), *ASKED]) == 2
     assert "which declared them before its runs" in capsys.readouterr().err
+
+
+def test_a_report_takes_no_folder_that_holds_something_else(capsys: pytest.CaptureFixture[str]) -> None:
+    mine = Path("pictures/figures/mine.png")
+    mine.parent.mkdir(parents=True)
+    mine.write_bytes(b"mine")
+    assert main(["results.csv", *ASKED, "--report", "pictures"]) == 2
+    assert "must have a folder of its own" in capsys.readouterr().err
+    assert mine.exists()
+    assert main(["results.csv", *ASKED, "--report", "new"]) == 0
+    assert main(["results.csv", *ASKED, "--report", "new"]) == 0

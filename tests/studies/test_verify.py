@@ -42,7 +42,7 @@ def test_runs_with_their_companions_give_the_same_bits(results: Path) -> None:
     done = ask("verify", str(results), "--runs", "3")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "3 of 6 completed runs trained again; largest deviation 0, within the tolerance of 0" in done.stdout
-    assert "The rows themselves drew these: at most 3 of 6 (50.0 %) are false (95 %)" in done.stdout
+    assert "Drawn by the rows themselves: at most 3 of 6 (50.0 %) are false (95 %)" in done.stdout
     known = json.loads((results / "verified.json").read_text())
     assert (known["completed"], known["clean"], known["most_false"], len(known["drawn"])) == (6, 3, 3, 3)
     assert "4 of 4 weights are whole" in done.stdout

@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.imported.records import json_lines
 from analysis.imported.records.record_builder import Builder, database, finite_or, of_uri, tables
 from analysis.imported.records.recorded import Recorded, states
 
@@ -77,13 +78,7 @@ def read_journal(address: str) -> Recorded:
         ValueError: a line before the last is no JSON, or it holds no trial.
     """
     store, lines = _Trials(), Path(address).read_text(encoding="utf-8").splitlines()
-    for number, line in enumerate(lines, start=1):
-        try:
-            event = json.loads(line)
-        except ValueError as error:
-            if number < len(lines):
-                raise ValueError(f"{address} must hold a JSON object a line; line {number} is none: {error}") from error
-            continue  # the last line of a killed writer
+    for event in json_lines.parsed(lines, name=address)[0]:
         store.apply(event)
     return store.recorded("an Optuna journal")
 

@@ -8,12 +8,12 @@ TERMINATED, as one that came to its end. Seen with Ray 2.60.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from analysis.imported.records import json_lines
 from analysis.imported.records.record_builder import Builder, spread, without
 from analysis.imported.records.recorded import UNFINISHED, Recorded, states
 
@@ -73,12 +73,9 @@ def _json(path: Path) -> Any:
         return None
 
 
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
+def _rows(path: Path) -> list[dict[str, Any]]:
+    """A trial that goes on after a kill writes behind the line that the kill has cut."""
     if not path.is_file():
-        return
+        return []
     with path.open(encoding="utf-8") as file:
-        for line in file:
-            try:
-                yield json.loads(line)
-            except ValueError:  # the last line of a killed writer
-                return
+        return json_lines.parsed(file, name=str(path), may_tear=True)[0]

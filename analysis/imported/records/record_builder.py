@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import sqlite3
 from collections.abc import Iterator, Mapping
@@ -55,13 +56,14 @@ class Builder:
 
 
 def spread(inner: Mapping[str, Any], between: str, before: str = "") -> dict[str, Any]:
-    """A mapping whose inner mappings are spread: {"a": {"b": 1}} is {"a/b": 1}."""
+    """A mapping whose inner mappings are spread: {"a": {"b": 1}} is {"a/b": 1}; inner lists are their JSON."""
     result: dict[str, Any] = {}
     for key, value in inner.items():
         if isinstance(value, Mapping):
             result |= spread(value, between, f"{before}{key}{between}")
         else:
-            result[f"{before}{key}"] = value if isinstance(value, str | int | float | None) else str(value)
+            is_plain = isinstance(value, str | int | float | None)
+            result[f"{before}{key}"] = value if is_plain else json.dumps(value, default=str)
     return result
 
 

@@ -28,6 +28,7 @@ class Recorded:
     status: pd.Series  # by run: completed, failed, unfinished, pruned, unknown
     notes: tuple[str, ...] = ()  # what the reader did, where it is not plain, in sentences
     has_end: bool = True  # whether the record says that a run has ended
+    repeated: frozenset[str] = frozenset()  # runs of which some epoch has several rows; the last one counts
 
     @property
     def metrics(self) -> list[str]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from analysis.formatting import join
+from analysis.imported.records.recorded import Question
 
 # By role, the names that are looked for, the likeliest first. Of `config/seed` and `params.seed` the end is compared.
 NAMES = {
@@ -22,6 +23,7 @@ NAMES = {
     "value": ("value", "metric_value", "score", "result"),
     "status": ("status", "state", "run_status", "outcome"),
 }  # fmt: skip
+NOTHING = ("nan", "na", "n/a", "none", "null", "")  # what people write where there is no number
 MOST_LISTED = 12
 ROLE_OPTIONS = {role: f"--{role}-column" for role in NAMES}
 
@@ -76,6 +78,19 @@ def as_names(column: pd.Series) -> pd.Series:
     codes, values = pd.factorize(column)
     names = [f"{value:g}" if isinstance(value, float) else str(value) for value in values]
     return pd.Series([None, *names], dtype=object).iloc[codes + 1].set_axis(column.index)
+
+
+def params_of(columns: Iterable[object], roles: Sequence[str], question: Question) -> list[str]:
+    """The columns that make a configuration: those that were said, else those whose names begin as hyperparameters do.
+
+    Raises:
+        ValueError: one that was said is not there.
+    """
+    names = [str(column) for column in columns]
+    if question.config:
+        return [one_of(name, names, "--config") for name in question.config]
+    begin = ("param", "config", "hparam")
+    return [n for n in names if n not in (*roles, *question.measured) and n.lower().startswith(begin)]
 
 
 def one_of(name: str, there: Iterable[object], option: str) -> str:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from analysis.imported.records import json_lines
 from analysis.imported.records.record_builder import Builder, spread
 from analysis.imported.records.recorded import UNFINISHED, UNKNOWN, Recorded
 from analysis.imported.records.roles import NAMES
@@ -83,7 +84,7 @@ def _config(path: Path) -> dict[str, Any]:
     return spread(config or {}, ".")
 
 
-def _rows(folder: Path) -> list[Mapping[str, Any]] | None:
+def _rows(folder: Path) -> Sequence[Mapping[str, Any]] | None:
     """Rows of metrics, one an epoch or one in all; None: there are none that can be read."""
     for name in METRICS:
         path = folder / name
@@ -91,11 +92,11 @@ def _rows(folder: Path) -> list[Mapping[str, Any]] | None:
             continue
         text = path.read_text(encoding="utf-8")
         if name.endswith("l"):
-            return _lines(text)
+            return _lines(text, path)
         try:
             written = json.loads(text)
         except ValueError:
-            return _lines(text)  # one object a line is often called .json
+            return _lines(text, path)  # one object a line is often called .json
         rows = written if isinstance(written, list) else _by_epoch(written)
         return [row for row in rows if isinstance(row, Mapping)]
     return None
@@ -112,12 +113,6 @@ def _by_epoch(written: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [*rows[:-1], {**rows[-1], **alone}] if rows else [alone]
 
 
-def _lines(text: str) -> list[Mapping[str, Any]] | None:
-    rows = []
-    for line in filter(str.strip, text.splitlines()):
-        try:
-            rows.append(json.loads(line))
-        except ValueError:
-            break
-    rows = [row for row in rows if isinstance(row, Mapping)]
-    return rows or None
+def _lines(text: str, path: Path) -> Sequence[Mapping[str, Any]] | None:
+    """One object a line; None where no line is one."""
+    return json_lines.parsed(text.splitlines(), name=str(path), may_tear=True)[0] or None

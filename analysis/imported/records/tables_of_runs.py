@@ -6,7 +6,6 @@ import ast
 import gzip
 import json
 import re
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,10 +13,14 @@ import pandas as pd
 import pyarrow
 import pyarrow.json
 
+from analysis.formatting import count
+from analysis.imported.records import json_lines
+from analysis.imported.records.record_builder import spread
 from analysis.imported.records.recorded import COMPLETED, SCORE_COLUMNS, UNKNOWN, Question, Recorded, states
-from analysis.imported.records.roles import arm_of, found, listed, one_of
+from analysis.imported.records.roles import NOTHING, arm_of, found, listed, one_of, params_of
 
 Rows = TypeVar("Rows", pd.DataFrame, pd.Series)
+CUT = "The last line of the file is cut, as a killed writer leaves it; it is left out."
 RUN_NAMES = ("run_id", "run", "trial_id", "run_name", "id")
 FORMS = {
     ".csv": "a CSV file", ".tsv": "a TSV file", ".parquet": "a Parquet file", ".jsonl": "a file of JSON lines",
@@ -43,7 +46,7 @@ def read(path: Path, question: Question) -> Recorded:
 
 
 def frame_of(path: Path) -> pd.DataFrame:
-    """The table as it is.
+    """The table as it is. In a CSV only an empty cell is missing: None is a name, and nan a value.
 
     Raises:
         ValueError: it cannot be read.
@@ -53,42 +56,28 @@ def frame_of(path: Path) -> pd.DataFrame:
         if kind == ".parquet":
             return pd.read_parquet(path)
         if kind in (".csv", ".tsv"):
-            return pd.read_csv(path, sep="\t" if kind == ".tsv" else ",", encoding="utf-8-sig")
+            between = "\t" if kind == ".tsv" else ","
+            return pd.read_csv(path, sep=between, encoding="utf-8-sig", keep_default_na=False, na_values=[""])
+        return _json(path) if kind == ".json" else _lines(path)
     except (ValueError, OSError) as error:
-        raise ValueError(f"{path} must be {FORMS[kind]} with a header; reading it failed: {error}") from error
-    return _lines(path) if kind != ".json" else _json(path)
+        raise ValueError(f"{path} must be {FORMS[kind]} of runs; reading it failed: {error}") from error
 
 
 def _json(path: Path) -> pd.DataFrame:
-    try:
-        written = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path} must be JSON; reading it failed: {error}") from error
+    written = json.loads(path.read_text(encoding="utf-8"))
     if not isinstance(written, list) or not all(isinstance(row, dict) for row in written):
-        raise ValueError(f"{path} must hold a list of objects, one a run; got {type(written).__name__}")
-    return pd.DataFrame([flat(row) for row in written])
+        raise ValueError(f"it must hold a list of objects, one a run; it holds {type(written).__name__}")
+    return pd.DataFrame([spread(row, ".") for row in written])
 
 
 def _lines(path: Path) -> pd.DataFrame:
     if (quick := _by_arrow(path)) is not None:
         return quick
-    rows, notes = [], []
     opener = gzip.open if path.suffix == ".gz" else open
     with opener(path, "rt", encoding="utf-8") as file:
-        lines = [line for line in file if line.strip()]
-    for number, line in enumerate(lines, start=1):
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            if number < len(lines):
-                raise ValueError(f"{path} must hold a JSON object a line; line {number} is none: {error}") from error
-            notes.append("The last line of the file is cut, as a killed writer leaves it; it is left out.")
-            continue
-        if not isinstance(row, dict):
-            raise ValueError(f"{path} must hold a JSON object a line; line {number} is {type(row).__name__}")
-        rows.append(flat(row))
-    frame = pd.DataFrame(rows)
-    frame.attrs["notes"] = tuple(notes)
+        rows, torn = json_lines.parsed(file, name=path.name)
+    frame = pd.DataFrame([spread(row, ".") for row in rows])
+    frame.attrs["notes"] = (CUT,) if torn else ()
     return frame
 
 
@@ -102,19 +91,6 @@ def _by_arrow(path: Path) -> pd.DataFrame | None:
         table = table.flatten()
     is_plain = not any(pyarrow.types.is_nested(field.type) for field in table.schema)
     return table.to_pandas() if is_plain else None
-
-
-def flat(row: Mapping[str, Any]) -> dict[str, Any]:
-    """An object whose inner objects are spread: {"a": {"b": 1}} is {"a.b": 1}; inner lists are their JSON."""
-    return dict(_flat(row, ""))
-
-
-def _flat(row: Mapping[str, Any], before: str) -> Iterator[tuple[str, Any]]:
-    for key, value in row.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{before}{key}.")
-        else:
-            yield f"{before}{key}", json.dumps(value) if isinstance(value, list) else value
 
 
 def recorded(frame: pd.DataFrame, question: Question, *, form: str, notes: tuple[str, ...] = ()) -> Recorded:
@@ -135,23 +111,27 @@ def recorded(frame: pd.DataFrame, question: Question, *, form: str, notes: tuple
     frame = _without_dictionaries(frame)
     if doubled := sorted(set(frame.columns[frame.columns.duplicated()])):
         raise ValueError(f"every column must have a name of its own; {listed(doubled)} stands twice")
-    long = _long(frame, question)
-    frame = long if long is not None else frame
-    step = _step(frame, question)
+    long = _metric_and_value(frame, question)
+    step = _step(frame, question, long)
     state = found("status", frame.columns, said=question.status)
     is_state = state is not None and (not state.is_guessed or bool((states(frame[state.column]) != UNKNOWN).all()))
     status = states(frame[state.column]) if state is not None and is_state else pd.Series(COMPLETED, index=frame.index)
-    ids = _run_ids(frame, step, question)
+    ids = _run_ids(frame, step, question, long)
+    again = frame.assign(**{"": ids}).duplicated(["", *([step] if step else []), *(long[:1] if long else ())])
     is_last = ~ids.duplicated(keep="last")  # the row that was written last describes its run
-    described = _by_run(frame, ids, is_last)
-    status = _by_run(pd.Series(status, index=frame.index), ids, is_last)
     return Recorded(
         form=form,
-        runs=described.rename_axis("run"),
-        scores=_scores(frame, ids, step, question),
-        status=status,
-        notes=notes,
+        runs=_by_run(frame, ids, is_last).rename_axis("run"),
+        scores=_long_scores(frame, ids, step, long) if long else _scores(frame, ids, step, question),
+        status=_by_run(pd.Series(status, index=frame.index), ids, is_last),
+        notes=(
+            *notes,
+            f"Of {count(int(again.sum()), 'row')}, another of the same run and epoch came later, and counts.",
+        )
+        if again.any()
+        else notes,
         has_end=is_state or step is None,
+        repeated=frozenset(ids[again].astype(str)),
     )
 
 
@@ -159,9 +139,9 @@ def _without_dictionaries(frame: pd.DataFrame) -> pd.DataFrame:
     """W&B's documented export has the columns summary and config, with dictionaries as Python prints them."""
     for name in ("summary", "config"):
         if name in frame and frame[name].map(lambda x: isinstance(x, str) and x.startswith("{")).all():
-            spread = pd.DataFrame([flat(_dictionary(text, name)) for text in frame[name]], index=frame.index)
-            spread = spread[[c for c in spread.columns if not str(c).startswith("_") and c not in frame]]
-            frame = pd.concat([frame.drop(columns=name), spread], axis=1)
+            inner = pd.DataFrame([spread(_dictionary(text, name), ".") for text in frame[name]], index=frame.index)
+            inner = inner[[c for c in inner.columns if not str(c).startswith("_") and c not in frame]]
+            frame = pd.concat([frame.drop(columns=name), inner], axis=1)
     return frame
 
 
@@ -175,52 +155,46 @@ def _dictionary(text: str, name: str) -> dict[str, Any]:
         raise ValueError(f"column {name} must hold dictionaries as Python prints them; got {text[:80]!r}") from error
 
 
-def _long(frame: pd.DataFrame, question: Question) -> pd.DataFrame | None:
-    """A table of a row a value, spread to a row a run or an epoch; None: it is none."""
+def _metric_and_value(frame: pd.DataFrame, question: Question) -> tuple[str, str] | None:
+    """The columns that name a metric and hold its value, in a table of a row a value; None: it is another table."""
     metric = found("metric", frame.columns, said=question.metric)
     value = found("value", frame.columns, said=question.value)
     if metric is None or value is None or (metric.is_guessed and question.primary in frame.columns):
         return None
-    if not frame[metric.column].astype(str).eq(question.primary).any():
-        return None
-    others = [column for column in frame.columns if column not in (metric.column, value.column)]
-    number = frame.groupby([*others, metric.column], dropna=False, sort=False).cumcount()
-    wide = (
-        frame.assign(__number=number)
-        .set_index([*others, "__number", metric.column])[value.column]
-        .unstack(metric.column)
-        .reset_index()
-        .drop(columns="__number")
-    )
-    return wide.rename_axis(columns=None)
+    is_there = frame[metric.column].astype(str).eq(question.primary).any()
+    return (metric.column, value.column) if is_there else None
 
 
-def _step(frame: pd.DataFrame, question: Question) -> str | None:
+def _step(frame: pd.DataFrame, question: Question, long: tuple[str, str] | None) -> str | None:
     """The column that counts epochs, where runs have several rows."""
     step = found("step", frame.columns, said=question.step)
-    if step is None or not pd.api.types.is_numeric_dtype(frame[step.column]):
+    if step is None or pd.to_numeric(frame[step.column], errors="coerce").isna().all():
         return None
     if not step.is_guessed:
         return step.column
-    keys = _keys(frame, question)
-    return step.column if keys and frame.duplicated(keys).any() else None
+    keys = [*_keys(frame, question), *(long[:1] if long else ())]
+    return step.column if frame.duplicated(keys).any() else None
 
 
 def _keys(frame: pd.DataFrame, question: Question) -> list[str]:
-    """The columns that name a run: its own name where the table has one, else arm, seed, split and configuration."""
-    for name in RUN_NAMES:
-        if name in frame.columns and frame[name].duplicated().any():
-            return [name]
+    """The columns that name a run: its name, arm, seed, split and configuration, as far as the table has them."""
+    names = [name for name in RUN_NAMES if name in frame.columns and frame[name].duplicated().any()]
     arm = arm_of(frame, said=question.arm, reference=question.reference)
     others = (found("seed", frame.columns, said=question.seed), found("split", frame.columns, said=question.split))
-    return [arm.column, *(role.column for role in others if role is not None), *question.config]
+    roles = [arm.column, *(role.column for role in others if role is not None)]
+    return list(dict.fromkeys([*names, *roles, *params_of(frame.columns, roles, question)]))
 
 
-def _run_ids(frame: pd.DataFrame, step: str | None, question: Question) -> pd.Series:
+def _run_ids(frame: pd.DataFrame, step: str | None, question: Question, long: tuple[str, str] | None) -> pd.Series:
     """A name for the run of each row."""
-    if step is None:
+    if step is None and long is None:
         return pd.Series([f"row {i + 1}" for i in range(len(frame))], index=frame.index)
-    number = frame.groupby(_keys(frame, question), dropna=False, sort=False).ngroup()
+    keys = _keys(frame, question)
+    if step is None and long is not None:  # several values of one metric are several runs
+        again = frame.groupby([*keys, long[0]], dropna=False, sort=False).cumcount()
+        number = frame.assign(**{"": again}).groupby([*keys, ""], dropna=False, sort=False).ngroup()
+    else:
+        number = frame.groupby(keys, dropna=False, sort=False).ngroup()
     names = pd.CategoricalDtype([f"run {i + 1}" for i in range(int(number.max()) + 1)])
     return pd.Series(pd.Categorical.from_codes(number.to_numpy(), dtype=names), index=frame.index)
 
@@ -233,14 +207,34 @@ def _by_run(part: Rows, ids: pd.Series, is_last: pd.Series) -> Rows:
 
 
 def _scores(frame: pd.DataFrame, ids: pd.Series, step: str | None, question: Question) -> pd.DataFrame:
-    """What was measured and is asked for, in long form."""
+    """What was measured and is asked for, in long form.
+
+    Where a run has several rows, an empty cell is a value (it diverged) only at a step at which some run has one: a
+    metric need not be measured after every epoch.
+    """
     numbers = [str(name) for name in frame.select_dtypes("number").columns]
     parts = []
     for name in question.measured:
         one_of(name, frame.columns if name in frame.columns else numbers, "a metric")
-        value = pd.to_numeric(frame[name], errors="coerce")
-        if value.isna().all() and frame[name].notna().any():
-            raise ValueError(f"a metric must be numbers; column {name} holds {frame[name].dropna().iloc[0]!r}")
-        steps = frame[step] if step else pd.Series(0, index=frame.index)
-        parts.append(pd.DataFrame({"run": ids, "step": steps, "metric": name, "value": value}))
+        value = _numbers(frame[name], name)
+        steps = _steps(frame, step)
+        is_measured = frame[name].notna() | steps.isin(steps[value.notna()]) if step else slice(None)
+        parts.append(pd.DataFrame({"run": ids, "step": steps, "metric": name, "value": value})[is_measured])
     return pd.concat(parts, ignore_index=True).astype({"metric": "category"})[SCORE_COLUMNS]
+
+
+def _long_scores(frame: pd.DataFrame, ids: pd.Series, step: str | None, long: tuple[str, str]) -> pd.DataFrame:
+    metric, value = long
+    scores = {"run": ids, "step": _steps(frame, step), "metric": frame[metric].astype(str)}
+    return pd.DataFrame({**scores, "value": _numbers(frame[value], value)})[SCORE_COLUMNS]
+
+
+def _steps(frame: pd.DataFrame, step: str | None) -> pd.Series:
+    return pd.to_numeric(frame[step], errors="coerce") if step else pd.Series(0, index=frame.index)
+
+
+def _numbers(column: pd.Series, name: str) -> pd.Series:
+    value = pd.to_numeric(column, errors="coerce")
+    if value.isna().all() and column.notna().any() and not column.dropna().astype(str).str.lower().isin(NOTHING).all():
+        raise ValueError(f"a metric must be numbers; column {name} holds {column.dropna().iloc[0]!r}")
+    return value
